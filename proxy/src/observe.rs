@@ -1,0 +1,15 @@
+//! What a worker saw: exposures and outcomes for the referee, counts and durations for Prometheus.
+//!
+//! Each worker keeps one [`View`] a snapshot, reached through an `Rc`: indices into the snapshot are
+//! indices into its arrays, so an observation costs no lookup, no lock and no shared cache line. A view
+//! of an older snapshot lives until its last request ends and its evidence is collected.
+
+/// The evidence of one run, on its way from a worker to the referee.
+pub(crate) struct Observed {
+    /// The experiment's name: ids change with a reload, names and runs do not.
+    pub(crate) experiment: String,
+    /// Which run of it.
+    pub(crate) run: u32,
+    /// What was seen.
+    pub(crate) delta: stats::Delta,
+}
