@@ -1,0 +1,119 @@
+//! The instrument of speed: drives Wald and its peers over loopback and writes down what each cost.
+//!
+//! Peers are started side by side with equivalent configurations and driven in interleaved rounds, so
+//! that whatever else the machine does falls on all of them. What counts is CPU time per request of
+//! the proxy's process tree: unlike requests per second it does not depend on who else has the cores.
+
+mod drive;
+mod machine;
+mod peer;
+mod process;
+mod report;
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use clap::Parser;
+
+use crate::{
+    drive::Load,
+    machine::Machine,
+    peer::{Measured, Peer},
+    report::{Report, Standing},
+};
+
+/// Where scenarios, peers and results are kept.
+const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Measures CPU per request of Wald beside nginx.
+#[derive(Parser)]
+struct Args {
+    /// One short round: proves that the instrument works, says nothing about speed.
+    #[arg(long)]
+    short: bool,
+    /// The `wald` to measure; by default the one beside this program.
+    #[arg(long)]
+    wald: Option<PathBuf>,
+    /// Where DATE.json and DATE.md are written.
+    #[arg(long, default_value_os_t = Path::new(FOLDER).join("results"))]
+    results: PathBuf,
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let wald = match &args.wald {
+        Some(path) => path.clone(),
+        None => std::env::current_exe()?.with_file_name("wald"),
+    };
+    let load = if args.short { Load::SHORT } else { Load::FULL };
+    let folder = tempfile::tempdir().context("a folder for the peers' files")?;
+    let measured = compare(&wald, load, folder.path())?;
+    let standings = measured
+        .into_iter()
+        .map(|(name, rounds)| Standing::of(name, &rounds));
+    let report = Report::new(Machine::describe(&wald), load, standings.collect());
+    write(&report, &args.results)
+}
+
+/// Runs the rounds: each peer once a round, so that none has the quiet minutes for itself.
+fn compare(
+    wald: &Path,
+    load: Load,
+    folder: &Path,
+) -> anyhow::Result<Vec<(&'static str, Vec<Measured>)>> {
+    let backend = Peer::backend(folder)?;
+    let peers = [
+        Peer::wald(wald, &backend, folder)?,
+        Peer::nginx(&backend, folder)?,
+    ];
+    let mut measured = peers.each_ref().map(|peer| (peer.name(), Vec::new()));
+    for peer in &peers {
+        peer.measure(load.warmed_up())?;
+    }
+    for round in 1..=load.rounds {
+        for (peer, (_, rounds)) in peers.iter().zip(&mut measured) {
+            let seen = peer.measure(load)?;
+            eprintln!("round {round}: {:<6} {seen}", peer.name());
+            rounds.push(seen);
+        }
+    }
+    Ok(measured.into())
+}
+
+fn write(report: &Report, folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder)?;
+    let file = folder.join(report.date());
+    fs::write(
+        file.with_extension("json"),
+        serde_json::to_string_pretty(report)? + "\n",
+    )?;
+    let table = report.to_string();
+    fs::write(file.with_extension("md"), &table)?;
+    std::io::stdout().write_all(table.as_bytes())?;
+    eprintln!("written to {}", file.with_extension("{json,md}").display());
+    Ok(())
+}
+
+impl Load {
+    /// What a comparison runs: enough rounds for a median, some two minutes in all.
+    const FULL: Self = Self {
+        connections: 32,
+        seconds: 5,
+        rounds: 7,
+    };
+    /// What a test runs.
+    const SHORT: Self = Self {
+        connections: 8,
+        seconds: 1,
+        rounds: 1,
+    };
+
+    /// The same load for a second, before anything counts: caches, pools and branch predictors fill.
+    fn warmed_up(self) -> Self {
+        Self { seconds: 1, ..self }
+    }
+}

@@ -1,0 +1,169 @@
+//! The proxies that are compared, and the backend behind them.
+
+use std::{
+    fmt, fs, io,
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    FOLDER,
+    drive::{self, DriveError, Load},
+    process::{Process, StartError},
+};
+
+/// How long a peer may take until it accepts connections.
+const STARTING: Duration = Duration::from_secs(10);
+
+/// A proxy, or the backend, serving on a loopback port of its own.
+pub(crate) struct Peer {
+    name: &'static str,
+    address: SocketAddr,
+    process: Process,
+}
+
+impl Peer {
+    /// The model server that every proxy forwards to.
+    pub(crate) fn backend(folder: &Path) -> Result<Self, PeerError> {
+        Self::from_nginx("backend", "backend.conf", None, folder)
+    }
+
+    /// nginx as a proxy, with one worker.
+    pub(crate) fn nginx(backend: &Self, folder: &Path) -> Result<Self, PeerError> {
+        Self::from_nginx("nginx", "nginx.conf", Some(backend), folder)
+    }
+
+    /// Wald, with one worker.
+    pub(crate) fn wald(program: &Path, backend: &Self, folder: &Path) -> Result<Self, PeerError> {
+        let address = free_address()?;
+        let mut command = Command::new(program);
+        command
+            .args(["run", "-c"])
+            .arg(Path::new(FOLDER).join("scenarios/plain.yaml"))
+            .env("LISTEN", address.port().to_string())
+            .env("BACKEND", backend.address.port().to_string())
+            .current_dir(folder);
+        Self::start("wald", address, &mut command, folder)
+    }
+
+    fn from_nginx(
+        name: &'static str,
+        template: &str,
+        backend: Option<&Self>,
+        folder: &Path,
+    ) -> Result<Self, PeerError> {
+        let address = free_address()?;
+        let backend = backend.map_or(0, |peer| peer.address.port());
+        let text = fs::read_to_string(Path::new(FOLDER).join("peers").join(template))?
+            .replace("${FOLDER}", &folder.to_string_lossy())
+            .replace("${LISTEN}", &address.port().to_string())
+            .replace("${BACKEND}", &backend.to_string());
+        let file = folder.join(template);
+        fs::write(&file, text)?;
+        Self::start(
+            name,
+            address,
+            Command::new("nginx")
+                .arg("-p")
+                .arg(folder)
+                .arg("-c")
+                .arg(file),
+            folder,
+        )
+    }
+
+    fn start(
+        name: &'static str,
+        address: SocketAddr,
+        command: &mut Command,
+        folder: &Path,
+    ) -> Result<Self, PeerError> {
+        let log = folder.join(format!("{name}.log"));
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(&log)?);
+        let mut peer = Self {
+            name,
+            address,
+            process: Process::start(command)?,
+        };
+        let until = Instant::now() + STARTING;
+        while TcpStream::connect(address).is_err() {
+            if peer.process.has_ended() || Instant::now() > until {
+                let said = fs::read_to_string(&log).unwrap_or_default();
+                return Err(PeerError::NotServing { name, log, said });
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(peer)
+    }
+
+    /// What it is called in results.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Drives it with `load` and says what that cost.
+    pub(crate) fn measure(&self, load: Load) -> Result<Measured, PeerError> {
+        let before = self.process.cpu()?;
+        let seen = drive::drive(self.address, load)?;
+        let spent = self.process.cpu()? - before;
+        let micros = 1e6 / seen.requests;
+        Ok(Measured {
+            user_us: spent.user * micros,
+            system_us: spent.system * micros,
+            requests_per_second: seen.requests * 1e6 / seen.micros,
+            p50_us: seen.p50,
+            p99_us: seen.p99,
+        })
+    }
+}
+
+/// What one round showed.
+#[derive(Clone, Copy)]
+pub(crate) struct Measured {
+    pub(crate) user_us: f64,
+    pub(crate) system_us: f64,
+    pub(crate) requests_per_second: f64,
+    pub(crate) p50_us: f64,
+    pub(crate) p99_us: f64,
+}
+
+impl fmt::Display for Measured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:6.1} µs CPU a request (user {:.1}, system {:.1}), {:7.0} requests a second",
+            self.user_us + self.system_us,
+            self.user_us,
+            self.system_us,
+            self.requests_per_second
+        )
+    }
+}
+
+/// Why a peer gave no figures.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PeerError {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("{name} accepts no connection; it said (in {log}): {said}", log = log.display())]
+    NotServing {
+        name: &'static str,
+        log: PathBuf,
+        said: String,
+    },
+    #[error(transparent)]
+    Drive(#[from] DriveError),
+    #[error("a file of a peer, or /proc, cannot be used")]
+    Io(#[from] io::Error),
+}
+
+/// A loopback address that was free a moment ago: peers must know each other's ports before they start.
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}

@@ -1,0 +1,144 @@
+//! Rounds become medians, medians become a table for people and a record for programs.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::{drive::Load, machine::Machine, peer::Measured};
+
+/// One run of the instrument.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    date: String,
+    scenario: &'static str,
+    machine: Machine,
+    load: Load,
+    peers: Vec<Standing>,
+    /// CPU per request, ours ÷ nginx's.
+    ratio_to_nginx: Option<f64>,
+}
+
+impl Report {
+    /// Puts the medians beside each other.
+    pub(crate) fn new(machine: Machine, load: Load, peers: Vec<Standing>) -> Self {
+        let cpu = |name| {
+            peers
+                .iter()
+                .find(|peer| peer.name == name)
+                .map(|peer| peer.cpu_us)
+        };
+        let ratio_to_nginx = cpu("wald")
+            .zip(cpu("nginx"))
+            .map(|(ours, theirs)| ours / theirs);
+        let date = jiff::ZonedDateTime::now().date().to_string();
+        let scenario = "1: HTTP/1.1 keep-alive, 80-byte JSON POST, plain";
+        Self {
+            date,
+            scenario,
+            machine,
+            load,
+            peers,
+            ratio_to_nginx,
+        }
+    }
+
+    /// The day of the run, which names its files.
+    pub(crate) fn date(&self) -> &str {
+        &self.date
+    }
+}
+
+/// What one peer showed: the median of its rounds.
+#[derive(Serialize)]
+pub(crate) struct Standing {
+    name: &'static str,
+    cpu_us: f64,
+    user_us: f64,
+    system_us: f64,
+    requests_per_second: f64,
+    p50_us: f64,
+    p99_us: f64,
+    /// Smallest and largest CPU per request of a round.
+    cpu_us_range: [f64; 2],
+}
+
+impl Standing {
+    /// The medians of `rounds`, each figure by itself.
+    pub(crate) fn of(name: &'static str, rounds: &[Measured]) -> Self {
+        let sorted = |figure: fn(&Measured) -> f64| {
+            let mut figures: Vec<f64> = rounds.iter().map(figure).collect();
+            figures.sort_by(f64::total_cmp);
+            figures
+        };
+        let cpu = sorted(|round| round.user_us + round.system_us);
+        Self {
+            name,
+            cpu_us: median(&cpu),
+            user_us: median(&sorted(|round| round.user_us)),
+            system_us: median(&sorted(|round| round.system_us)),
+            requests_per_second: median(&sorted(|round| round.requests_per_second)),
+            p50_us: median(&sorted(|round| round.p50_us)),
+            p99_us: median(&sorted(|round| round.p99_us)),
+            cpu_us_range: [cpu.first(), cpu.last()].map(|end| end.copied().unwrap_or(f64::NAN)),
+        }
+    }
+}
+
+/// The middle of sorted figures; NaN of none, which no reader takes for a result.
+fn median(sorted: &[f64]) -> f64 {
+    let upper = sorted.get(sorted.len() / 2);
+    let lower = sorted.get((sorted.len().saturating_sub(1)) / 2);
+    lower
+        .zip(upper)
+        .map_or(f64::NAN, |(lower, upper)| f64::midpoint(*lower, *upper))
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "# Speed on {}\n\nScenario {}.", self.date, self.scenario)?;
+        let Load {
+            connections,
+            seconds,
+            rounds,
+        } = self.load;
+        writeln!(
+            f,
+            "Median of {rounds} interleaved rounds of {seconds} s, {connections} connections."
+        )?;
+        writeln!(f, "{}.\n", self.machine.sentence())?;
+        writeln!(
+            f,
+            "| peer | CPU µs/request | user | system | least–most | requests/s | p50 µs | p99 µs |"
+        )?;
+        writeln!(f, "|---|---|---|---|---|---|---|---|")?;
+        for peer in &self.peers {
+            let [least, most] = peer.cpu_us_range;
+            writeln!(
+                f,
+                "| {} | {:.1} | {:.1} | {:.1} | {least:.1}–{most:.1} | {:.0} | {:.0} | {:.0} |",
+                peer.name,
+                peer.cpu_us,
+                peer.user_us,
+                peer.system_us,
+                peer.requests_per_second,
+                peer.p50_us,
+                peer.p99_us
+            )?;
+        }
+        match self.ratio_to_nginx {
+            Some(ratio) => writeln!(f, "\nCPU per request, Wald ÷ nginx: {ratio:.2}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_of_an_even_count_lies_between_the_middle_two() {
+        assert!((median(&[1.0, 2.0, 4.0, 9.0]) - 3.0).abs() < 1e-12);
+        assert!((median(&[1.0, 2.0, 9.0]) - 2.0).abs() < 1e-12);
+    }
+}
