@@ -1,0 +1,30 @@
+//! What a journey needs around a real `wald`: its process, a folder for its files, a client that speaks
+//! to it and backends that it speaks to.
+//!
+//! Everything here panics with what it knows when it cannot go on: a journey has no error to handle.
+//! Nothing here waits for a fixed time. What is awaited is an event (a line of the log, an answer, the
+//! end of a process), and each wait ends after [`PATIENCE`] with a sentence about what did not come.
+
+#![expect(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a journey that cannot go on has failed"
+)]
+
+mod client;
+mod folder;
+mod load;
+mod log;
+mod upstream;
+mod verb;
+mod wait;
+mod wald;
+
+pub use client::{Answer, Client};
+pub use folder::Folder;
+pub use load::{Load, Outcome};
+pub use log::Event;
+pub use upstream::{Arrived, Reply, Upstream};
+pub use verb::{Said, wald};
+pub use wait::{PATIENCE, in_time, until};
+pub use wald::{Signal, Wald};

@@ -1,0 +1,177 @@
+//! A backend of a journey: a real HTTP/1.1 server that answers as told and remembers what it was asked.
+
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, request};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::in_time;
+
+/// How a backend answers.
+#[derive(Clone)]
+pub enum Reply {
+    /// 200, and the backend's name as body.
+    Name,
+    /// 200, and the request's body again.
+    Echo,
+    /// This status, with a body that says so.
+    Status(StatusCode),
+    /// `status` for one request in `one_in`, 200 for the others.
+    Sometimes {
+        /// What the unlucky ones get.
+        status: StatusCode,
+        /// How many requests share one unlucky one.
+        one_in: usize,
+    },
+    /// As `Name`, but each answer waits until [`Upstream::release`] lets it go.
+    Held,
+}
+
+/// A running backend; it stops when it is dropped.
+pub struct Upstream {
+    address: SocketAddr,
+    behaviour: Arc<Behaviour>,
+    arrived: mpsc::UnboundedReceiver<Arrived>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// A request as it arrived.
+pub struct Arrived {
+    /// Method, path and headers.
+    pub head: request::Parts,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+struct Behaviour {
+    name: &'static str,
+    reply: Reply,
+    asked: AtomicUsize,
+    released: Semaphore,
+    arrivals: mpsc::UnboundedSender<Arrived>,
+}
+
+impl Upstream {
+    /// Starts a backend on a port that the system chose.
+    pub async fn start(name: &'static str, reply: Reply) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a port is free");
+        let address = listener
+            .local_addr()
+            .expect("a bound socket has an address");
+        let (arrivals, arrived) = mpsc::unbounded_channel();
+        let released = Semaphore::new(0);
+        let behaviour = Arc::new(Behaviour {
+            name,
+            reply,
+            asked: AtomicUsize::new(0),
+            released,
+            arrivals,
+        });
+        let task = tokio::spawn(serve(listener, behaviour.clone()));
+        Self {
+            address,
+            behaviour,
+            arrived,
+            task,
+        }
+    }
+
+    /// Where it listens, as a document writes it.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// How many requests it was asked.
+    pub fn asked(&self) -> usize {
+        self.behaviour.asked.load(Ordering::Relaxed)
+    }
+
+    /// The next request that arrived, in order.
+    pub async fn arrived(&mut self) -> Arrived {
+        let next = in_time("a request reaches the backend", self.arrived.recv()).await;
+        next.expect("the backend runs as long as this value")
+    }
+
+    /// Lets `count` held answers go.
+    pub fn release(&self, count: usize) {
+        self.behaviour.released.add_permits(count);
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(listener: TcpListener, behaviour: Arc<Behaviour>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(converse(stream, behaviour.clone()));
+    }
+}
+
+async fn converse(stream: TcpStream, behaviour: Arc<Behaviour>) {
+    stream
+        .set_nodelay(true)
+        .expect("a TCP socket has the option");
+    let service = service_fn(|request| answer(request, &behaviour));
+    // A proxy that leaves is no fault of the backend; the journey sees what it caused.
+    http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+        .ok();
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    behaviour: &Behaviour,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, body) = request.into_parts();
+    // A body that breaks off is remembered as far as it came: empty.
+    let body = body
+        .collect()
+        .await
+        .map(|body| body.to_bytes())
+        .unwrap_or_default();
+    let before = behaviour.asked.fetch_add(1, Ordering::Relaxed);
+    // Nobody may be listening any more; the answer is due all the same.
+    behaviour
+        .arrivals
+        .send(Arrived {
+            head,
+            body: body.clone(),
+        })
+        .ok();
+    let name = Bytes::from_static(behaviour.name.as_bytes());
+    let (status, body) = match behaviour.reply {
+        Reply::Name => (StatusCode::OK, name),
+        Reply::Echo => (StatusCode::OK, body),
+        Reply::Status(status) => (status, Bytes::from(status.to_string())),
+        Reply::Sometimes { status, one_in } if before.is_multiple_of(one_in) => (status, name),
+        Reply::Sometimes { .. } => (StatusCode::OK, name),
+        Reply::Held => {
+            let permit = behaviour
+                .released
+                .acquire()
+                .await
+                .expect("the semaphore is never closed");
+            permit.forget();
+            (StatusCode::OK, name)
+        }
+    };
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    Ok(response)
+}

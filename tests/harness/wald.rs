@@ -1,0 +1,129 @@
+//! A `wald run` of a journey's own: on ports that the system chose, ended when it is dropped.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, ExitStatus, Stdio};
+use std::thread;
+
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
+use serde_json::Value;
+
+use crate::log::{Event, Log};
+use crate::{Client, in_time, until, verb};
+
+/// A running `wald run`. Its document must ask for a JSON log and may name port 0 everywhere.
+pub struct Wald {
+    child: Child,
+    log: Log,
+}
+
+impl Wald {
+    /// Starts it and waits until it serves.
+    pub async fn run(document: &Path) -> Self {
+        let wald = Self::launch(document);
+        let mut admin = Client::open(wald.admin().await).await;
+        until("wald is ready", async || {
+            admin.get("/readyz").await.status.is_success().then_some(())
+        })
+        .await;
+        wald
+    }
+
+    /// Starts it and waits for nothing: it may well refuse to start.
+    pub fn launch(document: &Path) -> Self {
+        let mut command = verb::command();
+        command.args(["run", "-c"]).arg(document);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("wald can be started");
+        let log = Log::read(child.stderr.take().expect("standard error is a pipe"));
+        Self { child, log }
+    }
+
+    /// The address that a listener got.
+    pub async fn address(&self, listener: &str) -> SocketAddr {
+        let event = self
+            .logged(&format!("{listener} listens"), |event| {
+                event["message"] == "listening" && event["listener"] == listener
+            })
+            .await;
+        let address = event["address"]
+            .as_str()
+            .and_then(|address| address.parse().ok());
+        address.unwrap_or_else(|| panic!("no address in {event}"))
+    }
+
+    /// The address of the admin API.
+    pub async fn admin(&self) -> SocketAddr {
+        self.address("admin").await
+    }
+
+    /// A connection to a listener.
+    pub async fn connect(&self, listener: &str) -> Client {
+        Client::open(self.address(listener).await).await
+    }
+
+    /// What the admin API answers to a GET of `path`.
+    pub async fn ask(&self, path: &str) -> Value {
+        self.connect("admin").await.get(path).await.json()
+    }
+
+    /// The first event of the log that `wanted` takes, once there is one.
+    pub async fn logged(&self, what: &str, wanted: impl Fn(&Event) -> bool) -> Event {
+        match self.log.first(what, wanted).await {
+            Some(event) => event,
+            None => panic!("wald ended before: {what}; it said\n{}", self.log.text()),
+        }
+    }
+
+    /// Every event of the log so far.
+    pub fn events(&self) -> Vec<Event> {
+        self.log.events()
+    }
+
+    /// Everything it wrote so far, for people or for programs.
+    pub fn said(&self) -> String {
+        self.log.text()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("wald still runs");
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let child = &mut self.child;
+        until("wald ends", async || {
+            child.try_wait().expect("a child can be waited for")
+        })
+        .await
+    }
+
+    /// Asks it to finish, and waits until it has.
+    pub async fn stop(mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.ended().await
+    }
+
+    /// Ends it as a power cut would.
+    pub async fn kill(mut self) {
+        self.child.kill().expect("wald can be killed");
+        in_time("the kernel reaps wald", self.ended()).await;
+    }
+}
+
+impl Drop for Wald {
+    fn drop(&mut self) {
+        // It may have ended before; then there is nothing to end, and nothing to say about it.
+        if self.child.kill().is_ok() {
+            self.child.wait().ok();
+        }
+        if thread::panicking() {
+            eprintln!("wald said:\n{}", self.log.text());
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Whole journeys: a real `wald` process, real sockets, real files, and what a user would see.
+
+#![expect(clippy::expect_used, reason = "a journey that cannot go on has failed")]
+
+mod tidy;
