@@ -1,0 +1,242 @@
+//! From bytes to a plan: digest, decoding, survey, shapes, and Tract's optimiser.
+
+use tract_onnx::pb::{GraphProto, ModelProto};
+use tract_onnx::prelude::{
+    Datum, DatumType, Framework, InferenceFact, InferenceModel, InferenceModelExt, IntoRunnable,
+    OutletId, Symbol, TDim, TVec, ToDim, TractError, TractResult, TypedModel,
+};
+use tract_onnx::tract_core::ops::cast::wire_cast;
+use tract_onnx::tract_hir::infer::Factoid;
+use tract_onnx::tract_hir::internal::DimLike;
+
+use super::{Cause, Loaded, convert, survey};
+use crate::limits::MODEL_BYTES_MAX;
+use crate::mismatch::Tie;
+use crate::{Digest, Signature, panic};
+
+/// Why a file is not a model that can run here.
+#[derive(Debug, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the fields are named as the text of their variant uses them"
+)]
+pub enum LoadError {
+    /// Refused before its digest is computed.
+    #[error("the file has {found} bytes, the limit is {max}")]
+    TooLarge { found: usize, max: usize },
+    /// Another file than the document means; it was not parsed.
+    #[error("the file's SHA-256 is {found}, expected {expected}")]
+    Digest { expected: Digest, found: Digest },
+    /// Not ONNX, or cut short.
+    #[error("the file is no ONNX model")]
+    Malformed {
+        #[source]
+        cause: Cause,
+    },
+    /// The file parses, and holds nothing to run.
+    #[error("the model holds no graph with an output")]
+    NoOutput,
+    #[error("the model has {found} nodes, the limit is {max}")]
+    TooManyNodes { found: usize, max: usize },
+    #[error("a dimension of input `{input}` has a name of {found} bytes, the limit is {max}")]
+    LongDimensionName {
+        input: String,
+        found: usize,
+        max: usize,
+    },
+    /// Its digest would not cover it.
+    #[error("tensor `{tensor}` lies in another file, want all in one")]
+    ExternalData { tensor: String },
+    #[error("node `{node}` needs operator {operator}, which is not supported")]
+    UnsupportedOperator { node: String, operator: String },
+    #[error("`{tensor}` is {datatype}, which is not supported")]
+    UnsupportedDatatype { tensor: String, datatype: String },
+    #[error("input `{input}` declares no datatype or no shape")]
+    Undeclared { input: String },
+    /// Tract could not make a plan of it.
+    #[error("the model cannot be prepared to run")]
+    Unrunnable {
+        #[source]
+        cause: Cause,
+    },
+    #[error("preparing the model panicked: {message}")]
+    Panicked { message: String },
+}
+
+impl From<TractError> for LoadError {
+    fn from(cause: TractError) -> Self {
+        Self::Unrunnable {
+            cause: cause.into(),
+        }
+    }
+}
+
+pub(super) fn load(bytes: &[u8], expected: Digest) -> Result<Loaded, LoadError> {
+    if bytes.len() > MODEL_BYTES_MAX {
+        return Err(LoadError::TooLarge {
+            found: bytes.len(),
+            max: MODEL_BYTES_MAX,
+        });
+    }
+    let found = Digest::of(bytes);
+    if found != expected {
+        return Err(LoadError::Digest { expected, found });
+    }
+    panic::contain(|| prepare(bytes, found)).map_err(|message| LoadError::Panicked { message })?
+}
+
+fn prepare(bytes: &[u8], digest: Digest) -> Result<Loaded, LoadError> {
+    // Declared shapes of inner values clash with Tract's own, once their dimensions have names.
+    let onnx = tract_onnx::onnx().with_ignore_value_info(true);
+    let proto = decode(&onnx, bytes)?;
+    let graph = proto
+        .graph
+        .as_ref()
+        .filter(|graph| !graph.output.is_empty())
+        .ok_or(LoadError::NoOutput)?;
+    survey::survey(&onnx, graph)?;
+    let mut model = onnx.model_for_proto_model(&proto)?;
+    let inputs = declare_inputs(&mut model)?;
+    let ties = ties(&inputs);
+    let inputs = inputs
+        .into_iter()
+        .map(Input::signature)
+        .collect::<Result<_, _>>()?;
+    let plan = count_in_numbers(model.into_typed()?)?.into_optimized()?;
+    let outputs = outputs(graph, &plan)?;
+    Ok(Loaded {
+        digest,
+        inputs,
+        outputs,
+        ties,
+        plan: plan.into_runnable()?,
+    })
+}
+
+fn decode(onnx: &tract_onnx::Onnx, mut bytes: &[u8]) -> Result<ModelProto, LoadError> {
+    onnx.proto_model_for_read(&mut bytes)
+        .map_err(|cause| LoadError::Malformed {
+            cause: cause.into(),
+        })
+}
+
+/// An input as Tract gets it: open dimensions are symbols.
+struct Input {
+    name: String,
+    datatype: DatumType,
+    shape: TVec<TDim>,
+}
+
+impl Input {
+    fn signature(self) -> Result<Signature, LoadError> {
+        signature(self.name, self.datatype, &self.shape)
+    }
+}
+
+/// Fixes what the file leaves unsaid of its inputs, so that one plan serves any batch.
+fn declare_inputs(model: &mut InferenceModel) -> Result<Vec<Input>, LoadError> {
+    let batch = model.symbols.sym("B");
+    let outlets = model.input_outlets()?.to_vec();
+    let inputs: Vec<_> = outlets
+        .iter()
+        .map(|outlet| input(model, *outlet, &batch))
+        .collect::<Result<_, _>>()?;
+    for (index, input) in inputs.iter().enumerate() {
+        model.set_input_fact(
+            index,
+            InferenceFact::dt_shape(input.datatype, input.shape.clone()),
+        )?;
+    }
+    Ok(inputs)
+}
+
+/// An unnamed first dimension is the batch, which all inputs share; any other unnamed one is its own.
+fn input(model: &InferenceModel, outlet: OutletId, batch: &Symbol) -> Result<Input, LoadError> {
+    let name = model.node(outlet.node).name.clone();
+    let fact = model.outlet_fact(outlet)?;
+    let (Some(datatype), false) = (fact.datum_type.concretize(), fact.shape.is_open()) else {
+        return Err(LoadError::Undeclared { input: name });
+    };
+    let open = |axis| {
+        if axis == 0 {
+            batch.to_dim()
+        } else {
+            model.symbols.new_with_prefix("L").to_dim()
+        }
+    };
+    let dimensions = fact.shape.dims().enumerate();
+    let shape = dimensions
+        .map(|(axis, dimension)| dimension.concretize().unwrap_or_else(|| open(axis)))
+        .collect();
+    Ok(Input {
+        name,
+        datatype,
+        shape,
+    })
+}
+
+/// Dimensions of one symbol must have one length.
+fn ties(inputs: &[Input]) -> Vec<Tie> {
+    let places = || {
+        let all = inputs.iter().enumerate();
+        all.flat_map(|(index, input)| {
+            input
+                .shape
+                .iter()
+                .enumerate()
+                .map(move |(axis, length)| ((index, axis), length))
+        })
+    };
+    let first = |wanted| places().find(|(_, length)| *length == wanted);
+    let open = places().filter(|(_, length)| length.to_usize().is_err());
+    open.filter_map(|(other, length)| first(length).map(|(first, _)| Tie { first, other }))
+        .filter(|tie| tie.first != tie.other)
+        .collect()
+}
+
+/// Makes INT64, which ONNX promises, of outputs that Tract has as symbols: a `Shape` of an open batch.
+///
+/// Within the plan, as only a run knows how long a symbol is.
+fn count_in_numbers(mut model: TypedModel) -> TractResult<TypedModel> {
+    let mut outputs = TVec::new();
+    for outlet in model.output_outlets()?.to_vec() {
+        if model.outlet_fact(outlet)?.datum_type == TDim::datum_type() {
+            outputs.extend(wire_cast(
+                "output",
+                &mut model,
+                &[outlet],
+                i64::datum_type(),
+            )?);
+        } else {
+            outputs.push(outlet);
+        }
+    }
+    model.select_output_outlets(&outputs)?;
+    Ok(model)
+}
+
+/// By the names of the file: Tract's own may have changed while it optimised.
+fn outputs(graph: &GraphProto, plan: &TypedModel) -> Result<Vec<Signature>, LoadError> {
+    let facts = (0..graph.output.len())
+        .map(|index| plan.output_fact(index))
+        .collect::<TractResult<Vec<_>>>()?;
+    let named = graph.output.iter().zip(facts);
+    named
+        .map(|(output, fact)| signature(output.name.clone(), fact.datum_type, fact.shape.dims()))
+        .collect()
+}
+
+fn signature(name: String, datum_type: DatumType, shape: &[TDim]) -> Result<Signature, LoadError> {
+    let shape = shape.iter().map(|length| length.to_usize().ok()).collect();
+    match convert::datatype(datum_type) {
+        Some(datatype) => Ok(Signature {
+            name,
+            datatype,
+            shape,
+        }),
+        None => Err(LoadError::UnsupportedDatatype {
+            tensor: name,
+            datatype: format!("{datum_type:?}"),
+        }),
+    }
+}

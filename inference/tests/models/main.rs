@@ -1,0 +1,13 @@
+//! Models as files, through the crate's public face.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests, outside any #[test]"
+)]
+
+mod digits;
+mod loading;
+mod onnx;
+mod pool;
+mod running;

@@ -1,0 +1,150 @@
+//! Bounded workers: nothing is lost that was taken, nothing is taken that does not fit.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use inference::{Full, Pool, Tensor};
+
+use crate::digits::{load, pixels, traffic};
+
+fn pool(threads: usize, queue: usize) -> Pool {
+    Pool::start(load("better"), NonZeroUsize::new(threads).unwrap(), queue).unwrap()
+}
+
+fn request() -> Vec<Tensor> {
+    pixels(&[vec![0.0; 64]])
+}
+
+/// Keeps one worker busy, from when this returns until the sender is dropped.
+fn occupy(pool: &Pool) -> Sender<()> {
+    let (started, running) = channel();
+    let (release, released): (Sender<()>, Receiver<()>) = channel();
+    let reply = move |_| {
+        started.send(()).unwrap();
+        released.recv().unwrap_err();
+    };
+    pool.submit(request(), reply).unwrap();
+    running.recv().unwrap();
+    release
+}
+
+#[test]
+fn every_request_is_answered_as_on_the_calling_thread() {
+    let (pool, model) = (pool(2, 1024), load("better"));
+    let (send, receive) = channel();
+    let images = traffic();
+    for (index, image) in images.iter().enumerate() {
+        let send = send.clone();
+        pool.submit(pixels(std::slice::from_ref(image)), move |outcome| {
+            send.send((index, outcome.unwrap())).unwrap()
+        })
+        .unwrap();
+    }
+    drop(send);
+    let mut answered = 0;
+    for (index, outputs) in receive {
+        assert_eq!(
+            outputs,
+            model
+                .run(pixels(std::slice::from_ref(&images[index])))
+                .unwrap()
+        );
+        answered += 1;
+    }
+    assert_eq!(answered, images.len());
+}
+
+#[test]
+fn a_full_queue_refuses_at_once_and_says_its_size() {
+    let pool = pool(1, 2);
+    let release = occupy(&pool);
+    assert_eq!(pool.waiting(), 0);
+    pool.submit(request(), drop).unwrap();
+    pool.submit(request(), drop).unwrap();
+    assert_eq!(pool.waiting(), 2);
+    let refused = pool.submit(request(), |_| panic!("must not be called"));
+    assert_eq!(refused, Err(Full { queue: 2 }));
+    assert_eq!(
+        Full { queue: 2 }.to_string(),
+        "the model's queue of 2 is full"
+    );
+    drop(release);
+}
+
+#[test]
+fn a_dropped_pool_answers_what_it_had_taken() {
+    let pool = pool(1, 8);
+    let release = occupy(&pool);
+    let (send, receive) = channel();
+    for _ in 0..8 {
+        let send = send.clone();
+        pool.submit(request(), move |outcome| {
+            send.send(outcome.is_ok()).unwrap()
+        })
+        .unwrap();
+    }
+    drop(send);
+    drop(release);
+    drop(pool);
+    assert_eq!(receive.try_iter().collect::<Vec<_>>(), [true; 8]);
+}
+
+#[test]
+fn a_reply_that_panics_costs_no_worker() {
+    let pool = pool(1, 8);
+    pool.submit(request(), |_| panic!("a broken reply"))
+        .unwrap();
+    let (send, receive) = channel();
+    pool.submit(request(), move |outcome| {
+        send.send(outcome.is_ok()).unwrap()
+    })
+    .unwrap();
+    assert_eq!(receive.recv(), Ok(true));
+}
+
+#[test]
+fn a_request_that_does_not_fit_gets_its_mismatch_from_the_worker() {
+    let (send, receive) = channel();
+    let wrong = vec![Tensor {
+        name: "pixel".into(),
+        ..request().remove(0)
+    }];
+    pool(1, 1)
+        .submit(wrong, move |outcome| {
+            send.send(outcome.unwrap_err().to_string()).unwrap()
+        })
+        .unwrap();
+    assert_eq!(
+        receive.recv().unwrap(),
+        "input `pixel` is unknown, expected `pixels`"
+    );
+}
+
+#[test]
+fn a_reply_may_hold_the_last_handle_of_its_pool() {
+    let pool = Arc::new(pool(1, 1));
+    let (send, receive) = channel();
+    let held = Arc::clone(&pool);
+    let (dropped, proceed) = channel::<()>();
+    let reply = move |_| {
+        proceed.recv().unwrap_err();
+        drop(held);
+        send.send(()).unwrap();
+    };
+    pool.submit(request(), reply).unwrap();
+    drop(pool);
+    drop(dropped);
+    receive.recv().unwrap();
+}
+
+#[test]
+fn workers_carry_a_name() {
+    let (send, receive) = channel();
+    let reply = move |_| {
+        send.send(std::thread::current().name().map(str::to_owned))
+            .unwrap()
+    };
+    pool(1, 1).submit(request(), reply).unwrap();
+    assert_eq!(receive.recv().unwrap().as_deref(), Some("model-0"));
+}
