@@ -4,6 +4,18 @@
 //! indices into its arrays, so an observation costs no lookup, no lock and no shared cache line. A view
 //! of an older snapshot lives until its last request ends and its evidence is collected.
 
+mod counters;
+mod evidence;
+mod lane;
+mod passage;
+mod view;
+
+pub(crate) use counters::{BOUNDS, Counters, Histogram, ModelLabels, PathLabels, RequestLabels};
+pub(crate) use evidence::Moment;
+pub(crate) use lane::Lane;
+pub(crate) use passage::Passage;
+pub(crate) use view::View;
+
 /// The evidence of one run, on its way from a worker to the referee.
 pub(crate) struct Observed {
     /// The experiment's name: ids change with a reload, names and runs do not.

@@ -1,0 +1,115 @@
+//! Sends a placed request to a server elsewhere and hands its response on while it arrives.
+
+mod download;
+mod hop;
+mod pool;
+mod upload;
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use http::header::HOST;
+use http::{Request, Response, Version};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use policy::{Placement, Target};
+
+pub(crate) use download::{Download, Interrupted};
+pub(crate) use hop::strip_request;
+pub(crate) use pool::Pool;
+pub(crate) use upload::Upload;
+
+use crate::observe::Passage;
+use crate::refusal::Refusal;
+use hop::strip_response;
+use pool::Lease;
+use upload::{Broken, Progress};
+
+/// The response's head, with its body to come.
+///
+/// Neither the upload nor the response may be silent for longer than the upstream's or the route's time,
+/// whichever is shorter. A stream that has begun may last as long as it moves.
+pub(crate) async fn forward(
+    placement: &Placement,
+    mut request: Request<Upload>,
+    passage: &mut Passage,
+) -> Result<Response<Download>, Refusal> {
+    let (pool, patience) = choose(placement, passage).ok_or(Refusal::Incomplete("an upstream"))?;
+    let progress = request.body().progress();
+    let (server, named) = pool.next().ok_or(Refusal::Incomplete("a server"))?;
+    if !request.headers().contains_key(HOST) {
+        request.headers_mut().insert(HOST, named.host().clone());
+    }
+    let sent = Instant::now();
+    let answered = exchange(&pool, server, request, &progress, patience).await;
+    passage.waited(sent);
+    let mut response = answered?;
+    strip_response(response.headers_mut());
+    *response.version_mut() = Version::HTTP_11;
+    Ok(response)
+}
+
+/// The connections to the upstream that the request was placed on, and how long to wait for it.
+fn choose(placement: &Placement, passage: &Passage) -> Option<(Rc<Pool>, Duration)> {
+    let Target::Upstream(id) = placement.target() else { return None };
+    let view = passage.view();
+    let pool = view.pools().get(id.index())?;
+    let route = view.snapshot().policy.routes().get(placement.route().index())?;
+    Some((Rc::clone(pool), pool.patience().min(route.timeout)))
+}
+
+/// Sends the request, again only if the server closed a waiting connection before anything was written to it.
+async fn exchange(
+    pool: &Rc<Pool>,
+    server: usize,
+    mut request: Request<Upload>,
+    progress: &Progress,
+    patience: Duration,
+) -> Result<Response<Download>, Refusal> {
+    loop {
+        let mut lease = match pool.waiting(server) {
+            Some(lease) => lease,
+            None => pool.connect(server).await?,
+        };
+        match send(&mut lease, request, progress, patience).await? {
+            Ok(response) => return Ok(response.map(|body| Download::new(body, lease, patience))),
+            Err(mut unsent) => match unsent.take_message() {
+                Some(again) if !lease.is_fresh() => request = again,
+                _ => return Err(refusal(unsent.into_error(), progress)),
+            },
+        }
+    }
+}
+
+type Sent = Result<Response<Incoming>, TrySendError<Request<Upload>>>;
+
+/// The answer to one attempt, unless `patience` ends first.
+async fn send(lease: &mut Lease, request: Request<Upload>, progress: &Progress, patience: Duration) -> Result<Sent, Refusal> {
+    let mut answer = pin!(lease.sender().try_send_request(request));
+    let mut silence = pin!(tokio::time::sleep(patience));
+    poll_fn(|cx| {
+        if let Poll::Ready(sent) = answer.as_mut().poll(cx) {
+            return Poll::Ready(Ok(sent));
+        }
+        while silence.as_mut().poll(cx).is_ready() {
+            let until = progress.moved() + patience;
+            if until <= Instant::now() {
+                return Poll::Ready(Err(Refusal::ResponseTimeout));
+            }
+            silence.as_mut().reset(until.into());
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+fn refusal(error: hyper::Error, progress: &Progress) -> Refusal {
+    match progress.broken() {
+        Some(Broken::TooLarge { limit }) => Refusal::BodyTooLarge { limit },
+        Some(Broken::ByClient) => Refusal::BodyBroken,
+        None => Refusal::Broken(error),
+    }
+}

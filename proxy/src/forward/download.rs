@@ -1,0 +1,84 @@
+//! A response's body on its way from an upstream to the client.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::time::Sleep;
+
+use super::pool::Lease;
+
+/// A body that gives its connection back at its end, and closes it when it is dropped before.
+pub(crate) struct Download {
+    body: Incoming,
+    lease: Option<Lease>,
+    patience: Duration,
+    silence: Option<Pin<Box<Sleep>>>,
+}
+
+/// Why a response stopped before its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Interrupted {
+    /// The upstream broke off.
+    #[error("the upstream broke off")]
+    Broken(#[source] hyper::Error),
+    /// The upstream was silent for too long.
+    #[error("the upstream fell silent")]
+    Silent,
+}
+
+impl Download {
+    /// The rest of a response that arrives over `lease`.
+    pub(crate) fn new(body: Incoming, lease: Lease, patience: Duration) -> Self {
+        let mut download = Self { body, lease: Some(lease), patience, silence: None };
+        download.give_back_at_end();
+        download
+    }
+
+    fn give_back_at_end(&mut self) {
+        if self.body.is_end_stream() {
+            self.give_back();
+        }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+    }
+
+    /// Begins to count a silence only when there is one: most bodies arrive with their head.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let patience = self.patience;
+        let sleep = self.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        sleep.as_mut().poll(cx)
+    }
+}
+
+impl Body for Download {
+    type Data = Bytes;
+    type Error = Interrupted;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+            return self.poll_silence(cx).map(|()| Some(Err(Interrupted::Silent)));
+        };
+        self.silence = None;
+        match &frame {
+            None => self.give_back(),
+            Some(Ok(_)) => self.give_back_at_end(),
+            Some(Err(_)) => self.lease = None,
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(Interrupted::Broken)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

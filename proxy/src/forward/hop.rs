@@ -1,0 +1,111 @@
+//! Fields that are good for one connection only and must not be passed on (RFC 9110 §7.6.1).
+
+use http::header::{
+    CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRANSFER_ENCODING, UPGRADE,
+};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Removed even if `Connection` does not name them, as §7.6.1 asks. The two `Proxy-` fields are meant for
+/// the first proxy that expects them (§11.7), and that is us.
+const ALWAYS: [HeaderName; 7] =
+    [KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION];
+
+/// Removes from a request all that concerns the client's connection, and keeps the wish for trailers.
+///
+/// `TE: trailers` is hop-by-hop, but a proxy that passes trailers on makes the same wish itself (§10.1.4).
+pub(crate) fn strip_request(headers: &mut HeaderMap) {
+    let trailers = headers.get(TE).is_some_and(wants_trailers);
+    strip(headers);
+    if trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+}
+
+/// Removes from a response all that concerns the upstream's connection.
+pub(crate) fn strip_response(headers: &mut HeaderMap) {
+    strip(headers);
+}
+
+fn strip(headers: &mut HeaderMap) {
+    for name in named(headers) {
+        headers.remove(name);
+    }
+    headers.remove(CONNECTION);
+    for name in &ALWAYS {
+        headers.remove(name);
+    }
+}
+
+/// What `Connection` names. `Host` is never removed: the route was chosen by it, and whoever asks to have it
+/// taken away wants another.
+fn named(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let options = values.flat_map(|value| value.split(',')).map(str::trim);
+    options
+        .filter(|option| !option.eq_ignore_ascii_case("close") && !option.eq_ignore_ascii_case("keep-alive"))
+        .filter_map(|option| option.parse().ok())
+        .filter(|name| *name != HOST)
+        .collect()
+}
+
+fn wants_trailers(te: &HeaderValue) -> bool {
+    te.to_str().is_ok_and(|te| te.split(',').any(|coding| coding.trim().eq_ignore_ascii_case("trailers")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        let mut map = HeaderMap::new();
+        for (name, value) in lines.iter().map(pair) {
+            map.append(name, value);
+        }
+        map
+    }
+
+    #[track_caller]
+    fn check(given: &[(&'static str, &'static str)], passed_on: &[(&'static str, &'static str)]) {
+        let mut given = headers(given);
+        strip_request(&mut given);
+        assert_eq!(given, headers(passed_on));
+    }
+
+    #[test]
+    fn what_connection_names_is_removed_with_it() {
+        check(&[("connection", "X-One, keep-alive"), ("connection", "x-two"), ("x-one", "1"), ("x-two", "2"), ("x", "3")], &[("x", "3")]);
+    }
+
+    #[test]
+    fn framing_and_proxy_fields_are_removed_even_if_not_named() {
+        check(
+            &[
+                ("transfer-encoding", "chunked"),
+                ("keep-alive", "timeout=5"),
+                ("proxy-connection", "keep-alive"),
+                ("proxy-authorization", "Basic x"),
+                ("upgrade", "h2c"),
+                ("accept", "*/*"),
+            ],
+            &[("accept", "*/*")],
+        );
+    }
+
+    #[test]
+    fn connection_cannot_take_the_host_away() {
+        check(&[("connection", "host"), ("host", "a.example")], &[("host", "a.example")]);
+    }
+
+    #[test]
+    fn the_wish_for_trailers_is_made_anew_and_no_other_coding_passes() {
+        check(&[("te", "gzip, trailers"), ("connection", "te")], &[("te", "trailers"), ("connection", "te")]);
+        check(&[("te", "gzip")], &[]);
+    }
+}

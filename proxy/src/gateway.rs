@@ -1,0 +1,148 @@
+//! The journey of one request, one small file a step.
+//!
+//! Name it, bring its head into one form, identify the caller, answer what is reserved, find the route, ask
+//! for the permit, place it, let the backend answer, decorate the answer. The types keep the order: an answer
+//! needs a placement, a placement a permit, a permit a caller.
+
+mod chance;
+mod decorate;
+mod head;
+mod onward;
+mod reply;
+mod reserved;
+mod trace;
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, request};
+use hyper::body::Incoming;
+use policy::{Caller, Placement, Target};
+
+pub(crate) use chance::Chance;
+pub(crate) use reply::{Content, Reply};
+pub(crate) use reserved::collect;
+
+use crate::accept::{Busy, Peer};
+use crate::forward::{Upload, forward};
+use crate::identify::identify;
+use crate::infer::infer;
+use crate::observe::{Moment, Passage};
+use crate::refusal::Refusal;
+use crate::server::Worker;
+use reserved::Resource;
+
+/// Serves one request of a connection.
+pub(crate) async fn serve(worker: Rc<Worker>, peer: Rc<Peer>, busy: Busy, request: Request<Incoming>) -> Response<Reply> {
+    let (mut head, body) = request.into_parts();
+    let mut passage = Passage::begin(worker.view(), peer.listener(), Moment::now());
+    let id = trace::name(&mut head.headers, worker.chance());
+    let head_only = head.method == Method::HEAD;
+    let answered = match admit(&worker, &peer, &mut head, &mut passage) {
+        Ok(Admitted::Placed(placement)) => {
+            let answered = answer(&peer, &placement, head, body, &mut passage).await;
+            let mut response = told(answered, &worker, &id);
+            decorate::with_arm(&mut response, &placement, &passage, worker.chance());
+            response
+        }
+        Ok(Admitted::Reserved(resource)) => told(reserved::answer(resource, &worker, body).await, &worker, &id),
+        Err(refusal) => told(Err(refusal), &worker, &id),
+    };
+    let (mut head, content) = answered.into_parts();
+    decorate::with_id(&mut head.headers, id);
+    passage.answered(head.status);
+    Response::from_parts(head, Reply::new(content, passage, busy, head_only))
+}
+
+/// What the steps before any answer come to.
+enum Admitted {
+    /// It is for one of Wald's own resources.
+    Reserved(Resource),
+    /// It may go where it was placed.
+    Placed(Placement),
+}
+
+/// All that is decided from the head alone. Nothing here waits.
+fn admit(worker: &Worker, peer: &Peer, head: &mut request::Parts, passage: &mut Passage) -> Result<Admitted, Refusal> {
+    let caller = identify(&mut head.headers);
+    head::normalise(head)?;
+    match Resource::of(&head.method, head.uri.path())? {
+        Some(resource) => Ok(Admitted::Reserved(resource)),
+        None => place(worker, peer, caller, head, passage).map(Admitted::Placed),
+    }
+}
+
+fn place(
+    worker: &Worker,
+    peer: &Peer,
+    caller: Caller,
+    head: &request::Parts,
+    passage: &mut Passage,
+) -> Result<Placement, Refusal> {
+    let view = Rc::clone(passage.view());
+    let (policy, stages) = (&view.snapshot().policy, &view.snapshot().stages);
+    let request = policy::Request {
+        listener: peer.listener(),
+        host: head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default(),
+        path: head.uri.path(),
+        method: &head.method,
+        headers: &head.headers,
+    };
+    let route = policy.route(&request).map_err(|policy::NoRoute| Refusal::NoRoute)?;
+    passage.routed(route);
+    let permit = policy.authorize(caller, route, &request).map_err(Refusal::Denied)?;
+    let placement = policy.place(permit, stages, &head.headers, worker.chance().draw());
+    passage.placed(&placement);
+    Ok(placement)
+}
+
+/// Lets whatever the request was placed on answer it.
+async fn answer(
+    peer: &Peer,
+    placement: &Placement,
+    mut head: request::Parts,
+    body: Incoming,
+    passage: &mut Passage,
+) -> Result<Response<Content>, Refusal> {
+    match placement.target() {
+        Target::Upstream(_) => {
+            onward::tell(&mut head.headers, peer, passage.lane());
+            let limit = limit(peer, placement, passage);
+            let request = Request::from_parts(head, Upload::new(body, limit)?);
+            Ok(forward(placement, request, passage).await?.map(Content::Stream))
+        }
+        Target::Model(_) => {
+            let limit = limit(peer, placement, passage);
+            Ok(infer(placement, &head, body, limit, passage).await?.map(Content::Whole))
+        }
+        Target::Respond { status, body } => Ok(respond(*status, body.as_deref())),
+        Target::Experiment(_) => Err(Refusal::Incomplete("an arm")),
+    }
+}
+
+/// The largest body that the route takes, or else the listener.
+fn limit(peer: &Peer, placement: &Placement, passage: &Passage) -> u64 {
+    let policy = &passage.view().snapshot().policy;
+    let route = policy.routes().get(placement.route().index()).and_then(|route| route.body_bytes);
+    let listener = || policy.listeners().get(peer.listener().index()).map(|listener| listener.limits.body_bytes);
+    route.or_else(listener).unwrap_or_default()
+}
+
+fn respond(status: http::StatusCode, body: Option<&str>) -> Response<Content> {
+    let text = Bytes::copy_from_slice(body.unwrap_or_default().as_bytes());
+    let mut response = Response::new(Content::Whole(text));
+    *response.status_mut() = status;
+    if body.is_some() {
+        response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    }
+    response
+}
+
+/// A refusal as the caller gets it; what the caller must not learn goes to the log.
+fn told(answered: Result<Response<Content>, Refusal>, worker: &Worker, id: &HeaderValue) -> Response<Content> {
+    answered.unwrap_or_else(|refusal| {
+        tracing::debug!(code = %refusal.code(), reason = %refusal, request_id = ?id, "refused");
+        worker.count_refusal(&refusal);
+        refusal.into_response(id).map(Content::Whole)
+    })
+}

@@ -1,0 +1,34 @@
+//! What backends are told about a request beyond what the client said.
+
+use http::header::{HOST, HeaderMap};
+use http::{HeaderName, HeaderValue};
+
+use crate::accept::Peer;
+use crate::observe::Lane;
+
+pub(crate) const EXPERIMENT: HeaderName = HeaderName::from_static("x-wald-experiment");
+pub(crate) const ARM: HeaderName = HeaderName::from_static("x-wald-arm");
+const ROUTE: HeaderName = HeaderName::from_static("x-wald-route");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// The most fields that [`tell`] adds.
+const ADDED: usize = 6;
+
+/// Writes route, arm and origin into a request's head. What the client claimed there is gone by now.
+pub(crate) fn tell(headers: &mut HeaderMap, peer: &Peer, lane: Option<&Lane>) {
+    headers.reserve(ADDED);
+    headers.insert(FORWARDED_FOR, peer.address().clone());
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    if let Some(host) = headers.get(HOST).cloned() {
+        headers.insert(FORWARDED_HOST, host);
+    }
+    if let Some(route) = lane.and_then(|lane| lane.route.clone()) {
+        headers.insert(ROUTE, route);
+    }
+    if let Some((experiment, arm)) = lane.and_then(|lane| lane.arm.clone()) {
+        headers.insert(EXPERIMENT, experiment);
+        headers.insert(ARM, arm);
+    }
+}

@@ -1,0 +1,77 @@
+//! The body of every answer, whoever gave it, with the passage that ends when it does.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+
+use crate::accept::Busy;
+use crate::forward::{Download, Interrupted};
+use crate::observe::Passage;
+
+/// What an answer consists of.
+pub(crate) enum Content {
+    /// Bytes at hand.
+    Whole(Bytes),
+    /// What an upstream is still sending.
+    Stream(Download),
+}
+
+/// The body of an answer.
+pub(crate) struct Reply {
+    content: Content,
+    passage: Option<Passage>,
+    _busy: Busy,
+}
+
+impl Reply {
+    /// An answer that has been decided upon. Without a body it has ended with its head.
+    pub(crate) fn new(content: Content, passage: Passage, busy: Busy, head_only: bool) -> Self {
+        let mut reply = Self { content, passage: Some(passage), _busy: busy };
+        if head_only || reply.is_end_stream() {
+            reply.end();
+        }
+        reply
+    }
+
+    fn end(&mut self) {
+        if let Some(passage) = self.passage.take() {
+            passage.end();
+        }
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = Interrupted;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
+        let polled = match &mut self.content {
+            Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Content::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Content::Stream(download) => Pin::new(download).poll_frame(cx),
+        };
+        match &polled {
+            Poll::Ready(Some(Err(_))) => self.passage = None,
+            Poll::Ready(None) => self.end(),
+            Poll::Ready(Some(Ok(_))) if self.is_end_stream() => self.end(),
+            _ => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Whole(bytes) => bytes.is_empty(),
+            Content::Stream(download) => download.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Stream(download) => download.size_hint(),
+        }
+    }
+}

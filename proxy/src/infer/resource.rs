@@ -1,0 +1,107 @@
+//! The resources that the Open Inference Protocol gives a model.
+
+use http::Method;
+
+use crate::refusal::Refusal;
+
+/// What is asked of which version.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Resource<'a> {
+    pub(super) version: Option<&'a str>,
+    pub(super) action: Action,
+}
+
+/// What can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Name and version of the server.
+    ServerMetadata,
+    /// Whether the server runs.
+    Live,
+    /// Whether the model can be asked: it can, or it would not be in the snapshot.
+    Ready,
+    /// Inputs and outputs of the model.
+    Metadata,
+    /// To run it.
+    Infer,
+}
+
+impl<'a> Resource<'a> {
+    /// The resource at this path.
+    pub(super) fn of(method: &Method, path: &'a str) -> Result<Self, Refusal> {
+        let (version, action) = Self::find(path).ok_or(Refusal::NoSuchResource)?;
+        match action {
+            Action::Infer if method != Method::POST => Err(Refusal::Method { allowed: "POST" }),
+            Action::Infer => Ok(Self { version, action }),
+            _ if method != Method::GET && method != Method::HEAD => Err(Refusal::Method { allowed: "GET, HEAD" }),
+            _ => Ok(Self { version, action }),
+        }
+    }
+
+    fn find(path: &'a str) -> Option<(Option<&'a str>, Action)> {
+        let (rest, version) = match path.strip_prefix("/v2")? {
+            "" | "/" => return Some((None, Action::ServerMetadata)),
+            "/health/live" => return Some((None, Action::Live)),
+            "/health/ready" => return Some((None, Action::Ready)),
+            model => version(model.strip_prefix("/models/")?)?,
+        };
+        let action = match rest {
+            None => Action::Metadata,
+            Some("ready") => Action::Ready,
+            Some("infer") => Action::Infer,
+            Some(_) => return None,
+        };
+        Some((version, action))
+    }
+}
+
+/// Splits `NAME[/versions/V][/ACTION]` into the action and the version.
+fn version(model: &str) -> Option<(Option<&str>, Option<&str>)> {
+    let mut segments = model.split('/');
+    segments.next().filter(|name| !name.is_empty())?;
+    let found = match segments.next() {
+        Some("versions") => {
+            let version = segments.next().filter(|version| !version.is_empty())?;
+            (segments.next(), Some(version))
+        }
+        action => (action, None),
+    };
+    segments.next().is_none().then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &str, version: Option<&str>, action: Action) {
+        let method = if action == Action::Infer { Method::POST } else { Method::GET };
+        assert_eq!(Resource::of(&method, path).unwrap(), Resource { version, action });
+    }
+
+    #[test]
+    fn every_resource_of_the_protocol_is_found() {
+        check("/v2", None, Action::ServerMetadata);
+        check("/v2/health/live", None, Action::Live);
+        check("/v2/health/ready", None, Action::Ready);
+        check("/v2/models/m", None, Action::Metadata);
+        check("/v2/models/m/ready", None, Action::Ready);
+        check("/v2/models/m/infer", None, Action::Infer);
+        check("/v2/models/m/versions/2", Some("2"), Action::Metadata);
+        check("/v2/models/m/versions/2/ready", Some("2"), Action::Ready);
+        check("/v2/models/versions/infer", None, Action::Infer);
+    }
+
+    #[test]
+    fn other_paths_are_not_found() {
+        for path in ["/", "/v1/models/m", "/v2/models", "/v2/models/", "/v2/models/m/versions", "/v2/models/m/infer/x"] {
+            assert!(matches!(Resource::of(&Method::GET, path), Err(Refusal::NoSuchResource)), "{path}");
+        }
+    }
+
+    #[test]
+    fn asking_with_the_wrong_method_says_the_right_one() {
+        let refused = Resource::of(&Method::GET, "/v2/models/m/infer").unwrap_err();
+        assert!(matches!(refused, Refusal::Method { allowed: "POST" }));
+    }
+}

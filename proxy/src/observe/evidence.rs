@@ -1,0 +1,157 @@
+//! One worker's evidence of one run: who was exposed to which arm, and what became of them.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use policy::{Assignment, Experiment, Observe};
+use stats::Delta;
+
+/// One moment on both clocks: evidence is dated by the calendar, durations are measured by the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// For durations.
+    pub(crate) instant: Instant,
+    /// Milliseconds since 1970.
+    pub(crate) unix_millis: u64,
+}
+
+impl Moment {
+    /// This moment.
+    pub(crate) fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { instant: Instant::now(), unix_millis: u64::try_from(since.as_millis()).unwrap_or(u64::MAX) }
+    }
+}
+
+/// How a request ended, as far as metrics ask.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Outcome {
+    /// Nothing, too late, cut short, or a status of 500 and above; also when the client left before the end,
+    /// because who waits too long leaves.
+    pub(crate) failed: bool,
+    /// From the request's head to the last byte of the answer.
+    pub(crate) duration: Duration,
+    /// From the request's head to the head of the answer.
+    pub(crate) first_byte: Duration,
+}
+
+/// The evidence that one worker gathered since it was last collected.
+pub(crate) struct RunShard {
+    design: stats::Design,
+    observations: Vec<Observe>,
+    run: u32,
+    tick_millis: u64,
+    window: Duration,
+    delta: Delta,
+    open: Vec<Slot>,
+    free: Vec<Exposure>,
+}
+
+/// The place of an exposure whose outcome is not known yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Exposure(usize);
+
+enum Slot {
+    Free,
+    Waiting(Exposed),
+    /// Its window passed and its outcome was recorded; its request still holds the slot.
+    Closed,
+}
+
+#[derive(Clone, Copy)]
+struct Exposed {
+    at: Moment,
+    tick: u64,
+    epoch: u32,
+    arm: usize,
+    bucket: u16,
+}
+
+impl RunShard {
+    /// An empty shard for this run of an experiment.
+    pub(crate) fn new(experiment: &Experiment, run: u32) -> Self {
+        Self {
+            design: experiment.design.clone(),
+            observations: experiment.observations.clone(),
+            run,
+            tick_millis: u64::try_from(experiment.tick.as_millis()).unwrap_or(u64::MAX).max(1),
+            window: experiment.window,
+            delta: Delta::new(&experiment.design),
+            open: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// The run that the evidence belongs to.
+    pub(crate) fn run(&self) -> u32 {
+        self.run
+    }
+
+    /// Counts that a unit met its arm, and waits for the outcome.
+    pub(crate) fn expose(&mut self, assignment: &Assignment, at: Moment) -> Exposure {
+        let Assignment { epoch, arm, unit, bucket, .. } = *assignment;
+        let tick = at.unix_millis / self.tick_millis;
+        self.delta.expose(epoch, tick, arm.index(), unit);
+        let waiting = Slot::Waiting(Exposed { at, tick, epoch, arm: arm.index(), bucket });
+        match self.free.pop() {
+            Some(Exposure(slot)) => {
+                self.set(slot, waiting);
+                Exposure(slot)
+            }
+            None => {
+                self.open.push(waiting);
+                Exposure(self.open.len() - 1)
+            }
+        }
+    }
+
+    /// Records the outcome of an exposure, unless its window has passed.
+    pub(crate) fn close(&mut self, exposure: Exposure, outcome: Outcome) {
+        if let Some(Slot::Waiting(exposed)) = self.open.get(exposure.0) {
+            self.record(*exposed, outcome);
+        }
+        self.set(exposure.0, Slot::Free);
+        self.free.push(exposure);
+    }
+
+    /// Records whoever waited for longer than the window as failed, with the window as the duration.
+    pub(crate) fn sweep(&mut self, now: Instant) {
+        let end = Outcome { failed: true, duration: self.window, first_byte: self.window };
+        for slot in 0..self.open.len() {
+            if let Some(Slot::Waiting(exposed)) = self.open.get(slot)
+                && now.duration_since(exposed.at.instant) >= self.window
+            {
+                self.record(*exposed, end);
+                self.set(slot, Slot::Closed);
+            }
+        }
+    }
+
+    /// Hands over what was gathered, if anything was.
+    pub(crate) fn collect(&mut self) -> Option<Delta> {
+        (!self.delta.is_empty()).then(|| std::mem::replace(&mut self.delta, Delta::new(&self.design)))
+    }
+
+    /// Whether there is something to collect.
+    pub(crate) fn has_evidence(&self) -> bool {
+        !self.delta.is_empty()
+    }
+
+    fn record(&mut self, exposed: Exposed, outcome: Outcome) {
+        for (metric, observe) in self.observations.iter().enumerate() {
+            let value = match observe {
+                Observe::Failed => f64::from(u8::from(outcome.failed)),
+                Observe::Duration => outcome.duration.as_secs_f64(),
+                Observe::FirstByte => outcome.first_byte.as_secs_f64(),
+                Observe::Feedback => continue,
+            };
+            let Exposed { tick, epoch, arm, bucket, .. } = exposed;
+            self.delta.observe(epoch, tick, metric, arm, bucket, value);
+        }
+    }
+
+    fn set(&mut self, slot: usize, value: Slot) {
+        if let Some(place) = self.open.get_mut(slot) {
+            *place = value;
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! A lane: one route together with one of the arms it may lead to. Everything that is counted or written
+//! into headers by route and arm is made once a snapshot and found by position.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::HeaderValue;
+use policy::{ListenerId, Placement, Policy, Route, Target};
+
+use super::counters::{Counters, Histogram, PathLabels, RequestLabels};
+
+/// What requests of one route and arm have in common.
+pub(crate) struct Lane {
+    labels: PathLabels,
+    /// The route's name, for the backend. None for requests without a route.
+    pub(crate) route: Option<HeaderValue>,
+    /// The experiment's and the arm's name, for the backend and the client.
+    pub(crate) arm: Option<(HeaderValue, HeaderValue)>,
+    tally: RefCell<Tally>,
+}
+
+#[derive(Default)]
+struct Tally {
+    /// A handful of pairs of listener and status: a scan beats any map.
+    requests: Vec<(ListenerId, u16, u64)>,
+    durations: Histogram,
+    first_bytes: Histogram,
+}
+
+/// The lanes of a policy.
+pub(crate) struct Lanes {
+    lanes: Vec<Lane>,
+    /// Where the lanes of each route begin.
+    starts: Vec<usize>,
+}
+
+impl Lanes {
+    /// One lane for what no route takes, then those of each route.
+    pub(crate) fn new(policy: &Policy) -> Self {
+        let mut lanes = vec![Lane::new(String::new(), String::new(), None)];
+        let mut starts = Vec::with_capacity(policy.routes().len());
+        for route in policy.routes() {
+            starts.push(lanes.len());
+            lanes.extend(of(policy, route));
+        }
+        Self { lanes, starts }
+    }
+
+    /// The lane of requests that no route takes.
+    pub(crate) const NONE: usize = 0;
+
+    /// The lane of a placed request.
+    pub(crate) fn find(&self, placement: &Placement) -> usize {
+        let start = self.starts.get(placement.route().index()).copied().unwrap_or(Self::NONE);
+        start + placement.arm().map_or(0, |(_, arm)| arm.index())
+    }
+
+    /// The lane of a request that a route took, but whose caller it does not let pass.
+    pub(crate) fn denied(&self, route: &Route) -> usize {
+        self.starts.get(route.id.index()).copied().unwrap_or(Self::NONE)
+    }
+
+    /// The lane at this position.
+    pub(crate) fn get(&self, index: usize) -> Option<&Lane> {
+        self.lanes.get(index)
+    }
+
+    /// Adds what was counted in all lanes.
+    pub(crate) fn export(&self, policy: &Policy, into: &mut Counters) {
+        for lane in &self.lanes {
+            lane.export(policy, into);
+        }
+    }
+}
+
+fn of(policy: &Policy, route: &Route) -> Vec<Lane> {
+    let Target::Experiment(id) = route.target else {
+        return vec![Lane::new(route.name.to_string(), policy.backend(&route.target), None)];
+    };
+    let Some(experiment) = policy.experiments().get(id.index()) else { return Vec::new() };
+    let lane = |arm: &policy::Arm| {
+        Lane::new(route.name.to_string(), policy.backend(&arm.target), Some((&experiment.name, &arm.name)))
+    };
+    experiment.arms.iter().map(lane).collect()
+}
+
+impl Lane {
+    fn new(route: String, backend: String, arm: Option<(&str, &str)>) -> Self {
+        Self {
+            route: (!route.is_empty()).then(|| name(&route)),
+            arm: arm.map(|(experiment, arm)| (name(experiment), name(arm))),
+            labels: PathLabels { route, backend, arm: arm.map(|(_, arm)| arm.to_owned()).unwrap_or_default() },
+            tally: RefCell::default(),
+        }
+    }
+
+    /// Counts a request whose answer was begun with `code`.
+    pub(crate) fn count(&self, listener: ListenerId, code: u16, first_byte: Duration) {
+        let mut tally = self.tally.borrow_mut();
+        tally.first_bytes.record(first_byte);
+        match tally.requests.iter_mut().find(|(at, as_code, _)| *at == listener && *as_code == code) {
+            Some((_, _, count)) => *count += 1,
+            None => tally.requests.push((listener, code, 1)),
+        }
+    }
+
+    /// Counts how long a request took altogether.
+    pub(crate) fn took(&self, duration: Duration) {
+        self.tally.borrow_mut().durations.record(duration);
+    }
+
+    fn export(&self, policy: &Policy, into: &mut Counters) {
+        let tally = self.tally.borrow();
+        if tally.requests.is_empty() {
+            return;
+        }
+        let PathLabels { route, backend, arm } = self.labels.clone();
+        for (listener, code, count) in &tally.requests {
+            let listener = policy.listeners().get(listener.index()).map(|listener| listener.name.to_string());
+            let labels = RequestLabels {
+                listener: listener.unwrap_or_default(),
+                route: route.clone(),
+                backend: backend.clone(),
+                arm: arm.clone(),
+                code: *code,
+            };
+            *into.requests.entry(labels).or_default() += count;
+        }
+        merge(&mut into.durations, &self.labels, &tally.durations);
+        merge(&mut into.first_bytes, &self.labels, &tally.first_bytes);
+    }
+}
+
+fn merge(into: &mut BTreeMap<PathLabels, Histogram>, labels: &PathLabels, seen: &Histogram) {
+    into.entry(labels.clone()).or_default().merge(seen);
+}
+
+/// A name as a header value. Names of a compiled policy have no control characters; should one slip
+/// through, the backend gets a word instead of a broken header.
+fn name(name: &str) -> HeaderValue {
+    HeaderValue::from_str(name).unwrap_or_else(|_| HeaderValue::from_static("unprintable"))
+}

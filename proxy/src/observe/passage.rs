@@ -1,0 +1,127 @@
+//! One request from its head to the last byte of its answer, as it will be counted.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use policy::{ExperimentId, ListenerId, Placement, Route, RouteId};
+
+use super::evidence::{Exposure, Moment, Outcome};
+use super::lane::{Lane, Lanes};
+use super::view::View;
+
+/// Nginx's number for a client that left before there was an answer; it goes into counts, never to anyone.
+const CLIENT_LEFT: u16 = 499;
+
+/// A request that is being served. Dropping it before it [ended](Passage::end) counts it as failed.
+pub(crate) struct Passage {
+    view: Rc<View>,
+    listener: ListenerId,
+    arrived: Moment,
+    lane: usize,
+    route: Option<RouteId>,
+    exposure: Option<(ExperimentId, Exposure)>,
+    backend: Duration,
+    answered: Option<Answered>,
+    ended: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Answered {
+    failed: bool,
+    first_byte: Duration,
+}
+
+impl Passage {
+    /// A request whose head has just been read.
+    pub(crate) fn begin(view: Rc<View>, listener: ListenerId, arrived: Moment) -> Self {
+        let (lane, route, exposure, backend) = (Lanes::NONE, None, None, Duration::ZERO);
+        Self { view, listener, arrived, lane, route, exposure, backend, answered: None, ended: false }
+    }
+
+    /// The snapshot that the request sees, all the way.
+    pub(crate) fn view(&self) -> &Rc<View> {
+        &self.view
+    }
+
+    /// When the request's head had been read.
+    pub(crate) fn arrived(&self) -> Moment {
+        self.arrived
+    }
+
+    /// The headers and labels of the request's route and arm.
+    pub(crate) fn lane(&self) -> Option<&Lane> {
+        self.view.lane(self.lane)
+    }
+
+    /// A route took the request.
+    pub(crate) fn routed(&mut self, route: &Route) {
+        self.lane = self.view.lanes().denied(route);
+        self.route = Some(route.id);
+        self.view.in_flight(route.id, 1);
+    }
+
+    /// The request was placed; if its experiment runs, it is evidence from now on.
+    pub(crate) fn placed(&mut self, placement: &Placement) {
+        self.lane = self.view.lanes().find(placement);
+        if let Some(assignment) = placement.assignment().filter(|assignment| assignment.counted) {
+            let exposure = self.view.expose(assignment, self.arrived);
+            self.exposure = exposure.map(|exposure| (assignment.experiment, exposure));
+        }
+    }
+
+    /// Time that was the backend's, not Wald's.
+    pub(crate) fn waited(&mut self, since: Instant) {
+        self.backend += since.elapsed();
+    }
+
+    /// The answer's head is ready.
+    pub(crate) fn answered(&mut self, status: StatusCode) {
+        let first_byte = self.arrived.instant.elapsed();
+        self.answered = Some(Answered { failed: status.is_server_error(), first_byte });
+        if let Some(lane) = self.lane() {
+            lane.count(self.listener, status.as_u16(), first_byte);
+        }
+        if let Some(route) = self.route {
+            self.view.overhead(route, first_byte.saturating_sub(self.backend));
+        }
+    }
+
+    /// The answer went out entirely.
+    pub(crate) fn end(mut self) {
+        let failed = self.answered.is_none_or(|answered| answered.failed);
+        self.record(failed);
+    }
+
+    fn record(&mut self, failed: bool) {
+        self.ended = true;
+        let duration = self.arrived.instant.elapsed();
+        if self.answered.is_none() {
+            self.count_as_left(duration);
+        }
+        if let Some(lane) = self.lane() {
+            lane.took(duration);
+        }
+        if let Some(route) = self.route {
+            self.view.in_flight(route, -1);
+        }
+        if let Some((experiment, exposure)) = self.exposure.take() {
+            let first_byte = self.answered.map_or(duration, |answered| answered.first_byte);
+            self.view.close(experiment, exposure, Outcome { failed, duration, first_byte });
+        }
+    }
+
+    fn count_as_left(&self, after: Duration) {
+        if let Some(lane) = self.lane() {
+            lane.count(self.listener, CLIENT_LEFT, after);
+        }
+    }
+}
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.record(true);
+        }
+    }
+}

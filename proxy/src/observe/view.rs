@@ -1,0 +1,148 @@
+//! One snapshot as one worker uses it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use policy::{Assignment, ExperimentId, ModelId, RouteId};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::Observed;
+use super::counters::{Counters, Histogram, ModelLabels};
+use super::evidence::{Exposure, Moment, Outcome, RunShard};
+use super::lane::{Lane, Lanes};
+use crate::forward::Pool;
+use crate::live::Snapshot;
+
+/// A snapshot with the worker's own evidence, counts and connections beside it.
+pub(crate) struct View {
+    snapshot: Arc<Snapshot>,
+    pools: Vec<Rc<Pool>>,
+    lanes: Lanes,
+    runs: Vec<RefCell<RunShard>>,
+    experiments: Vec<u64>,
+    routes: Vec<RouteTally>,
+    inferences: Vec<RefCell<Histogram>>,
+}
+
+#[derive(Default)]
+struct RouteTally {
+    in_flight: Cell<u64>,
+    overhead: RefCell<Histogram>,
+}
+
+impl View {
+    /// The worker's view of a snapshot. Upstreams that did not change keep the connections of `before`.
+    pub(crate) fn new(snapshot: Arc<Snapshot>, before: Option<&Self>) -> Self {
+        let policy = &snapshot.policy;
+        let kept = |upstream| before?.pools.iter().find(|pool| pool.serves(upstream)).cloned();
+        let run = |(experiment, stage): (&policy::Experiment, &policy::Stage)| RunShard::new(experiment, stage.run());
+        Self {
+            pools: policy.upstreams().iter().map(|it| kept(it).unwrap_or_else(|| Rc::new(Pool::new(it)))).collect(),
+            lanes: Lanes::new(policy),
+            runs: policy.experiments().iter().zip(&snapshot.stages).map(run).map(RefCell::new).collect(),
+            experiments: policy.experiments().iter().map(|it| xxh3_64(it.name.as_bytes())).collect(),
+            routes: policy.routes().iter().map(|_| RouteTally::default()).collect(),
+            inferences: policy.models().iter().map(|_| RefCell::default()).collect(),
+            snapshot,
+        }
+    }
+
+    /// What the view shows.
+    pub(crate) fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// The connections to each upstream, by `UpstreamId`.
+    pub(crate) fn pools(&self) -> &[Rc<Pool>] {
+        &self.pools
+    }
+
+    /// Positions of lanes.
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.lanes
+    }
+
+    /// The lane at this position.
+    pub(crate) fn lane(&self, index: usize) -> Option<&Lane> {
+        self.lanes.get(index)
+    }
+
+    /// Counts that a unit met its arm, and waits for the outcome.
+    pub(crate) fn expose(&self, assignment: &Assignment, at: Moment) -> Option<Exposure> {
+        let run = self.runs.get(assignment.experiment.index())?;
+        Some(run.borrow_mut().expose(assignment, at))
+    }
+
+    /// Records the outcome of an exposure.
+    pub(crate) fn close(&self, experiment: ExperimentId, exposure: Exposure, outcome: Outcome) {
+        if let Some(run) = self.runs.get(experiment.index()) {
+            run.borrow_mut().close(exposure, outcome);
+        }
+    }
+
+    /// Counts a request that began (1) or ended (-1) on a route.
+    pub(crate) fn in_flight(&self, route: RouteId, change: i8) {
+        if let Some(tally) = self.routes.get(route.index()) {
+            tally.in_flight.set(tally.in_flight.get().saturating_add_signed(change.into()));
+        }
+    }
+
+    /// Counts how long a request spent in Wald itself.
+    pub(crate) fn overhead(&self, route: RouteId, duration: Duration) {
+        if let Some(tally) = self.routes.get(route.index()) {
+            tally.overhead.borrow_mut().record(duration);
+        }
+    }
+
+    /// Counts how long an inference waited and ran.
+    pub(crate) fn inferred(&self, model: ModelId, duration: Duration) {
+        if let Some(histogram) = self.inferences.get(model.index()) {
+            histogram.borrow_mut().record(duration);
+        }
+    }
+
+    /// Hands over the evidence since the last time. Whoever waits beyond the window is recorded first.
+    pub(crate) fn evidence(&self, now: Instant) -> Vec<Observed> {
+        let runs = self.snapshot.policy.experiments().iter().zip(&self.runs);
+        let collected = runs.filter_map(|(experiment, run)| {
+            let mut run = run.borrow_mut();
+            run.sweep(now);
+            let delta = run.collect()?;
+            Some(Observed { experiment: experiment.name.to_string(), run: run.run(), delta })
+        });
+        collected.collect()
+    }
+
+    /// Whether there is evidence that was not handed over yet.
+    pub(crate) fn has_evidence(&self) -> bool {
+        self.runs.iter().any(|run| run.borrow().has_evidence())
+    }
+
+    /// What tokens call an experiment: ids change with a reload, names do not.
+    pub(crate) fn experiment_hash(&self, experiment: ExperimentId) -> Option<u64> {
+        self.experiments.get(experiment.index()).copied()
+    }
+
+    /// Adds everything that was counted.
+    pub(crate) fn export(&self, into: &mut Counters) {
+        let policy = &self.snapshot.policy;
+        self.lanes.export(policy, into);
+        for (route, tally) in policy.routes().iter().zip(&self.routes) {
+            *into.in_flight.entry(route.name.to_string()).or_default() += tally.in_flight.get();
+            into.overheads.entry(route.name.to_string()).or_default().merge(&tally.overhead.borrow());
+        }
+        for (model, seen) in policy.models().iter().zip(&self.inferences) {
+            let labels = ModelLabels { model: model.name.to_string(), version: model.version.to_string() };
+            into.inferences.entry(labels).or_default().merge(&seen.borrow());
+        }
+    }
+
+    /// Closes upstream connections that nobody needed for a while.
+    pub(crate) fn sweep(&self, now: Instant) {
+        for pool in &self.pools {
+            pool.sweep(now);
+        }
+    }
+}

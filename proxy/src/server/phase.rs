@@ -1,0 +1,12 @@
+//! How far a running server has come.
+
+/// What workers do. It only moves forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Accept and serve.
+    Serving,
+    /// Finish what was begun; accept nothing new.
+    Draining,
+    /// Stop.
+    Ended,
+}

@@ -1,0 +1,180 @@
+//! One worker: a thread that serves requests from its own sockets and keeps what it saw.
+
+use std::cell::RefCell;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Response;
+use tokio::runtime::LocalOptions;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::Phase;
+use crate::accept::{Connections, Door};
+use crate::feedback;
+use crate::gateway::Chance;
+use crate::live::Live;
+use crate::observe::{Counters, Observed, View};
+use crate::referee::Referee;
+use crate::refusal::Refusal;
+use crate::workers::Ask;
+
+/// How often idle connections are looked at. Their limits are kept this exactly.
+const SWEEP: Duration = Duration::from_millis(250);
+
+/// What a worker is started with.
+pub(crate) struct Duty {
+    /// The snapshot in force.
+    pub(crate) live: Live,
+    /// Who takes feedback.
+    pub(crate) referee: Referee,
+    /// What others ask of this worker.
+    pub(crate) mailbox: mpsc::Receiver<Ask>,
+    /// The sockets that are this worker's own.
+    pub(crate) sockets: Vec<(policy::Listener, TcpListener)>,
+    /// How far the server has come.
+    pub(crate) phase: watch::Receiver<Phase>,
+    /// How long requests may take to finish once the server stops.
+    pub(crate) drain: Duration,
+    /// Dropped when this worker has finished its last request.
+    pub(crate) drained: mpsc::Sender<()>,
+}
+
+/// What the requests of one worker share. Nothing here is shared with another thread.
+pub(crate) struct Worker {
+    live: Live,
+    referee: Referee,
+    chance: Chance,
+    view: RefCell<Rc<View>>,
+    older: RefCell<Vec<Rc<View>>>,
+    totals: RefCell<Counters>,
+}
+
+/// Serves until the server has ended. Everything runs on this thread.
+///
+/// # Errors
+/// When the thread cannot make its event loop, take over a socket or get a seed.
+pub(crate) fn work(duty: Duty) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let chance = Chance::new().map_err(std::io::Error::other)?;
+    runtime.block_on(serve(duty, chance))
+}
+
+async fn serve(duty: Duty, chance: Chance) -> std::io::Result<()> {
+    let Duty { live, referee, mailbox, sockets, mut phase, drain, drained } = duty;
+    let worker = Rc::new(Worker::new(live, referee, chance));
+    let mut doors = JoinSet::new();
+    let mut connections = Vec::with_capacity(sockets.len());
+    for (listener, socket) in sockets {
+        let door = Rc::new(Door::new(Rc::clone(&worker), listener));
+        connections.push(door.connections());
+        doors.spawn_local(door.serve(tokio::net::TcpListener::from_std(socket)?, phase.clone()));
+    }
+    let answering = tokio::task::spawn_local(answer(Rc::clone(&worker), mailbox));
+    let sweeping = tokio::task::spawn_local(sweep(Rc::clone(&worker), connections));
+    let stopped = phase.wait_for(|phase| *phase != Phase::Serving).await.is_ok();
+    if stopped && tokio::time::timeout(drain, doors.join_all()).await.is_err() {
+        tracing::warn!(seconds = drain.as_secs(), "requests were still running after the drain time");
+    }
+    drop(drained);
+    // Evidence of the last requests is still asked for, so the mailbox stays open until the end. A phase
+    // that can no longer change has ended as well.
+    drop(phase.wait_for(|phase| *phase == Phase::Ended).await);
+    answering.abort();
+    sweeping.abort();
+    Ok(())
+}
+
+/// Answers what the control side asks.
+async fn answer(worker: Rc<Worker>, mut mailbox: mpsc::Receiver<Ask>) {
+    while let Some(ask) = mailbox.recv().await {
+        // Who has stopped waiting for an answer needs none.
+        match ask {
+            Ask::Evidence(reply) => drop(reply.send(worker.evidence())),
+            Ask::Counters(reply) => drop(reply.send(worker.counters())),
+        }
+    }
+}
+
+/// Closes what has been idle for too long, in both directions.
+async fn sweep(worker: Rc<Worker>, connections: Vec<Rc<Connections>>) {
+    let mut beat = tokio::time::interval(SWEEP);
+    loop {
+        let now = beat.tick().await.into_std();
+        for connections in &connections {
+            connections.sweep(now);
+        }
+        worker.view.borrow().sweep(now);
+        worker.forget();
+    }
+}
+
+impl Worker {
+    fn new(live: Live, referee: Referee, chance: Chance) -> Self {
+        let view = Rc::new(View::new(Arc::clone(&live.load()), None));
+        Self { live, referee, chance, view: RefCell::new(view), older: RefCell::default(), totals: RefCell::default() }
+    }
+
+    /// The view of the snapshot in force. Most of the time that is one comparison of pointers.
+    pub(crate) fn view(&self) -> Rc<View> {
+        let snapshot = self.live.load();
+        let mut view = self.view.borrow_mut();
+        if !Arc::ptr_eq(view.snapshot(), &snapshot) {
+            let next = Rc::new(View::new(Arc::clone(&snapshot), Some(&view)));
+            self.older.borrow_mut().push(std::mem::replace(&mut view, next));
+        }
+        Rc::clone(&view)
+    }
+
+    /// Where numbers come from.
+    pub(crate) fn chance(&self) -> &Chance {
+        &self.chance
+    }
+
+    /// Counts that a limit was reached.
+    pub(crate) fn count_limit(&self, limit: &'static str) {
+        *self.totals.borrow_mut().limits.entry(limit).or_default() += 1;
+    }
+
+    /// Counts a refusal, and the limit that caused it if one did.
+    pub(crate) fn count_refusal(&self, refusal: &Refusal) {
+        *self.totals.borrow_mut().refusals.entry(refusal.code()).or_default() += 1;
+        if let Some(limit) = refusal.limit() {
+            self.count_limit(limit);
+        }
+    }
+
+    /// Hands feedback to the referee.
+    pub(crate) async fn feedback(&self, body: Bytes) -> Response<Bytes> {
+        feedback::respond(&self.referee, body).await
+    }
+
+    fn evidence(&self) -> Vec<Observed> {
+        let now = Instant::now();
+        let older = self.older.borrow();
+        older.iter().chain([&*self.view.borrow()]).flat_map(|view| view.evidence(now)).collect()
+    }
+
+    fn counters(&self) -> Counters {
+        let mut counters = self.totals.borrow().clone();
+        for view in self.older.borrow().iter().chain([&*self.view.borrow()]) {
+            view.export(&mut counters);
+        }
+        counters
+    }
+
+    /// Lets go of older views once nobody uses them and their evidence was collected; what they counted stays.
+    fn forget(&self) {
+        let mut totals = self.totals.borrow_mut();
+        self.older.borrow_mut().retain(|view| {
+            let needed = Rc::strong_count(view) > 1 || view.has_evidence();
+            if !needed {
+                view.export(&mut totals);
+            }
+            needed
+        });
+    }
+}
