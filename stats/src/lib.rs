@@ -1,1 +1,30 @@
-//! Placeholder of the first build.
+//! Observations become evidence, evidence feeds sequential tests, tests add up to a verdict.
+//!
+//! Pure: no clock, no randomness, no IO. Time comes in as the number of a tick. A [`Delta`] is what
+//! one worker saw; a [`Ledger`] gathers deltas, feeds closed ticks to the tests and gives its
+//! [`Verdict`] at any moment, which stays true however often it is asked for.
+//!
+//! One method a file, each with its paper. All logarithms are natural. B is the candidate, A the
+//! control.
+
+pub mod agreement;
+pub mod conditional;
+pub mod robbins_siegmund;
+pub mod sample_ratio;
+
+mod design;
+mod evidence;
+mod interval;
+mod ledger;
+mod report;
+mod special;
+mod trial;
+mod verdict;
+
+pub use design::{Better, Design, Kind, Margin, Metric, Problem, Role, Scale, Side, Unit};
+pub use evidence::{BUCKETS, Bucket, Buckets, Cell, Delta, EpochEvidence, Tally, TickEvidence};
+pub use interval::{Effect, Interval};
+pub use ledger::{HarmCrossing, Ledger};
+pub use report::{ArmReport, Estimate, LogE, MetricReport, Report, SampleRatioReport};
+pub use trial::{Crossing, Question, Score};
+pub use verdict::{Decision, Finding, Proof, Reason, Verdict};

@@ -1,0 +1,120 @@
+//! The agreement test of one arm's success rate against a fixed p₀: for ceilings on failures, which a
+//! flawless candidate must be able to prove whatever the control does.
+//!
+//! A beta mixture around p₀ with weight k, cut to one side. Lindon and Malek, "Anytime-valid inference
+//! for multinomial count data" (NeurIPS 2022), with two outcomes.
+
+use serde::{Deserialize, Serialize};
+use statrs::function::beta::ln_beta;
+
+use crate::{
+    design::Side,
+    special::{ln_beta_above, ln_beta_below},
+};
+
+/// How many observations the prior is worth.
+pub const PRIOR: f64 = 20.0;
+
+/// The one-sided test of one arm's rate of success.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Agreement {
+    null: f64,
+    side: Side,
+    log_e: f64,
+}
+
+impl Agreement {
+    /// A test that the rate of success is not to this side of `null`.
+    #[must_use]
+    pub fn new(null: f64, side: Side) -> Self {
+        Self {
+            null,
+            side,
+            log_e: 0.0,
+        }
+    }
+
+    /// Takes the totals as they stand after a tick.
+    pub fn move_to(&mut self, successes: u64, n: u64) {
+        self.log_e = log_e(self.null, self.side, PRIOR, successes, n);
+    }
+
+    /// ln E of everything so far.
+    #[must_use]
+    pub fn log_e(&self) -> f64 {
+        self.log_e
+    }
+}
+
+/// ln E of `successes` among `n` against a rate of `null`, with a prior worth `k` observations.
+#[must_use]
+pub fn log_e(null: f64, side: Side, k: f64, successes: u64, n: u64) -> f64 {
+    let (s, f) = (successes as f64, n.saturating_sub(successes) as f64);
+    let (a, b) = (k * null, k * (1.0 - null));
+    let two_sided = ln_beta(a + s, b + f) - ln_beta(a, b) - s * null.ln() - f * (-null).ln_1p();
+    two_sided + cut(side, a + s, b + f, null) - cut(side, a, b, null)
+}
+
+fn cut(side: Side, a: f64, b: f64, null: f64) -> f64 {
+    match side {
+        Side::Greater => ln_beta_above(a, b, null),
+        Side::Less => ln_beta_below(a, b, null),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn greater(null: f64, successes: u64, n: u64) -> f64 {
+        log_e(null, Side::Greater, PRIOR, successes, n)
+    }
+
+    #[test]
+    fn six_hundred_and_thirty_clean_requests_prove_half_a_percent() {
+        let threshold = 20.0_f64.ln();
+        assert!(
+            greater(0.995, 630, 630) >= threshold,
+            "{}",
+            greater(0.995, 630, 630)
+        );
+        assert!(greater(0.995, 600, 600) < threshold);
+    }
+
+    #[test]
+    fn only_the_side_of_the_truth_gains() {
+        assert!(greater(0.9, 9500, 10_000) > 20.0);
+        assert!(log_e(0.9, Side::Less, PRIOR, 9500, 10_000) < -3.0);
+        assert!(log_e(0.9, Side::Less, PRIOR, 8500, 10_000) > 20.0);
+        assert!(greater(0.9, 8500, 10_000) < -3.0);
+    }
+
+    #[test]
+    fn the_average_over_what_chance_may_do_is_at_most_one() {
+        use statrs::function::factorial::ln_binomial;
+        let (n, null) = (60, 0.9_f64);
+        for side in [Side::Greater, Side::Less] {
+            let mean: f64 = (0..=n)
+                .map(|s| {
+                    let chance = ln_binomial(n, s)
+                        + s as f64 * null.ln()
+                        + (n - s) as f64 * (1.0 - null).ln();
+                    (chance + log_e(null, side, PRIOR, s, n)).exp()
+                })
+                .sum();
+            assert!((mean - 1.0).abs() < 1e-9, "{side:?} {mean}");
+        }
+    }
+
+    #[test]
+    fn evidence_stays_a_number_at_a_thousand_million() {
+        for null in [0.5, 0.995, 0.999_999] {
+            for successes in [0, 1, 500_000_000, 999_999_999, 1_000_000_000] {
+                for side in [Side::Greater, Side::Less] {
+                    let log_e = log_e(null, side, PRIOR, successes, 1_000_000_000);
+                    assert!(log_e.is_finite(), "{null} {side:?} {successes}: {log_e}");
+                }
+            }
+        }
+    }
+}

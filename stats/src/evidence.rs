@@ -1,0 +1,97 @@
+//! What was observed, as sums: by metric, arm, epoch and tick. All of it adds, across workers and
+//! proxies, in any order.
+//!
+//! A cell costs 24 bytes, and 8 KiB more for a sticky unit, where the same sums are kept in 512
+//! buckets of the unit's hash.
+
+mod bucket;
+mod delta;
+mod tally;
+
+use serde::{Deserialize, Serialize};
+
+pub use bucket::{BUCKETS, Bucket, Buckets};
+pub use delta::Delta;
+pub(crate) use delta::First;
+pub use tally::Tally;
+
+/// The observations of one metric on one arm.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// Over all units.
+    pub tally: Tally,
+    /// By bucket of the unit; only where units return.
+    pub buckets: Option<Buckets>,
+}
+
+/// All metrics and arms of one epoch within one tick.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TickEvidence {
+    /// The tick in which the observed requests started.
+    pub tick: u64,
+    /// The stretch of constant shares that they belong to.
+    pub epoch: u32,
+    /// One cell per metric and arm, the arms of a metric side by side.
+    pub cells: Vec<Cell>,
+}
+
+/// One metric in one epoch, all arms.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochEvidence {
+    /// The stretch of constant shares.
+    pub epoch: u32,
+    /// One cell an arm.
+    pub arms: Vec<Cell>,
+}
+
+impl Cell {
+    pub(crate) fn add(&mut self, y: f64) {
+        self.tally.add(y);
+    }
+
+    pub(crate) fn add_in_bucket(&mut self, bucket: u16, y: f64) {
+        self.tally.add(y);
+        self.buckets.get_or_insert_default().add(bucket, y);
+    }
+
+    /// Adds what another saw.
+    pub fn merge(&mut self, other: &Self) {
+        self.tally.merge(&other.tally);
+        if let Some(theirs) = &other.buckets {
+            self.buckets.get_or_insert_default().merge(theirs);
+        }
+    }
+}
+
+impl TickEvidence {
+    pub(crate) fn new(tick: u64, epoch: u32, cells: usize) -> Self {
+        Self {
+            tick,
+            epoch,
+            cells: vec![Cell::default(); cells],
+        }
+    }
+
+    /// Ticks close in this order.
+    pub(crate) fn position(&self) -> (u64, u32) {
+        (self.tick, self.epoch)
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (ours, theirs) in self.cells.iter_mut().zip(&other.cells) {
+            ours.merge(theirs);
+        }
+    }
+
+    pub(crate) fn observations(&self) -> u64 {
+        self.cells.iter().map(|cell| cell.tally.n).sum()
+    }
+}
+
+/// Adds ticks to ticks that are kept in their order.
+pub(crate) fn merge_ticks(ours: &mut Vec<TickEvidence>, theirs: TickEvidence) {
+    match ours.binary_search_by_key(&theirs.position(), TickEvidence::position) {
+        Ok(found) => ours[found].merge(&theirs),
+        Err(place) => ours.insert(place, theirs),
+    }
+}

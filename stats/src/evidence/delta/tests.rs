@@ -1,0 +1,143 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Better, Metric, Role};
+
+fn design(unit: Unit) -> Design {
+    let metric = |kind| Metric {
+        name: "m".to_owned(),
+        kind,
+        better: Better::Higher,
+        role: Role::Goal,
+        margin: None,
+        critical: false,
+        worth: None,
+    };
+    let metrics = vec![
+        metric(Kind::Proportion),
+        metric(Kind::Mean {
+            scale: Scale::Linear,
+        }),
+    ];
+    Design {
+        arms: 3,
+        unit,
+        metrics,
+        alpha: 0.05,
+        end: None,
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Seen {
+    epoch: u32,
+    tick: u64,
+    arm: usize,
+    bucket: u16,
+    unit: u64,
+    one: bool,
+    eighths: i32,
+}
+
+fn seen() -> impl Strategy<Value = Vec<Seen>> {
+    let one = (
+        0..3_u32,
+        0..4_u64,
+        0..3_usize,
+        0..BUCKETS,
+        0..20_u64,
+        any::<bool>(),
+        -800..800,
+    );
+    let one = one.prop_map(|(epoch, tick, arm, bucket, unit, one, eighths)| Seen {
+        epoch,
+        tick,
+        arm,
+        bucket,
+        unit,
+        one,
+        eighths,
+    });
+    prop::collection::vec(one, 0..40)
+}
+
+fn delta(unit: Unit, seen: &[Seen]) -> Delta {
+    let mut delta = Delta::new(&design(unit));
+    for s in seen {
+        delta.expose(s.epoch, s.tick, s.arm, s.unit);
+        delta.observe(
+            s.epoch,
+            s.tick,
+            0,
+            s.arm,
+            s.bucket,
+            f64::from(u8::from(s.one)),
+        );
+        delta.observe(
+            s.epoch,
+            s.tick,
+            1,
+            s.arm,
+            s.bucket,
+            f64::from(s.eighths) / 8.0,
+        );
+    }
+    delta
+}
+
+fn merged(mut a: Delta, b: Delta) -> Delta {
+    a.merge(b);
+    a
+}
+
+proptest! {
+    // Eighths add without rounding, so that equality here is equality to the bit.
+    #[test]
+    fn merging_is_commutative_and_associative(a in seen(), b in seen(), c in seen(), sticky: bool) {
+        let unit = if sticky { Unit::Sticky } else { Unit::Request };
+        let [a, b, c] = [a, b, c].map(|seen| delta(unit, &seen));
+        prop_assert_eq!(merged(a.clone(), b.clone()), merged(b.clone(), a.clone()));
+        let left = merged(merged(a.clone(), b.clone()), c.clone());
+        prop_assert_eq!(left, merged(a, merged(b, c)));
+    }
+
+    #[test]
+    fn merging_is_the_same_as_seeing_both(a in seen(), b in seen()) {
+        let together: Vec<Seen> = a.iter().chain(&b).cloned().collect();
+        let apart = merged(delta(Unit::Sticky, &a), delta(Unit::Sticky, &b));
+        prop_assert_eq!(apart, delta(Unit::Sticky, &together));
+    }
+}
+
+#[test]
+fn what_cannot_be_an_outcome_is_only_counted() {
+    let mut delta = Delta::new(&design(Unit::Request));
+    delta.observe(0, 0, 0, 0, 0, 0.5);
+    delta.observe(0, 0, 1, 0, 0, f64::NAN);
+    delta.observe(0, 0, 1, 0, 0, f64::INFINITY);
+    delta.observe(0, 0, 1, 3, 0, 1.0);
+    delta.observe(0, 0, 2, 0, 0, 1.0);
+    delta.observe(0, 0, 1, 0, BUCKETS, 1.0);
+    assert_eq!(delta.unusable, 6);
+    assert!(delta.ticks.is_empty());
+}
+
+#[test]
+fn buckets_cost_nothing_where_units_do_not_return() {
+    let mut delta = Delta::new(&design(Unit::Request));
+    delta.observe(0, 0, 0, 0, 7, 1.0);
+    assert!(
+        delta.ticks[0]
+            .cells
+            .iter()
+            .all(|cell| cell.buckets.is_none())
+    );
+}
+
+#[test]
+fn a_duration_of_nothing_is_clamped_before_its_logarithm() {
+    let log = Kind::Mean { scale: Scale::Log };
+    assert_eq!(usable(log, 0.0), Some(LOG_FLOOR.ln()));
+    assert_eq!(usable(log, -3.0), Some(LOG_FLOOR.ln()));
+    assert_eq!(usable(log, 1.0), Some(0.0));
+}

@@ -1,0 +1,189 @@
+//! Every number of a run, for APIs, dashboards and people.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    design::{Kind, Metric, Role, Scale},
+    evidence::EpochEvidence,
+    interval::{Effect, Interval},
+    ledger::{Ledger, Measured},
+    sample_ratio,
+    trial::{Question, Score, Trial, total},
+};
+
+/// The state of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// By arm, the control first.
+    pub arms: Vec<ArmReport>,
+    /// By metric and candidate.
+    pub metrics: Vec<MetricReport>,
+    /// The check of the assignment.
+    pub sample_ratio: SampleRatioReport,
+    /// Closed observations of all arms.
+    pub observations: u64,
+    /// Observations that came after their tick had closed.
+    pub late: u64,
+    /// Observations that could not be one of their metric's.
+    pub unusable: u64,
+}
+
+/// Who was exposed to an arm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArmReport {
+    /// Requests.
+    pub exposures: u64,
+    /// Units told apart; requests, where each is its own.
+    pub units: u64,
+}
+
+/// One metric on one candidate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricReport {
+    /// The metric.
+    pub name: String,
+    /// The candidate's position among the arms.
+    pub arm: usize,
+    /// What the metric has to show.
+    pub role: Role,
+    /// What the interval is about.
+    pub scale: Effect,
+    /// Means or rates, weighted alike over epochs; geometric means on the log scale.
+    pub estimate: Estimate,
+    /// Where the effect may lie, valid at every moment; none before there is enough to say.
+    pub interval: Option<Interval>,
+    /// ln E by question, where the test has one.
+    pub log_e: LogE,
+    /// The score of "B is better".
+    pub superior: Option<Score>,
+    /// The score of "B is not worse by its margin".
+    pub not_worse: Option<Score>,
+    /// The score of "B is worse".
+    pub worse: Option<Score>,
+    /// Closed observations of the control and the candidate.
+    pub n: [u64; 2],
+}
+
+/// What both arms are estimated at; none of an arm that was never observed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The control.
+    pub control: Option<f64>,
+    /// The candidate.
+    pub candidate: Option<f64>,
+}
+
+/// ln E by question; none where the test is no e-value.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogE {
+    /// "B is better".
+    pub superior: Option<f64>,
+    /// "B is not worse by its margin".
+    pub not_worse: Option<f64>,
+    /// "B is worse".
+    pub worse: Option<f64>,
+}
+
+/// The check of the assignment.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SampleRatioReport {
+    /// ln E now.
+    pub log_e: f64,
+    /// What it must stay below.
+    pub threshold: f64,
+    /// Whether it ever did not.
+    pub alarm: bool,
+}
+
+pub(crate) fn of(ledger: &Ledger) -> Report {
+    let ratio = ledger.sample_ratio();
+    let arm = |arm| ArmReport {
+        exposures: ratio.exposures(arm),
+        units: ratio.units(arm),
+    };
+    let pairs = ledger.measured().iter().zip(&ledger.design().metrics);
+    let metrics = pairs.flat_map(|(measured, metric)| {
+        measured
+            .trials
+            .iter()
+            .map(move |trial| metric_report(ledger, metric, measured, trial))
+    });
+    Report {
+        arms: (0..ledger.design().arms).map(arm).collect(),
+        metrics: metrics.collect(),
+        sample_ratio: SampleRatioReport {
+            log_e: ratio.log_e(),
+            threshold: -sample_ratio::ALPHA.ln(),
+            alarm: ratio.alarm(),
+        },
+        observations: ledger.observations(),
+        late: ledger.late(),
+        unusable: ledger.unusable(),
+    }
+}
+
+fn metric_report(
+    ledger: &Ledger,
+    metric: &Metric,
+    measured: &Measured,
+    trial: &Trial,
+) -> MetricReport {
+    let unit = ledger.design().unit;
+    let score = |question| trial.test(question).map(crate::trial::Test::score);
+    let [superior, not_worse, worse] =
+        [Question::Superior, Question::NotWorse, Question::Worse].map(score);
+    let log_e = |score: Option<Score>| score.and_then(|score| score.log_e());
+    MetricReport {
+        name: metric.name.clone(),
+        arm: trial.arm,
+        role: metric.role,
+        scale: Effect::of(metric, unit),
+        estimate: Estimate::of(metric, &measured.epochs, trial.arm),
+        interval: trial.interval(metric, unit),
+        log_e: LogE {
+            superior: log_e(superior),
+            not_worse: log_e(not_worse),
+            worse: log_e(worse),
+        },
+        superior,
+        not_worse,
+        worse,
+        n: [0, trial.arm].map(|arm| total(&measured.epochs, arm).n),
+    }
+}
+
+impl Estimate {
+    /// Both arms' means, each epoch weighted by h = n_a n_b / n for both alike, as the tests do: their
+    /// difference is then an effect and no drift. An arm that was never seen together with the other
+    /// has its plain mean.
+    pub(crate) fn of(metric: &Metric, epochs: &[EpochEvidence], arm: usize) -> Self {
+        let (mut weight, mut control, mut candidate) = (0.0, 0.0, 0.0);
+        for epoch in epochs {
+            let (Some(a), Some(b)) = (epoch.arms.first(), epoch.arms.get(arm)) else {
+                continue;
+            };
+            let (Some(mean_a), Some(mean_b)) = (a.tally.mean(), b.tally.mean()) else {
+                continue;
+            };
+            let h = a.tally.count() * b.tally.count() / (a.tally.count() + b.tally.count());
+            weight += h;
+            control += h * mean_a;
+            candidate += h * mean_b;
+        }
+        let show = |mean: f64| if metric.kind == LOG { mean.exp() } else { mean };
+        if weight > 0.0 {
+            let shown = |sum: f64| Some(show(sum / weight));
+            return Self {
+                control: shown(control),
+                candidate: shown(candidate),
+            };
+        }
+        let plain = |arm| total(epochs, arm).mean().map(show);
+        Self {
+            control: plain(0),
+            candidate: plain(arm),
+        }
+    }
+}
+
+const LOG: Kind = Kind::Mean { scale: Scale::Log };

@@ -1,0 +1,268 @@
+//! Whether the arms get the shares that were asked for. If not, something loses or favours requests,
+//! and no comparison of outcomes is sound.
+//!
+//! A Dirichlet mixture around the shares, one factor an epoch. It freezes promotion and alerts; it does
+//! not blame the candidate. Lindon and Malek, "Anytime-valid inference for multinomial count data"
+//! (NeurIPS 2022).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use statrs::function::gamma::ln_gamma;
+
+use crate::evidence::{Delta, First};
+
+/// How many observations the prior is worth.
+pub const PRIOR: f64 = 1000.0;
+
+/// The chance of a false alarm over the whole run.
+pub const ALPHA: f64 = 0.01;
+
+/// How many returning units are told apart, at some 16 bytes each. Past it no new unit is counted: the
+/// e-value stands still, which keeps it valid, and so do the counts of units.
+pub const UNITS_MAX: usize = 1 << 20;
+
+/// A share below this is taken for this, so that a request on an arm without a share is overwhelming
+/// evidence rather than no number.
+const SHARE_MIN: f64 = 1e-9;
+
+/// Counts of what was assigned, and the test of their ratio.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SampleRatio {
+    sticky: bool,
+    epochs: Vec<Assigned>,
+    /// Which arms each unit was seen on, as bits.
+    seen: BTreeMap<u64, u64>,
+    /// How many units each arm has seen, first there or not: a ramp moves returning units.
+    present: Vec<u64>,
+    log_e: f64,
+    alarm: bool,
+}
+
+/// What was assigned within one epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Assigned {
+    shares: Vec<f64>,
+    /// Requests by arm.
+    exposures: Vec<u64>,
+    /// Units by arm, each in the epoch of its first exposure; unused where units do not return.
+    units: Vec<u64>,
+}
+
+impl SampleRatio {
+    pub(crate) fn new(arms: usize, sticky: bool) -> Self {
+        let present = vec![0; arms];
+        Self {
+            sticky,
+            epochs: vec![],
+            seen: BTreeMap::new(),
+            present,
+            log_e: 0.0,
+            alarm: false,
+        }
+    }
+
+    pub(crate) fn open_epoch(&mut self, shares: &[f64]) {
+        let zeros = vec![0; shares.len()];
+        let shares = shares.to_vec();
+        self.epochs.push(Assigned {
+            shares,
+            exposures: zeros.clone(),
+            units: zeros,
+        });
+    }
+
+    /// Counts what a delta saw assigned, in epochs that are known.
+    pub(crate) fn absorb(&mut self, delta: &Delta) {
+        for seen in &delta.exposures {
+            let Some(assigned) = assigned(&mut self.epochs, seen.epoch) else {
+                continue;
+            };
+            for (ours, theirs) in assigned.exposures.iter_mut().zip(&seen.counts) {
+                *ours += theirs;
+            }
+        }
+        for (&unit, &first) in &delta.units {
+            self.count_unit(unit, first);
+        }
+        self.log_e = self
+            .epochs
+            .iter()
+            .map(|epoch| epoch.log_e(self.sticky))
+            .sum();
+        self.alarm |= self.log_e >= (1.0 / ALPHA).ln();
+    }
+
+    /// ln E now.
+    #[must_use]
+    pub fn log_e(&self) -> f64 {
+        self.log_e
+    }
+
+    /// Whether ln E ever reached ln(1/α).
+    #[must_use]
+    pub fn alarm(&self) -> bool {
+        self.alarm
+    }
+
+    /// How many epochs were opened.
+    #[must_use]
+    pub fn epochs(&self) -> usize {
+        self.epochs.len()
+    }
+
+    /// How many requests an arm was given.
+    #[must_use]
+    pub fn exposures(&self, arm: usize) -> u64 {
+        self.epochs
+            .iter()
+            .filter_map(|epoch| epoch.exposures.get(arm))
+            .sum()
+    }
+
+    /// How many units an arm has seen: requests, where units do not return.
+    #[must_use]
+    pub fn units(&self, arm: usize) -> u64 {
+        if self.sticky {
+            self.present.get(arm).copied().unwrap_or(0)
+        } else {
+            self.exposures(arm)
+        }
+    }
+
+    fn count_unit(&mut self, unit: u64, first: First) {
+        let Some(assigned) = assigned(&mut self.epochs, first.epoch) else {
+            return;
+        };
+        let Some(count) = assigned.units.get_mut(first.arm) else {
+            return;
+        };
+        let Some(present) = self.present.get_mut(first.arm) else {
+            return;
+        };
+        let (arm, room) = (1 << first.arm, self.seen.len() < UNITS_MAX);
+        match self.seen.get_mut(&unit) {
+            Some(arms) if *arms & arm != 0 => {}
+            Some(arms) => {
+                *arms |= arm;
+                *present += 1;
+            }
+            None if room => {
+                self.seen.insert(unit, arm);
+                *present += 1;
+                *count += 1;
+            }
+            None => {}
+        }
+    }
+}
+
+fn assigned(epochs: &mut [Assigned], epoch: u32) -> Option<&mut Assigned> {
+    epochs.get_mut(usize::try_from(epoch).ok()?)
+}
+
+impl Assigned {
+    fn counts(&self, sticky: bool) -> &[u64] {
+        if sticky { &self.units } else { &self.exposures }
+    }
+
+    fn log_e(&self, sticky: bool) -> f64 {
+        log_e(self.counts(sticky), &self.shares, PRIOR)
+    }
+}
+
+/// ln E of counts against shares, with a prior worth `k` observations.
+#[must_use]
+pub fn log_e(counts: &[u64], shares: &[f64], k: f64) -> f64 {
+    let total: f64 = counts.iter().map(|&count| count as f64).sum();
+    let arm = |(&count, &share): (&u64, &f64)| {
+        let (count, share) = (count as f64, share.max(SHARE_MIN));
+        ln_gamma(k * share + count) - ln_gamma(k * share) - count * share.ln()
+    };
+    counts.iter().zip(shares).map(arm).sum::<f64>() - (ln_gamma(k + total) - ln_gamma(k))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Design, Unit};
+
+    fn ratio(unit: Unit, epochs: &[[f64; 2]]) -> (SampleRatio, Delta) {
+        let mut ratio = SampleRatio::new(2, unit == Unit::Sticky);
+        epochs.iter().for_each(|shares| ratio.open_epoch(shares));
+        let design = Design {
+            arms: 2,
+            unit,
+            metrics: vec![],
+            alpha: 0.05,
+            end: None,
+        };
+        (ratio, Delta::new(&design))
+    }
+
+    #[test]
+    fn the_average_over_what_chance_may_do_is_one() {
+        use statrs::function::factorial::ln_binomial;
+        let (n, share) = (80, 0.05_f64);
+        let mean: f64 = (0..=n)
+            .map(|b| {
+                let chance =
+                    ln_binomial(n, b) + b as f64 * share.ln() + (n - b) as f64 * (1.0 - share).ln();
+                (chance + log_e(&[n - b, b], &[1.0 - share, share], PRIOR)).exp()
+            })
+            .sum();
+        assert!((mean - 1.0).abs() < 1e-9, "{mean}");
+    }
+
+    #[test]
+    fn right_shares_raise_no_alarm_and_wrong_ones_do() {
+        let (mut ratio, mut delta) = ratio(Unit::Request, &[[0.5, 0.5]]);
+        (0..10_000).for_each(|i| delta.expose(0, 0, i % 2, 0));
+        ratio.absorb(&delta);
+        assert!(!ratio.alarm() && ratio.log_e() < 0.0, "{}", ratio.log_e());
+
+        delta.exposures.clear();
+        (0..1000).for_each(|_| delta.expose(0, 0, 1, 0));
+        ratio.absorb(&delta);
+        assert!(ratio.alarm(), "{}", ratio.log_e());
+    }
+
+    #[test]
+    fn a_returning_unit_counts_once_in_its_first_epoch() {
+        let (mut ratio, mut delta) = ratio(Unit::Sticky, &[[0.9, 0.1], [0.5, 0.5]]);
+        for unit in [1, 2, 1, 1] {
+            delta.expose(0, 0, 0, unit);
+        }
+        ratio.absorb(&delta);
+        delta.units.clear();
+        delta.expose(1, 5, 1, 2);
+        delta.expose(1, 5, 1, 3);
+        ratio.absorb(&delta);
+        let firsts: Vec<&[u64]> = ratio
+            .epochs
+            .iter()
+            .map(|epoch| epoch.counts(true))
+            .collect();
+        assert_eq!(firsts, [[2, 0], [0, 1]]);
+        // Unit 2 moved to the candidate, which has now seen two.
+        assert_eq!([ratio.units(0), ratio.units(1)], [2, 2]);
+    }
+
+    #[test]
+    fn a_request_on_an_arm_without_a_share_is_an_alarm() {
+        let (mut ratio, mut delta) = ratio(Unit::Request, &[[1.0, 0.0]]);
+        (0..100).for_each(|_| delta.expose(0, 0, 0, 0));
+        ratio.absorb(&delta);
+        assert!(!ratio.alarm());
+        delta.expose(0, 0, 1, 0);
+        delta.expose(0, 0, 1, 0);
+        ratio.absorb(&delta);
+        assert!(ratio.alarm() && ratio.log_e().is_finite());
+    }
+
+    #[test]
+    fn evidence_stays_a_number_at_a_thousand_million() {
+        let log_e = log_e(&[1_000_000_000, 0], &[0.5, 0.5], PRIOR);
+        assert!(log_e > 1e4 && log_e.is_finite());
+    }
+}
