@@ -1,0 +1,1 @@
+//! `wald audit`: the chain of recorded decisions, checked or exported.

@@ -1,0 +1,120 @@
+//! Experiments as the admin API reports them. Only what is shown is read, so a newer server may say more.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What `GET /api/v1/experiments` answers.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Experiments {
+    pub(crate) experiments: Vec<Experiment>,
+}
+
+/// One experiment.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Experiment {
+    pub(crate) name: String,
+    pub(crate) state: String,
+    #[serde(default)]
+    pub(crate) run: u32,
+    #[serde(default)]
+    pub(crate) step: usize,
+    /// Closed observations of all arms.
+    #[serde(default)]
+    pub(crate) observations: u64,
+    /// Why the decision was taken, or what is missing for one.
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
+    #[serde(default)]
+    pub(crate) arms: Vec<Arm>,
+    #[serde(default)]
+    pub(crate) metrics: Vec<Metric>,
+    #[serde(default)]
+    pub(crate) sample_ratio: Option<SampleRatio>,
+    #[serde(default)]
+    pub(crate) history: Vec<Value>,
+}
+
+/// One of the things compared.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Arm {
+    pub(crate) name: String,
+    pub(crate) share: f64,
+    pub(crate) exposures: u64,
+    #[serde(default)]
+    pub(crate) units: u64,
+}
+
+/// One candidate, measured by one metric.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Metric {
+    pub(crate) name: String,
+    /// The candidate's name.
+    pub(crate) arm: String,
+    pub(crate) role: Role,
+    /// What the interval is about: `odds_ratio`, `ratio` or `difference`.
+    pub(crate) scale: String,
+    pub(crate) estimate: Estimate,
+    pub(crate) interval: Option<[f64; 2]>,
+    #[serde(default)]
+    pub(crate) superior: Option<Score>,
+    #[serde(default)]
+    pub(crate) not_worse: Option<Score>,
+    #[serde(default)]
+    pub(crate) worse: Option<Score>,
+}
+
+/// What a metric is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Role {
+    Goal,
+    Guardrail,
+}
+
+/// What both arms are estimated at.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Estimate {
+    pub(crate) control: Option<f64>,
+    pub(crate) candidate: Option<f64>,
+}
+
+/// How far a test has come, and how far it must.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Score {
+    /// The logarithm of an e-value.
+    Evidence { log_e: f64, threshold: f64 },
+    /// A walk against its boundary.
+    Boundary { z: f64, bound: f64 },
+    /// Not judged yet.
+    Gathering,
+}
+
+/// Whether units arrive on the arms as the shares say.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct SampleRatio {
+    pub(crate) log_e: Option<f64>,
+    pub(crate) alarm: bool,
+}
+
+impl Experiment {
+    /// Whether nothing more will be decided.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(&*self.state, "promoted" | "rolled_back" | "futile" | "stopped")
+    }
+
+    /// The part of the traffic that does not go to the control.
+    pub(crate) fn candidates_share(&self) -> f64 {
+        self.arms.iter().skip(1).map(|arm| arm.share).sum()
+    }
+}
+
+impl Metric {
+    /// The question whose answer a promotion waits for, in a word, and how far it has come.
+    pub(crate) fn wanted(&self) -> (&'static str, Option<Score>) {
+        match self.role {
+            Role::Goal => ("better", self.superior),
+            Role::Guardrail => ("not worse", self.not_worse),
+        }
+    }
+}

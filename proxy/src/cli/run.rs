@@ -1,0 +1,38 @@
+//! `wald run`: serves a document until it is told to stop.
+
+use super::document::{DocumentArgs, Source};
+use super::{Exit, Failure, logging, problems};
+use crate::server;
+
+/// Serve a document until stopped
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  wald run -c wald.yaml
+  WALD_LOG=debug wald run -c wald.yaml
+
+SIGHUP or a changed file reloads the document; SIGTERM or Ctrl-C finishes the requests in flight and
+stops, a second one stops at once. Exits with 1 when it cannot start, with 2 when the document is
+refused.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    document: DocumentArgs,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let source = Source::open(&args.document.config)?;
+    let compiled = match source.compile() {
+        Ok(compiled) => compiled,
+        Err(refused) => {
+            problems::complain(&refused, &source);
+            return Ok(Exit::BadDocument);
+        }
+    };
+    if compiled.policy.warnings().iter().next().is_some() {
+        problems::complain(compiled.policy.warnings(), &source);
+    }
+    let log = compiled.document.telemetry.as_ref().and_then(|telemetry| telemetry.log.as_ref());
+    logging::start(log, logging::Sink::Stderr);
+    server::run(server::Start::new(source.path))?;
+    Ok(Exit::Done)
+}
