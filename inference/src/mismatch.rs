@@ -80,12 +80,12 @@ pub(crate) struct Tie {
     pub(crate) other: (usize, usize),
 }
 
-/// Pairs inputs with signatures by name, whatever their order, and gives the inputs in the model's order.
-pub(crate) fn check<'a>(
+/// Compares inputs and signatures of the same name, whatever their order.
+pub(crate) fn check(
     expected: &[Signature],
     ties: &[Tie],
-    found: &'a [Tensor],
-) -> Result<Vec<&'a Tensor>, Mismatch> {
+    found: &[Tensor],
+) -> Result<(), Mismatch> {
     refuse_strangers(expected, found)?;
     let inputs: Vec<_> = expected
         .iter()
@@ -94,8 +94,7 @@ pub(crate) fn check<'a>(
     for (signature, tensor) in expected.iter().zip(&inputs) {
         check_one(signature, tensor)?;
     }
-    ties.iter().try_for_each(|tie| check_tie(*tie, &inputs))?;
-    Ok(inputs)
+    ties.iter().try_for_each(|tie| check_tie(*tie, &inputs))
 }
 
 fn refuse_strangers(expected: &[Signature], found: &[Tensor]) -> Result<(), Mismatch> {

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use tract_onnx::prelude::{TValue, TVec, TractError, TractResult, TypedRunnableModel};
+use tract_onnx::prelude::{TValue, TVec, TractResult, TypedRunnableModel};
 
 pub use load::LoadError;
 
@@ -74,33 +74,26 @@ impl Model {
 
     /// Whether the model takes these inputs: told by name, so their order is free.
     pub fn check(&self, inputs: &[Tensor]) -> Result<(), Mismatch> {
-        self.in_order(inputs).map(drop)
-    }
-
-    /// Checks the inputs, and computes all outputs on the calling thread.
-    ///
-    /// By value, as a queued request is owned by whoever runs it.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a queued request is owned by its worker"
-    )]
-    pub fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, RunError> {
-        let inputs = self.in_order(&inputs)?;
-        let outcome = panic::contain(|| self.compute(&inputs))
-            .map_err(|message| RunError::Panicked { message })?;
-        outcome.map_err(|cause: TractError| RunError::Failed {
-            cause: cause.into(),
-        })
-    }
-
-    fn in_order<'a>(&self, inputs: &'a [Tensor]) -> Result<Vec<&'a Tensor>, Mismatch> {
         mismatch::check(&self.0.inputs, &self.0.ties, inputs)
     }
 
-    fn compute(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    /// Checks the inputs, and computes all outputs on the calling thread.
+    pub fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, RunError> {
+        self.check(&inputs)?;
+        panic::contain(|| self.compute(inputs))
+            .map_err(|message| RunError::Panicked { message })?
+            .map_err(|cause| RunError::Failed {
+                cause: cause.into(),
+            })
+    }
+
+    fn compute(&self, mut inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {
+        let place = |name: &str| self.0.inputs.iter().position(|wanted| wanted.name == name);
+        // Tract goes by order. Checked inputs have exactly the names of the signatures.
+        inputs.sort_by_key(|input| place(&input.name));
         let inputs: TVec<TValue> = inputs
-            .iter()
-            .map(|tensor| convert::to_tract(tensor))
+            .into_iter()
+            .map(convert::to_tract)
             .collect::<TractResult<_>>()?;
         let outputs = self.0.plan.run(inputs)?;
         let named = self.0.outputs.iter().zip(outputs.iter());

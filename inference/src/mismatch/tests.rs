@@ -41,10 +41,9 @@ fn refused(inputs: &[Tensor], expected: &str) {
 }
 
 #[test]
-fn inputs_are_paired_by_name_in_any_order() {
+fn inputs_fit_in_any_order() {
     let inputs = [words(&[2, 1], &[b"a", b"b"]), pixels(&[2, 4], 8)];
-    let paired = check(&signatures(), &[SAME_BATCH], &inputs).expect("both fit");
-    assert_eq!(paired, [&inputs[1], &inputs[0]]);
+    assert_eq!(check(&signatures(), &[SAME_BATCH], &inputs), Ok(()));
 }
 
 #[test]

@@ -27,27 +27,21 @@ pub(super) fn datatype(of: DatumType) -> Option<Datatype> {
     }
 }
 
-pub(super) fn to_tract(tensor: &Tensor) -> TractResult<TValue> {
+pub(super) fn to_tract(tensor: Tensor) -> TractResult<TValue> {
     let shape = &tensor.shape;
-    match &tensor.values {
-        Values::Bool(values) => array(shape, values.clone()),
-        Values::Uint8(values) => array(shape, values.clone()),
-        Values::Uint16(values) => array(shape, values.clone()),
-        Values::Uint32(values) => array(shape, values.clone()),
-        Values::Uint64(values) => array(shape, values.clone()),
-        Values::Int8(values) => array(shape, values.clone()),
-        Values::Int16(values) => array(shape, values.clone()),
-        Values::Int32(values) => array(shape, values.clone()),
-        Values::Int64(values) => array(shape, values.clone()),
-        Values::Fp32(values) => array(shape, values.clone()),
-        Values::Fp64(values) => array(shape, values.clone()),
-        Values::Bytes(values) => array(
-            shape,
-            values
-                .iter()
-                .map(|value| text(value))
-                .collect::<TractResult<_>>()?,
-        ),
+    match tensor.values {
+        Values::Bool(values) => array(shape, values),
+        Values::Uint8(values) => array(shape, values),
+        Values::Uint16(values) => array(shape, values),
+        Values::Uint32(values) => array(shape, values),
+        Values::Uint64(values) => array(shape, values),
+        Values::Int8(values) => array(shape, values),
+        Values::Int16(values) => array(shape, values),
+        Values::Int32(values) => array(shape, values),
+        Values::Int64(values) => array(shape, values),
+        Values::Fp32(values) => array(shape, values),
+        Values::Fp64(values) => array(shape, values),
+        Values::Bytes(values) => array(shape, text(values)?),
     }
 }
 
@@ -55,8 +49,11 @@ fn array<T: Datum>(shape: &[usize], values: Vec<T>) -> TractResult<TValue> {
     Ok(TractTensor::from(ArrayD::from_shape_vec(shape, values)?).into_tvalue())
 }
 
-fn text(bytes: &[u8]) -> TractResult<String> {
-    Ok(str::from_utf8(bytes)?.to_owned())
+fn text(values: Vec<Vec<u8>>) -> TractResult<Vec<String>> {
+    Ok(values
+        .into_iter()
+        .map(String::from_utf8)
+        .collect::<Result<_, _>>()?)
 }
 
 pub(super) fn from_tract(name: &str, tensor: &TractTensor) -> TractResult<Tensor> {
