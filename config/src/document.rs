@@ -1,66 +1,99 @@
 //! The document's types, as written: no defaults that need thought, nothing checked across fields.
+//!
+//! The comments on fields are what an operator reads in the JSON Schema.
 
+mod caller;
 mod experiment;
 mod listener;
+mod metric;
 mod model;
+mod retry;
 mod route;
+mod shadow;
 mod telemetry;
 mod token;
 mod upstream;
+mod version;
 
+pub use caller::*;
 pub use experiment::*;
 pub use listener::*;
+pub use metric::*;
 pub use model::*;
+pub use retry::*;
 pub use route::*;
+pub use shadow::*;
 pub use telemetry::*;
 pub use token::*;
 pub use upstream::*;
+pub use version::*;
 
+use crate::decode::record;
+use crate::{Path, Place, Places};
 use std::path::PathBuf;
 
-/// A whole document of version `wald/v1`.
-pub struct Document {
-    /// Must be `wald/v1`.
-    pub version: String,
-    /// Where the admin API listens; loopback by default.
-    pub admin: Option<Admin>,
-    /// Where durable state lives.
-    pub store: Option<Store>,
-    /// How many worker threads serve traffic; the number of cores by default.
-    pub workers: Option<u32>,
-    /// Where traffic comes in.
-    pub listeners: Vec<Listener>,
-    /// Whose tokens are believed.
-    pub tokens: Vec<Issuer>,
-    /// Where traffic may go.
-    pub upstreams: Vec<Upstream>,
-    /// Models that Wald runs itself.
-    pub models: Vec<Model>,
-    /// What may go where; the first match wins.
-    pub routes: Vec<Route>,
-    /// What is being decided.
-    pub experiments: Vec<Experiment>,
-    /// What is told about it all.
-    pub telemetry: Option<Telemetry>,
+record! {
+    /// A document of Wald: what comes in, where it may go, and what is being decided.
+    pub struct Document {
+        /// The version of this format: `wald/v1`.
+        pub version: Version,
+        /// The admin API. Default: `127.0.0.1:9901`.
+        pub admin: Option<Admin>,
+        /// Where durable state lives. Without it, state is lost when Wald stops.
+        pub store: Option<Store>,
+        /// How many threads serve traffic, for example `2`. Default: one for each core.
+        pub workers: Option<u32>,
+        /// Where traffic comes in.
+        pub listeners: Vec<Listener> = required,
+        /// Whose tokens are believed.
+        pub tokens: Vec<Issuer>,
+        /// Where traffic may go.
+        pub upstreams: Vec<Upstream>,
+        /// Models that Wald runs itself.
+        pub models: Vec<Model>,
+        /// What may go where; the first match wins.
+        pub routes: Vec<Route> = required,
+        /// What is being decided.
+        pub experiments: Vec<Experiment>,
+        /// What is told about it all.
+        pub telemetry: Option<Telemetry>,
+    } with {
+        /// Where in the text everything stands.
+        pub places: Places,
+    }
 }
 
-/// The admin API's address and who may use it.
-pub struct Admin {
-    /// Host and port.
-    pub address: String,
-    /// Reserved: TLS of the admin address.
-    pub tls: Option<Tls>,
-    /// Reserved: who may use it.
-    pub allow: Vec<Allow>,
-    /// Reserved: roles by caller.
-    pub roles: Option<Anything>,
+impl Document {
+    /// Where `path` stands in the text.
+    #[must_use]
+    pub fn place(&self, path: &Path) -> Place {
+        self.places.of(path)
+    }
 }
 
-/// The durable store.
-pub struct Store {
-    /// The file, relative to the document's folder.
-    pub path: PathBuf,
+record! {
+    /// The admin API's address and who may use it.
+    pub struct Admin {
+        /// Host and port, for example `127.0.0.1:9901`.
+        pub address: String,
+        /// Reserved: TLS of the admin address.
+        pub tls: Option<Tls>,
+        /// Reserved: who may use it.
+        pub allow: Vec<Allow>,
+        /// Reserved: roles by caller.
+        pub roles: Option<Anything>,
+    }
+}
+
+record! {
+    /// The durable store: decisions, ramp positions, evidence.
+    pub struct Store {
+        /// The file, relative to the document's folder, for example `./wald.redb`.
+        pub path: PathBuf,
+    }
 }
 
 /// Any YAML value: a section whose shape is not settled yet.
-pub struct Anything(pub serde_json_like::Value);
+#[derive(Clone, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
+#[serde(transparent)]
+pub struct Anything(pub serde_json::Value);

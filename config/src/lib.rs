@@ -4,11 +4,20 @@
 //! This crate is pure: it turns text into a [`Document`] or into [`Problems`]. What a document
 //! *means* is decided by the `policy` crate, which adds its own problems at the places kept here.
 
+pub mod code;
+mod decode;
 pub mod document;
 mod place;
 mod problem;
+mod read;
+mod schema;
+mod tree;
 pub mod value;
+mod variable;
 
+pub use code::Code;
 pub use document::Document;
 pub use place::{Path, Place, Places};
-pub use problem::{Code, Problem, Problems, Severity};
+pub use problem::{Problem, Problems, Severity};
+pub use read::read;
+pub use schema::schema;

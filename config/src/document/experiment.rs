@@ -1,32 +1,131 @@
 //! What is being decided.
-pub struct Experiment {
-    pub name: String,
-    pub unit: Unit,                         // { claim } | { header } | { cookie } | caller | request (words or maps)
-    pub arms: Vec<Arm>,                     // { name, backend }; the first is the control
-    pub ramp: Vec<Share>,                   // default [50%]
-    pub metrics: Vec<Metric>,
-    pub alpha: Option<Share>,               // default 5%
-    pub start: Option<Start>,               // automatic (default) | manual
-    pub decide: Option<Decide>,             // automatic (default) | advise
-    pub step_minimum: Option<StepMinimum>,  // { observations: u64, time: Duration }
-    pub end: Option<End>,                   // { observations: u64, time: Duration, then: keep_control }
-    pub goals: Option<Goals>,               // all | any
-    pub tick: Option<Duration>,             // ours: length of a tick, 1s to 1m, default 1s
-    pub segments: Option<Anything>, pub layer: Option<Anything>, pub holdout: Option<Anything>, pub approve: Option<Anything>, pub shadow_first: Option<Anything>,
+
+use super::{Anything, Backend, Metric};
+use crate::decode::{choice, record};
+use crate::value::{Period, Share};
+
+record! {
+    /// A comparison of backends on live traffic, and the rule that ends it.
+    pub struct Experiment {
+        /// What backends, logs and metrics call it, for example `fraud-v2`.
+        pub name: String,
+        /// Who stays on one arm, for example `{ claim: sub }`.
+        pub unit: Unit,
+        /// What is compared; the first is the control.
+        pub arms: Vec<Arm> = required,
+        /// The share of each candidate, step by step, for example `[1%, 5%, 25%, 50%]`. Default: `[50%]`.
+        pub ramp: Vec<Share>,
+        /// What is measured.
+        pub metrics: Vec<Metric> = required,
+        /// The chance of a false promotion, and of a false rollback, at most. Default: `5%`.
+        pub alpha: Option<Share>,
+        /// Whether it begins by itself. Default: `automatic`.
+        pub start: Option<Start>,
+        /// Whether a verdict takes effect by itself. Default: `automatic`.
+        pub decide: Option<Decide>,
+        /// What a step needs before the next.
+        pub step_minimum: Option<StepMinimum>,
+        /// When it ends without a verdict. Default: never.
+        pub end: Option<End>,
+        /// Length of a tick, from `1s` to `1m`: evidence is judged tick by tick. Default: `1s`.
+        pub tick: Option<Period>,
+        /// Reserved: whether `all` goals must be reached or `any`.
+        pub goals: Option<Goals>,
+        /// Reserved: groups of units that are also judged apart.
+        pub segments: Option<Anything>,
+        /// Reserved: experiments that share no units.
+        pub layer: Option<Anything>,
+        /// Reserved: units that no experiment takes.
+        pub holdout: Option<Anything>,
+        /// Reserved: who must agree to a promotion.
+        pub approve: Option<Anything>,
+        /// Reserved: a shadow phase before the first step.
+        pub shadow_first: Option<Anything>,
+    }
 }
-pub struct Metric {
-    pub name: String,
-    pub kind: MetricKind,     // proportion | mean | distribution | quantile | ratio | count
-    pub source: Source,       // failed | duration | first_byte | tokens | response_bytes | feedback | { response: /json/pointer }
-    pub better: Better,       // higher | lower
-    pub role: Role,           // goal | guardrail
-    pub quantile: Option<f64>,
-    pub margin: Option<Margin>, // { odds: f64 } | { relative: Share-like } | { absolute: f64 } | { at_most: Share }
-    pub scale: Option<Scale>,   // log | linear
-    pub critical: Option<bool>,
-    pub slo: Option<Duration>,
-    pub window: Option<Duration>,      // default 60s
-    pub maturation: Option<Duration>,
-    pub winsorize: Option<f64>,
-    pub worth: Option<f64>,
+
+choice! {
+    /// Who stays on one arm.
+    pub enum Unit {
+        /// A claim of the caller's token, for example `{ claim: sub }`.
+        Claim(String) = "claim",
+        /// A header's value, for example `{ header: x-user }`.
+        Header(String) = "header",
+        /// A cookie's value, for example `{ cookie: session }`.
+        Cookie(String) = "cookie",
+        /// The caller's identity.
+        Caller = "caller",
+        /// Nobody: each request is drawn for itself.
+        Request = "request",
+    }
+}
+
+record! {
+    /// One of the things compared.
+    pub struct Arm {
+        /// What logs and metrics call it, for example `control`.
+        pub name: String,
+        /// Where its requests go, for example `{ upstream: fraud-v1 }`.
+        pub backend: Backend,
+    }
+}
+
+choice! {
+    /// Whether an experiment begins by itself.
+    pub enum Start {
+        /// As soon as the document is in force.
+        Automatic = "automatic",
+        /// On `wald experiment start`.
+        Manual = "manual",
+    }
+}
+
+choice! {
+    /// Whether a verdict takes effect by itself.
+    pub enum Decide {
+        /// It does.
+        Automatic = "automatic",
+        /// It is only told.
+        Advise = "advise",
+    }
+}
+
+record! {
+    /// What a step of the ramp needs before the next.
+    pub struct StepMinimum {
+        /// Observations of all arms together, for example `500`.
+        pub observations: Option<u64>,
+        /// Time, for example `1m`.
+        pub time: Option<Period>,
+    }
+}
+
+record! {
+    /// When an experiment ends without a verdict; whichever comes first.
+    pub struct End {
+        /// Observations of all arms together, for example `200000`.
+        pub observations: Option<u64>,
+        /// Time, for example `14d`.
+        pub time: Option<Period>,
+        /// What then. Default: `keep_control`.
+        pub then: Option<Then>,
+    }
+}
+
+choice! {
+    /// What follows an end without a verdict.
+    pub enum Then {
+        /// All requests go to the control.
+        KeepControl = "keep_control",
+    }
+}
+
+choice! {
+    /// How many goals must be reached for a promotion.
+    pub enum Goals {
+        /// All of them.
+        All = "all",
+        /// One of them, each tested more strictly.
+        Any = "any",
+    }
 }

@@ -1,35 +1,98 @@
 //! Where traffic comes in.
 
+use super::Anything;
+use crate::decode::{choice, record, shapes};
+use crate::value::{ByteCount, Period};
 use std::path::PathBuf;
 
-pub struct Listener {
-    pub name: String,
-    pub address: String,
-    pub tls: Option<Tls>,
-    pub protocols: Vec<Protocol>, // empty: both
-    pub proxy_protocol: Option<Anything>,
-    pub trust_forwarded: Option<Vec<String>>,
-    pub limits: Option<ListenerLimits>,
+record! {
+    /// An address that clients connect to.
+    pub struct Listener {
+        /// What routes, logs and metrics call it, for example `edge`.
+        pub name: String,
+        /// Host and port, for example `0.0.0.0:8443`.
+        pub address: String,
+        /// Serves TLS. Default: plain text.
+        pub tls: Option<Tls>,
+        /// The HTTP versions spoken. Default: `[http1, http2]`.
+        pub protocols: Vec<Protocol>,
+        /// Reserved: reads the client's address from a PROXY protocol header.
+        pub proxy_protocol: Option<Anything>,
+        /// Reserved: networks whose `x-forwarded-*` headers are believed, for example `[10.0.0.0/8]`.
+        pub trust_forwarded: Option<Vec<String>>,
+        /// What one client or all clients of this address may take.
+        pub limits: Option<ListenerLimits>,
+    }
 }
 
-/// Ours to add: limits of a listener.
-pub struct ListenerLimits {
-    pub connections: Option<u32>,        // default 10 000 per worker
-    pub header_bytes: Option<ByteCount>, // default 64KiB
-    pub header_time: Option<Duration>,   // default 10s: slow clients
-    pub body_bytes: Option<ByteCount>,   // default 64MiB
-    pub idle: Option<Duration>,          // default 75s keep-alive
+record! {
+    /// What one client or all clients of an address may take.
+    pub struct ListenerLimits {
+        /// Connections open at once, for each worker. Default: `10000`.
+        pub connections: Option<u32>,
+        /// Bytes of a request's headers. Default: `64KiB`.
+        pub header_bytes: Option<ByteCount>,
+        /// Time in which a request's headers must have come. Default: `10s`.
+        pub header_time: Option<Period>,
+        /// Bytes of a request's body. Default: `64MiB`.
+        pub body_bytes: Option<ByteCount>,
+        /// Time for which a connection may stay open without a request. Default: `75s`.
+        pub idle: Option<Period>,
+    }
 }
 
-pub enum Protocol { Http1, Http2 }   // http1 | http2
-
-pub struct Tls {
-    pub certificate: Certificate,
-    pub clients: Option<ClientCertificates>,
-    pub trust: Vec<PathBuf>,
-    pub crl: Vec<PathBuf>,
-    pub minimum: Option<String>,
+choice! {
+    /// A version of HTTP.
+    pub enum Protocol {
+        /// HTTP/1.1.
+        Http1 = "http1",
+        /// HTTP/2; without TLS by prior knowledge.
+        Http2 = "http2",
+    }
 }
-pub enum ClientCertificates { Required, Optional, None }
-/// `{ chain, key }` or `{ spiffe }`
-pub enum Certificate { Files { chain: PathBuf, key: PathBuf }, Spiffe(String) }
+
+record! {
+    /// TLS as a server: who Wald is, and which clients it takes.
+    pub struct Tls {
+        /// Who Wald is to its clients.
+        pub certificate: Certificate,
+        /// Whether clients must show a certificate. Default: `none`.
+        pub clients: Option<ClientCertificates>,
+        /// Files of authorities whose client certificates are believed, for example `[clients-ca.pem]`.
+        pub trust: Vec<PathBuf>,
+        /// Files of certificates that are revoked, for example `[clients.crl]`.
+        pub crl: Vec<PathBuf>,
+        /// The lowest version of TLS: `"1.3"` or `"1.2"`. Default: `"1.3"`.
+        pub minimum: Option<String>,
+    }
+}
+
+choice! {
+    /// Whether clients must show a certificate.
+    pub enum ClientCertificates {
+        /// No connection without one.
+        Required = "required",
+        /// It is checked if there is one.
+        Optional = "optional",
+        /// None is asked for.
+        None = "none",
+    }
+}
+
+shapes! {
+    /// A certificate and its key.
+    pub enum Certificate {
+        /// From files, read again when they change.
+        Files {
+            /// The certificate and its intermediates, as PEM.
+            chain: PathBuf,
+            /// The private key, as PEM.
+            key: PathBuf,
+        },
+        /// From a SPIFFE Workload API.
+        Spiffe {
+            /// Its socket, for example `unix:///run/spire/agent.sock`.
+            spiffe: String,
+        },
+    }
+}

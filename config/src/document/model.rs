@@ -1,14 +1,44 @@
 //! Models that Wald runs itself.
-pub struct Model {
-    pub name: String,
-    pub version: Option<String>,  // default "1"
-    pub file: PathBuf,
-    pub sha256: String,           // required
-    pub batch: Option<Batch>,     // { max: u32, wait: Duration }
-    pub threads: Option<u32>,
-    pub queue: Option<u32>,       // ours: how many requests may wait; default 1024
-    pub signature: Option<Anything>,
-    pub tokenizer: Option<Anything>,
-    pub labels: Option<Anything>,
-    pub example: Option<Anything>,
+
+use super::Anything;
+use crate::decode::record;
+use crate::value::Period;
+use std::path::PathBuf;
+
+record! {
+    /// A model that Wald runs itself, from an ONNX file.
+    pub struct Model {
+        /// What backends and `/v2/models/NAME` call it, for example `digits`.
+        pub name: String,
+        /// Its version, for example `"2"`. Default: `"1"`.
+        pub version: Option<String>,
+        /// The file, relative to the document's folder, for example `models/digits-v2.onnx`.
+        pub file: PathBuf,
+        /// The file's SHA-256 in hexadecimal; a file with another one is not loaded.
+        pub sha256: String,
+        /// Runs requests together. Default: one by one.
+        pub batch: Option<Batch>,
+        /// How many threads run it. Default: `1`.
+        pub threads: Option<u32>,
+        /// How many requests may wait for it; more are refused. Default: `1024`.
+        pub queue: Option<u32>,
+        /// Reserved: names and shapes of inputs and outputs.
+        pub signature: Option<Anything>,
+        /// Reserved: turns text into tokens.
+        pub tokenizer: Option<Anything>,
+        /// Reserved: names of classes.
+        pub labels: Option<Anything>,
+        /// Reserved: a request to try it with.
+        pub example: Option<Anything>,
+    }
+}
+
+record! {
+    /// Runs requests together.
+    pub struct Batch {
+        /// How many at most, for example `16`.
+        pub max: u32,
+        /// How long the first one waits for others, for example `500us`.
+        pub wait: Period,
+    }
 }

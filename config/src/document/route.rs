@@ -1,32 +1,167 @@
 //! What may go where.
-pub struct Route {
-    pub name: String,
-    pub r#match: Option<Match>,
-    pub allow: Option<AllowList>,      // absent or empty: nobody. a list of entries, or the word `anyone`? see below
-    pub backend: Backend,
-    pub timeout: Option<Duration>,
-    pub retries: Option<Retries>,      // { attempts: u32, when: Vec<String|u16>, budget: Share, body_max: ByteCount }
-    pub fallback: Vec<Backend>,
-    pub limits: Option<RouteLimits>,   // { rate: { requests: Rate, key: Option<KeySource> } , body_bytes: Option<ByteCount> (ours) }
-    pub shadow: Vec<Shadow>,           // { backend, share, compare: { ignore: Vec<String>, tolerance: f64 } }
-    pub set_headers: Option<Anything>,
-    pub token: Option<Anything>,
-    pub rewrite: Option<Anything>,
+
+use super::{Anything, Callers, Retries, Shadow};
+use crate::decode::{choice, record, shapes};
+use crate::value::{ByteCount, Period, Rate};
+use std::collections::BTreeMap;
+
+record! {
+    /// Which requests go where, and who may send them.
+    pub struct Route {
+        /// What logs and metrics call it, for example `fraud`.
+        pub name: String,
+        /// Which requests it takes. Default: all.
+        pub r#match: Option<Match>,
+        /// Who may send them: one entry must hold entirely. Default: nobody.
+        pub allow: Vec<Allow>,
+        /// Where they go, for example `{ upstream: fraud-v1 }`.
+        pub backend: Backend,
+        /// How long the whole exchange may take. Default: `30s`.
+        pub timeout: Option<Period>,
+        /// Tries again when a try fails. Default: never.
+        pub retries: Option<Retries>,
+        /// Where requests go when the backend fails, in order, for example `[{ upstream: fraud-v0 }]`.
+        pub fallback: Vec<Backend>,
+        /// What callers may take.
+        pub limits: Option<RouteLimits>,
+        /// Copies of requests that go elsewhere, to compare the answers.
+        pub shadow: Vec<Shadow>,
+        /// Reserved: headers to set on the way.
+        pub set_headers: Option<Anything>,
+        /// Reserved: whether the caller's token goes on, `strip` or `keep`.
+        pub token: Option<Anything>,
+        /// Reserved: another path for the backend.
+        pub rewrite: Option<Anything>,
+    }
 }
-pub struct Match {
-    pub listeners: Vec<String>,                    // ours: only requests that came in there
-    pub hosts: Vec<String>,                        // exact, or `*.example.com`
-    pub path: Option<PathMatch>,                   // { exact } | { prefix } | { regex }
-    pub methods: Vec<String>,
-    pub headers: BTreeMap<String, ValueMatch>,     // { exact } | { prefix } | { contains } | { any_of: [..] }
-    pub model: Option<String>,
+
+record! {
+    /// Which requests a route takes; all conditions must hold, and an absent one always does.
+    pub struct Match {
+        /// The listeners they came in by, for example `[edge]`.
+        pub listeners: Vec<String>,
+        /// The hosts they name, for example `[models.example, "*.models.example"]`.
+        pub hosts: Vec<String>,
+        /// Their path, for example `{ prefix: /v2/models/fraud }`.
+        pub path: Option<PathMatch>,
+        /// Their methods, for example `[POST]`.
+        pub methods: Vec<String>,
+        /// Their headers, for example `{ x-tenant: { exact: bank } }`.
+        pub headers: BTreeMap<String, ValueMatch>,
+        /// The `model` named in their body, for example `fraud`.
+        pub model: Option<String>,
+    }
 }
-/// One entry of `allow`.
-pub struct Allow {
-    pub callers: Option<Callers>,                  // the word `anyone`, or a list of patterns (a list may hold "anyone")
-    pub issuer: Option<String>,
-    pub claims: BTreeMap<String, ValueMatch>,
-    pub methods: Vec<String>,
-    pub models: Vec<String>,
+
+choice! {
+    /// A condition on a path.
+    pub enum PathMatch {
+        /// This path and no other, for example `{ exact: /v2 }`.
+        Exact(String) = "exact",
+        /// This path and all below it, for example `{ prefix: /v2/models/fraud }`.
+        Prefix(String) = "prefix",
+        /// The whole path matches, for example `{ regex: "/v[12]/models/.*" }`.
+        Regex(String) = "regex",
+    }
 }
-pub enum Backend { Upstream(String), Model { name: String, version: Option<String> }, Experiment(String), Respond { status: u16, body: Option<String> } }
+
+choice! {
+    /// A condition on a header's or claim's value.
+    pub enum ValueMatch {
+        /// This value, for example `{ exact: bank }`.
+        Exact(String) = "exact",
+        /// Begins so, for example `{ prefix: bank- }`.
+        Prefix(String) = "prefix",
+        /// Has this word, or this member if it is a list, for example `{ contains: infer }`.
+        Contains(String) = "contains",
+        /// One of these values, for example `{ any_of: [bank, broker] }`.
+        AnyOf(Vec<String>) = "any_of",
+    }
+}
+
+record! {
+    /// Who may send requests; all conditions must hold, and an absent one always does.
+    pub struct Allow {
+        /// Workloads by SPIFFE id, where `*` is one segment and `**` the rest, for example
+        /// `["spiffe://bank.example/ns/payments/**"]`; or `anyone`.
+        pub callers: Option<Callers>,
+        /// The issuer of the caller's token, for example `https://issuer.example`.
+        pub issuer: Option<String>,
+        /// What the token must say, for example `{ scope: { contains: infer } }`.
+        pub claims: BTreeMap<String, ValueMatch>,
+        /// Methods, for example `[GET]`.
+        pub methods: Vec<String>,
+        /// Models, for example `[fraud]`.
+        pub models: Vec<String>,
+    }
+}
+
+shapes! {
+    /// Where requests go.
+    pub enum Backend {
+        /// To an upstream.
+        Upstream {
+            /// Its name, for example `fraud-v1`.
+            upstream: String,
+        },
+        /// To a model that Wald runs itself.
+        Model {
+            /// Its name, for example `digits`.
+            model: String,
+            /// Its version, for example `"2"`. Default: the newest.
+            version: Option<String>,
+        },
+        /// To the arm that an experiment assigns.
+        Experiment {
+            /// Its name, for example `fraud-v2`.
+            experiment: String,
+        },
+        /// Nowhere: Wald answers.
+        Respond {
+            /// The answer, for example `{ status: 403 }`.
+            respond: Respond,
+        },
+    }
+}
+
+record! {
+    /// An answer that Wald gives itself.
+    pub struct Respond {
+        /// The status, for example `403`.
+        pub status: u16,
+        /// The body, as text. Default: empty.
+        pub body: Option<String>,
+    }
+}
+
+record! {
+    /// What callers may take.
+    pub struct RouteLimits {
+        /// Requests in a time.
+        pub rate: Option<RateLimit>,
+        /// Bytes of a request's body. Default: the listener's.
+        pub body_bytes: Option<ByteCount>,
+    }
+}
+
+record! {
+    /// How many requests in a time.
+    pub struct RateLimit {
+        /// For example `100/s`.
+        pub requests: Rate,
+        /// Counts apart for each value of this. Default: all callers together.
+        pub key: Option<RateKey>,
+    }
+}
+
+choice! {
+    /// What callers are told apart by.
+    pub enum RateKey {
+        /// A claim of the caller's token, for example `{ claim: sub }`.
+        Claim(String) = "claim",
+        /// A header's value, for example `{ header: x-tenant }`.
+        Header(String) = "header",
+        /// The caller's identity.
+        Caller = "caller",
+    }
+}

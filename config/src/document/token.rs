@@ -1,9 +1,39 @@
 //! Whose tokens are believed.
-pub struct Issuer {
-    pub issuer: String,
-    pub audiences: Vec<String>,
-    pub keys: Keys,               // { file } or { url, refresh }
-    pub algorithms: Vec<String>,
-    pub leeway: Option<Duration>,
+
+use crate::decode::{record, shapes};
+use crate::value::Period;
+use std::path::PathBuf;
+
+record! {
+    /// An issuer of tokens (JWT) that name users.
+    pub struct Issuer {
+        /// The `iss` of its tokens, for example `https://issuer.example`.
+        pub issuer: String,
+        /// The `aud` of which a token must name one, for example `[models]`.
+        pub audiences: Vec<String> = required,
+        /// Its public keys.
+        pub keys: Keys,
+        /// The signature algorithms taken, for example `[RS256, ES256, EdDSA]`.
+        pub algorithms: Vec<String> = required,
+        /// How far clocks may differ. Default: `30s`.
+        pub leeway: Option<Period>,
+    }
 }
-pub enum Keys { File(PathBuf), Url { url: String, refresh: Option<Duration> } }
+
+shapes! {
+    /// Where an issuer's public keys (JWKS) come from.
+    pub enum Keys {
+        /// A file, read again when it changes.
+        File {
+            /// The file, for example `jwks.json`.
+            file: PathBuf,
+        },
+        /// An address.
+        Url {
+            /// The address, for example `https://issuer.example/jwks.json`.
+            url: String,
+            /// How often it is fetched again. Default: `10m`.
+            refresh: Option<Period>,
+        },
+    }
+}
