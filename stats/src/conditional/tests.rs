@@ -1,3 +1,5 @@
+//! The conditional 2×2 test against its own definition, and at sizes that the definition cannot reach.
+
 use proptest::prelude::*;
 use statrs::function::factorial::ln_binomial;
 

@@ -1,3 +1,5 @@
+//! Runs without chance: each decision, late evidence, checkpoints.
+
 use super::*;
 use crate::{Better, Decision, Kind, Margin, Metric, Question, Reason, Role, Scale};
 

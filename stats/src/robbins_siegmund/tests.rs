@@ -1,3 +1,5 @@
+//! The boundary against published values, and the walk against what it must not mistake for an effect.
+
 use super::*;
 use crate::evidence::{BUCKETS, Cell};
 

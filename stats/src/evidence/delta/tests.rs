@@ -1,3 +1,5 @@
+//! Adding up in any order, and refusing what is no outcome.
+
 use proptest::prelude::*;
 
 use super::*;
