@@ -5,6 +5,7 @@
 //! needs a placement, a placement a permit, a permit a caller.
 
 mod chance;
+mod collect;
 mod decorate;
 mod head;
 mod onward;
@@ -20,8 +21,9 @@ use hyper::body::Incoming;
 use policy::{Caller, Placement, Target};
 
 pub(crate) use chance::Chance;
+pub(crate) use collect::collect;
 pub(crate) use reply::{Content, Reply};
-pub(crate) use reserved::collect;
+
 
 use crate::accept::{Busy, Peer};
 use crate::forward::{Upload, forward};
@@ -141,7 +143,7 @@ fn respond(status: http::StatusCode, body: Option<&str>) -> Response<Content> {
 /// A refusal as the caller gets it; what the caller must not learn goes to the log.
 fn told(answered: Result<Response<Content>, Refusal>, worker: &Worker, id: &HeaderValue) -> Response<Content> {
     answered.unwrap_or_else(|refusal| {
-        tracing::debug!(code = %refusal.code(), reason = %refusal, request_id = ?id, "refused");
+        tracing::debug!(code = %refusal.kind().code, reason = %refusal, request_id = ?id, "refused");
         worker.count_refusal(&refusal);
         refusal.into_response(id).map(Content::Whole)
     })

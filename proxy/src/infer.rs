@@ -47,7 +47,7 @@ pub(crate) async fn infer(
             if head.headers.contains_key(BINARY) {
                 return Err(Refusal::Inference("tensors in JSON; the binary extension is not offered".to_owned()));
             }
-            let body = collect(body, usize::try_from(limit).unwrap_or(usize::MAX)).await?;
+            let body = collect(body, limit, served.patience).await?;
             served.infer(&body, passage).await.map(json)
         }
     }

@@ -3,11 +3,15 @@
 //! The caller gets a problem document (RFC 9457) with a code that `docs/reference/codes.md` lists.
 //! `Display` is the other text, for the log: it may name what the caller must not learn.
 
+mod kind;
+
 use bytes::Bytes;
-use config::Code;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Response};
+use policy::Denial;
 use serde_json::json;
+
+use kind::Kind;
 
 /// Why a request was refused.
 #[derive(Debug, thiserror::Error)]
@@ -36,12 +40,15 @@ pub(crate) enum Refusal {
     /// The client's body ended early or broke its own framing.
     #[error("the request's body broke off")]
     BodyBroken,
+    /// The client's body did not arrive in time.
+    #[error("the request's body was late")]
+    BodyTimeout,
     /// No route matches.
     #[error("no route")]
     NoRoute,
     /// The route does not let this caller pass.
     #[error("denied: {0}")]
-    Denied(#[source] policy::Denial),
+    Denied(#[source] Denial),
     /// An inline model was asked at a path that the Open Inference Protocol does not have.
     #[error("no such resource of an inline model")]
     NoSuchResource,
@@ -91,23 +98,47 @@ pub(crate) enum Refusal {
     Incomplete(&'static str),
 }
 
-/// What the caller is told.
-struct Told {
-    status: StatusCode,
-    code: Code,
-    title: &'static str,
-    detail: Option<String>,
-}
-
 impl Refusal {
-    /// The code that the documentation lists.
-    pub(crate) fn code(&self) -> Code {
-        self.told().code
+    /// The status, code and title that belong to it.
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::NoRoute => kind::NO_ROUTE,
+            Self::Denied(Denial::Nobody) => kind::NOBODY,
+            Self::Denied(Denial::NotListed) => kind::NOT_LISTED,
+            Self::Path(_) => kind::PATH,
+            Self::NoHost => kind::NO_HOST,
+            Self::BadHost => kind::BAD_HOST,
+            Self::Connect => kind::CONNECT,
+            Self::Upgrade => kind::UPGRADE,
+            Self::BodyTooLarge { .. } => kind::BODY_TOO_LARGE,
+            Self::BodyBroken => kind::BODY_BROKEN,
+            Self::BodyTimeout => kind::BODY_TIMEOUT,
+            Self::NoSuchResource => kind::NO_SUCH_RESOURCE,
+            Self::NoSuchVersion { .. } => kind::NO_SUCH_VERSION,
+            Self::Method { .. } => kind::METHOD,
+            Self::Inference(_) => kind::INFERENCE,
+            Self::Unreachable(_) => kind::UNREACHABLE,
+            Self::Broken(_) => kind::BROKEN,
+            Self::ConnectTimeout => kind::CONNECT_TIMEOUT,
+            Self::ResponseTimeout => kind::RESPONSE_TIMEOUT,
+            Self::UpstreamBusy => kind::UPSTREAM_BUSY,
+            Self::ModelBusy => kind::MODEL_BUSY,
+            Self::ModelTimeout => kind::MODEL_TIMEOUT,
+            Self::ModelFailed(_) => kind::MODEL_FAILED,
+            Self::Incomplete(_) => kind::INCOMPLETE,
+        }
     }
 
-    /// The status of the response.
-    pub(crate) fn status(&self) -> StatusCode {
-        self.told().status
+    /// What the caller may learn beyond the title.
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Path(why) => Some(why.to_string()),
+            Self::BodyTooLarge { limit } => Some(format!("at most {limit} bytes are allowed")),
+            Self::NoSuchVersion { asked, served } => Some(format!("version {asked} was asked for, {served} is served")),
+            Self::Method { allowed } => Some(format!("{allowed} is offered")),
+            Self::Inference(expected) => Some(expected.clone()),
+            _ => None,
+        }
     }
 
     /// The limit that was reached, if that is the reason.
@@ -122,72 +153,71 @@ impl Refusal {
 
     /// The problem document for the caller.
     pub(crate) fn into_response(self, request_id: &HeaderValue) -> Response<Bytes> {
-        let told = self.told();
+        let Kind { status, code, title } = self.kind();
         let mut problem = json!({
-            "type": format!("urn:wald:refusal:{}", told.code),
-            "title": told.title,
-            "status": told.status.as_u16(),
-            "code": told.code.to_string(),
+            "type": format!("urn:wald:refusal:{code}"),
+            "title": title,
+            "status": status.as_u16(),
+            "code": code.to_string(),
             "request_id": request_id.to_str().unwrap_or_default(),
         });
-        if let Some(detail) = told.detail {
+        if let Some(detail) = self.detail() {
             problem["detail"] = detail.into();
         }
         let mut response = Response::new(Bytes::from(problem.to_string()));
-        *response.status_mut() = told.status;
+        *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        self.hint(&mut response);
+        self.hint(response.headers_mut());
         response
     }
 
     /// What a client's software can act upon.
-    fn hint(&self, response: &mut Response<Bytes>) {
+    fn hint(&self, headers: &mut HeaderMap) {
         match self {
             Self::UpstreamBusy | Self::ModelBusy => {
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::Method { allowed } => {
-                response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static(allowed));
+                headers.insert(ALLOW, HeaderValue::from_static(allowed));
             }
             _ => {}
         }
     }
+}
 
-    #[rustfmt::skip]
-    fn told(&self) -> Told {
-        match self {
-            Self::Path(why) => told(400, 4001, "the path has more than one meaning").because(why),
-            Self::NoHost => told(400, 4002, "the request names no host"),
-            Self::BadHost => told(400, 4003, "the request does not name exactly one valid host"),
-            Self::Connect => told(501, 4004, "CONNECT is not offered"),
-            Self::Upgrade => told(501, 4005, "protocol upgrades are not offered"),
-            Self::BodyTooLarge { limit } => told(413, 4006, "the body is too large").because(format_args!("at most {limit} bytes are allowed")),
-            Self::BodyBroken => told(400, 4007, "the body is incomplete"),
-            Self::NoRoute => told(404, policy::NoRoute::CODE.0, "no route matches"),
-            Self::Denied(denial) => told(403, denial.code().0, "not allowed"),
-            Self::NoSuchResource => told(404, 4201, "an inline model has no such resource"),
-            Self::NoSuchVersion { asked, served } => told(404, 4202, "the model is not served in this version").because(format_args!("version {asked} was asked for, version {served} is served")),
-            Self::Method { allowed } => told(405, 4203, "the method is not allowed here").because(format_args!("{allowed} is")),
-            Self::Inference(expected) => told(400, 4204, "the inference request is not valid").because(expected),
-            Self::Unreachable(_) => told(502, 5001, "the upstream cannot be reached"),
-            Self::Broken(_) => told(502, 5002, "the upstream gave no valid response"),
-            Self::ConnectTimeout => told(504, 5003, "the upstream did not accept a connection in time"),
-            Self::ResponseTimeout => told(504, 5004, "the upstream did not respond in time"),
-            Self::UpstreamBusy => told(503, 5005, "the upstream has no free connection"),
-            Self::ModelBusy => told(503, 5101, "the model's queue is full"),
-            Self::ModelTimeout => told(504, 5102, "the model did not respond in time"),
-            Self::ModelFailed(_) => told(500, 5103, "the model failed"),
-            Self::Incomplete(_) => told(500, 5901, "internal error"),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The documentation's line for a kind.
+    fn line(kind: &Kind) -> String {
+        format!("| {} | {} | {} |", kind.code, kind.status.as_u16(), kind.title)
+    }
+
+    #[test]
+    fn the_documentation_lists_exactly_the_kinds_that_there_are() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/codes.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let section = page.split("\n## ").find(|section| section.starts_with("Refusals\n")).unwrap();
+        let listed: Vec<&str> = section.lines().filter(|line| line.starts_with("| WALD-")).collect();
+        let known: Vec<String> = kind::ALL.iter().map(line).collect();
+        assert_eq!(listed, known);
+    }
+
+    #[test]
+    fn routing_uses_the_codes_of_the_policy() {
+        assert_eq!(Refusal::NoRoute.kind().code, policy::NoRoute::CODE);
+        for denial in [Denial::Nobody, Denial::NotListed] {
+            assert_eq!(Refusal::Denied(denial).kind().code, denial.code());
         }
     }
-}
 
-fn told(status: u16, code: u16, title: &'static str) -> Told {
-    Told { status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code: Code(code), title, detail: None }
-}
-
-impl Told {
-    fn because(self, detail: impl std::fmt::Display) -> Self {
-        Self { detail: Some(detail.to_string()), ..self }
+    #[test]
+    fn the_caller_does_not_learn_what_only_the_log_should_say() {
+        let refused = Refusal::ModelFailed("secret".to_owned());
+        assert!(refused.to_string().contains("secret"));
+        let response = refused.into_response(&HeaderValue::from_static("17"));
+        let told = String::from_utf8(response.into_body().to_vec()).unwrap();
+        assert!(told.contains(r#""request_id":"17""#) && !told.contains("secret"), "{told}");
     }
 }

@@ -109,7 +109,7 @@ mod tests {
 
     #[track_caller]
     fn check_refused(mut head: request::Parts, code: &str) {
-        assert_eq!(normalise(&mut head).unwrap_err().code().to_string(), code);
+        assert_eq!(normalise(&mut head).unwrap_err().kind().code.to_string(), code);
     }
 
     #[test]

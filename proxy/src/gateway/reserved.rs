@@ -1,11 +1,12 @@
 //! Wald's own resources on data listeners, below a path that no route can take.
 
-use bytes::Bytes;
+use std::time::Duration;
+
 use http::{Method, Response};
-use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
 use super::Content;
+use super::collect::collect;
 use crate::refusal::Refusal;
 use crate::server::Worker;
 
@@ -13,7 +14,10 @@ use crate::server::Worker;
 const PREFIX: &str = "/.wald/";
 
 /// Feedback is short; ten thousand items fit.
-const BODY_BYTES_MAX: usize = 1 << 20;
+const BODY_BYTES_MAX: u64 = 1 << 20;
+
+/// As long as a request's head may take by default.
+const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// One of Wald's own resources.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,17 +40,8 @@ impl Resource {
 
 /// Answers a request for one of Wald's own resources.
 pub(super) async fn answer(resource: Resource, worker: &Worker, body: Incoming) -> Result<Response<Content>, Refusal> {
-    let body = collect(body, BODY_BYTES_MAX).await?;
+    let body = collect(body, BODY_BYTES_MAX, BODY_TIME_MAX).await?;
     match resource {
         Resource::Feedback => Ok(worker.feedback(body).await.map(Content::Whole)),
-    }
-}
-
-/// A whole body, for what cannot be answered while it arrives.
-pub(crate) async fn collect(body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Refusal::BodyTooLarge { limit: limit as u64 }),
-        Err(_) => Err(Refusal::BodyBroken),
     }
 }

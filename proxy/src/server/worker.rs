@@ -75,17 +75,23 @@ async fn serve(duty: Duty, chance: Chance) -> std::io::Result<()> {
     }
     let answering = tokio::task::spawn_local(answer(Rc::clone(&worker), mailbox));
     let sweeping = tokio::task::spawn_local(sweep(Rc::clone(&worker), connections));
-    let stopped = phase.wait_for(|phase| *phase != Phase::Serving).await.is_ok();
-    if stopped && tokio::time::timeout(drain, doors.join_all()).await.is_err() {
-        tracing::warn!(seconds = drain.as_secs(), "requests were still running after the drain time");
+    drop(phase.wait_for(|phase| *phase != Phase::Serving).await);
+    tokio::select! {
+        _ = doors.join_all() => {}
+        () = tokio::time::sleep(drain) => tracing::warn!(seconds = drain.as_secs(), "requests outlasted the drain time"),
+        () = ended(phase.clone()) => {}
     }
     drop(drained);
-    // Evidence of the last requests is still asked for, so the mailbox stays open until the end. A phase
-    // that can no longer change has ended as well.
-    drop(phase.wait_for(|phase| *phase == Phase::Ended).await);
+    // Evidence of the last requests is still asked for, so the mailbox stays open until the end.
+    ended(phase).await;
     answering.abort();
     sweeping.abort();
     Ok(())
+}
+
+/// Waits for the end. A phase that can no longer change has ended as well.
+async fn ended(mut phase: watch::Receiver<Phase>) {
+    drop(phase.wait_for(|phase| *phase == Phase::Ended).await);
 }
 
 /// Answers what the control side asks.
@@ -141,7 +147,7 @@ impl Worker {
 
     /// Counts a refusal, and the limit that caused it if one did.
     pub(crate) fn count_refusal(&self, refusal: &Refusal) {
-        *self.totals.borrow_mut().refusals.entry(refusal.code()).or_default() += 1;
+        *self.totals.borrow_mut().refusals.entry(refusal.kind().code).or_default() += 1;
         if let Some(limit) = refusal.limit() {
             self.count_limit(limit);
         }

@@ -1,0 +1,58 @@
+//! The kinds of refusal: a status, a code that is never used for anything else, and a title.
+
+use config::Code;
+use http::StatusCode;
+
+/// What all refusals of one kind have in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    /// The status of the response.
+    pub(crate) status: StatusCode,
+    /// The number that the documentation lists.
+    pub(crate) code: Code,
+    /// One line for the caller.
+    pub(crate) title: &'static str,
+}
+
+/// Declares the kinds and the list of them from the same lines.
+macro_rules! kinds {
+    ($($name:ident = $code:literal $status:ident $title:literal;)*) => {
+        $(pub(super) const $name: Kind = Kind { status: StatusCode::$status, code: Code($code), title: $title };)*
+
+        /// Every kind, in ascending order.
+        #[cfg(test)]
+        pub(super) const ALL: &[Kind] = &[$($name),*];
+    };
+}
+
+kinds! {
+    NO_ROUTE = 3001 NOT_FOUND "no route matches";
+    NOBODY = 3002 FORBIDDEN "the route is open to nobody";
+    NOT_LISTED = 3003 FORBIDDEN "the route does not let this caller pass";
+
+    PATH = 4001 BAD_REQUEST "the path has more than one meaning";
+    NO_HOST = 4002 BAD_REQUEST "the request names no host";
+    BAD_HOST = 4003 BAD_REQUEST "the request does not name exactly one valid host";
+    CONNECT = 4004 NOT_IMPLEMENTED "CONNECT is not offered";
+    UPGRADE = 4005 NOT_IMPLEMENTED "protocol upgrades are not offered";
+    BODY_TOO_LARGE = 4006 PAYLOAD_TOO_LARGE "the body is too large";
+    BODY_BROKEN = 4007 BAD_REQUEST "the body is incomplete";
+    BODY_TIMEOUT = 4008 REQUEST_TIMEOUT "the body did not arrive in time";
+
+    NO_SUCH_RESOURCE = 4201 NOT_FOUND "an inline model has no such resource";
+    NO_SUCH_VERSION = 4202 NOT_FOUND "the model is not served in this version";
+    METHOD = 4203 METHOD_NOT_ALLOWED "the resource does not offer this method";
+    INFERENCE = 4204 BAD_REQUEST "the inference request is not valid";
+
+    UNREACHABLE = 5001 BAD_GATEWAY "the upstream cannot be reached";
+    BROKEN = 5002 BAD_GATEWAY "the upstream gave no valid response";
+    CONNECT_TIMEOUT = 5003 GATEWAY_TIMEOUT "the upstream did not accept a connection in time";
+    RESPONSE_TIMEOUT = 5004 GATEWAY_TIMEOUT "the upstream did not respond in time";
+    UPSTREAM_BUSY = 5005 SERVICE_UNAVAILABLE "the upstream has no free connection";
+
+    MODEL_BUSY = 5101 SERVICE_UNAVAILABLE "the model's queue is full";
+    MODEL_TIMEOUT = 5102 GATEWAY_TIMEOUT "the model did not respond in time";
+    MODEL_FAILED = 5103 INTERNAL_SERVER_ERROR "the model failed";
+
+    INCOMPLETE = 5901 INTERNAL_SERVER_ERROR "internal error";
+}

@@ -1,0 +1,89 @@
+//! When the server ends, and in what order: no new connections, the last requests, the last evidence.
+
+use async_trait::async_trait;
+use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Mutex, mpsc, watch};
+
+use super::Phase;
+use crate::referee::Referee;
+
+/// Waits for the end. Pingora's own watch would exit at once on SIGINT and sleep out a whole grace period on
+/// SIGTERM; this one waits for exactly as long as there is something to finish.
+pub(super) struct Ending {
+    /// Set by whoever embeds the server.
+    pub(super) stop: Option<watch::Receiver<bool>>,
+    /// What the workers watch.
+    pub(super) phase: watch::Sender<Phase>,
+    /// Closed when every worker has finished its last request.
+    pub(super) drained: Mutex<mpsc::Receiver<()>>,
+    /// Who writes down the last evidence.
+    pub(super) referee: Referee,
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for Ending {
+    async fn recv(&self) -> ShutdownSignal {
+        let mut signals = Signals::install();
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            () = signals.next() => {}
+            () = asked(&mut stop) => {}
+        }
+        tracing::info!("draining");
+        self.phase.send_replace(Phase::Draining);
+        tokio::select! {
+            () = self.finish() => tracing::info!("ended"),
+            () = signals.next() => tracing::warn!("ended before everything was finished"),
+        }
+        self.phase.send_replace(Phase::Ended);
+        ShutdownSignal::FastShutdown
+    }
+}
+
+impl Ending {
+    async fn finish(&self) {
+        while self.drained.lock().await.recv().await.is_some() {}
+        self.referee.close().await;
+    }
+}
+
+/// Waits for the embedder, for ever if there is none.
+async fn asked(stop: &mut Option<watch::Receiver<bool>>) {
+    let asked = match stop {
+        Some(stop) => stop.wait_for(|stop| *stop).await.is_ok(),
+        None => false,
+    };
+    if !asked {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Signals([Option<Signal>; 2]);
+
+impl Signals {
+    fn install() -> Self {
+        Self([SignalKind::terminate(), SignalKind::interrupt()].map(|kind| {
+            signal(kind).inspect_err(|error| tracing::error!(%error, "cannot watch for a signal")).ok()
+        }))
+    }
+
+    async fn next(&mut self) {
+        let [terminate, interrupt] = &mut self.0;
+        tokio::select! {
+            () = received(terminate) => {}
+            () = received(interrupt) => {}
+        }
+    }
+}
+
+async fn received(signal: &mut Option<Signal>) {
+    let received = match signal {
+        Some(signal) => signal.recv().await,
+        None => None,
+    };
+    if received.is_none() {
+        std::future::pending::<()>().await;
+    }
+}
