@@ -170,7 +170,7 @@ impl Trial {
         if let Some(curve) = &mut self.curve {
             tables.iter().for_each(|table| curve.add(table));
         }
-        let gate = [0, self.arm].iter().all(|&arm| closing.gate(arm));
+        let gate = closing.gate([0, self.arm]);
         for test in [&mut self.superior, &mut self.not_worse, &mut self.worse]
             .into_iter()
             .flatten()
@@ -206,12 +206,13 @@ impl Closing<'_> {
             .filter_map(move |epoch| Some((epoch.arms.first()?, epoch.arms.get(arm)?)))
     }
 
-    fn gate(&self, arm: usize) -> bool {
-        let tally = self.total(arm);
-        let units = self
-            .units
-            .map_or(tally.n, |units| units.get(arm).copied().unwrap_or(0));
-        gate_holds(self.kind, &tally, units)
+    fn gate(&self, arms: [usize; 2]) -> bool {
+        let [control, candidate] = arms.map(|arm| self.total(arm));
+        let requests = [control.n, candidate.n];
+        let units = self.units.map_or(requests, |units| {
+            arms.map(|arm| units.get(arm).copied().unwrap_or(0))
+        });
+        gate_holds(self.kind, [&control, &candidate], units)
     }
 }
 

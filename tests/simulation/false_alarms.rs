@@ -93,6 +93,25 @@ fn returning_users_on_a_ramp_under_drift_are_no_difference() {
     check("roll-back", |seed| decide(seed) == Decision::RollBack);
 }
 
+/// Rare failures of a few users, at the moment when the gate opens and after.
+#[test]
+fn rare_failures_of_returning_users_are_no_difference() {
+    let crowd = Crowd {
+        users: 20_000,
+        ramp: &[0.05, 0.5],
+        ticks_each: 30,
+        requests: 1000,
+    };
+    let failed = metric("failed", Kind::Proportion, Better::Lower, None);
+    let design = design(Unit::Sticky, vec![failed]);
+    let habit = |inclination: f64, _, _| if inclination < 0.1 { 0.1 } else { 0.002 };
+    let decide = |seed| crowd.judge(&design, seed, &habit).0;
+    check("promotion", |seed| {
+        matches!(decide(seed), Decision::Promote { .. })
+    });
+    check("roll-back", |seed| decide(seed) == Decision::RollBack);
+}
+
 /// The negative control: the same walk over the same users, without buckets.
 #[test]
 fn returning_users_taken_for_single_requests_fail_the_same_check() {

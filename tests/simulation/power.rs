@@ -98,3 +98,18 @@ fn a_better_model_is_promoted_for_users_who_stay_on_their_arm() {
         VISITORS.judge(&design, seed, &habit)
     });
 }
+
+#[test]
+fn a_model_that_often_fails_is_rolled_back_though_the_control_never_does() {
+    let failed = metric(
+        "failed",
+        Kind::Proportion,
+        Better::Lower,
+        Some(Margin::Odds(1.5)),
+    );
+    let design = design(Unit::Sticky, vec![failed]);
+    let habit = |_, _, arm: usize| [0.0, 0.3][arm];
+    check(Decision::RollBack, 8000, |seed| {
+        VISITORS.judge(&design, seed, &habit)
+    });
+}

@@ -12,6 +12,7 @@ use super::{FARTHEST, Table, distances, table::At};
 use crate::{design::Side, interval::Interval, special::ln_mean_exp};
 
 const NODES: u32 = 97;
+const HALF: f64 = (NODES - 1) as f64 / 2.0;
 
 /// Odds ratios from e⁻⁶ to e⁶ are told apart; nodes stand denser towards 1.
 const EDGE: f64 = 6.0;
@@ -72,20 +73,18 @@ impl Curve {
 
     /// L(w) between two nodes, from the values and slopes of both.
     fn value(&self, w: f64) -> f64 {
-        let (mut left, mut right) = (-EDGE, EDGE);
-        let (mut from, mut to) = (self.at(0), self.at(self.values.len() - 1));
-        for (place, node) in nodes().enumerate() {
-            if node <= w {
-                (left, from) = (node, self.at(place));
-            } else {
-                (right, to) = (node, self.at(place));
-                break;
-            }
-        }
-        hermite((w - left) / (right - left), right - left, from, to)
+        let left = node_before(w);
+        let (from, to) = (node(left), node(left + 1));
+        hermite(
+            (w - from) / (to - from),
+            to - from,
+            self.at(left),
+            self.at(left + 1),
+        )
     }
 
-    fn at(&self, place: usize) -> At {
+    fn at(&self, place: u32) -> At {
+        let place = place as usize;
         At {
             value: self.values[place],
             slope: self.slopes[place],
@@ -94,9 +93,22 @@ impl Curve {
 }
 
 fn nodes() -> impl Iterator<Item = f64> {
-    let half = f64::from(NODES - 1) / 2.0;
-    let node = move |i| EDGE * (DENSITY * (f64::from(i) / half - 1.0)).sinh() / DENSITY.sinh();
     (0..NODES).map(node)
+}
+
+/// The place of a node on the axis, and from a place on the axis the last node before it.
+fn node(place: u32) -> f64 {
+    EDGE * (DENSITY * (f64::from(place) / HALF - 1.0)).sinh() / DENSITY.sinh()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to the places of nodes that have a neighbour"
+)]
+fn node_before(w: f64) -> u32 {
+    let place = HALF * (1.0 + (w * DENSITY.sinh() / EDGE).asinh() / DENSITY);
+    place.clamp(0.0, f64::from(NODES - 2)) as u32
 }
 
 fn hermite(t: f64, width: f64, from: At, to: At) -> f64 {
