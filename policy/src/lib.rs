@@ -1,1 +1,56 @@
-//! Placeholder of the first build.
+//! What a request may trust: a document compiled into routes, permissions, assignments and ramps.
+//!
+//! A request meets the functions of this crate in the order of the modules. Each hands on the
+//! proof that the next one asks for, so a step that is skipped does not compile:
+//! ```
+//! # use policy::*;
+//! fn serve(policy: &Policy, stages: &[Stage], request: &Request<'_>, chance: u64) -> Option<Placement> {
+//!     let route = policy.route(request).ok()?;
+//!     let permit = policy.authorize(Caller::anonymous(), route, request).ok()?;
+//!     Some(policy.place(permit, stages, request.headers, chance))
+//! }
+//! ```
+//! The crate is pure: nothing here waits, reads a clock, draws a number or touches a file.
+
+mod compile;
+mod policy;
+
+mod id;
+mod listener;
+mod model;
+mod target;
+mod upstream;
+
+mod assignment;
+mod caller;
+mod experiment;
+mod host;
+pub mod path;
+mod permit;
+mod placement;
+mod ramp;
+mod route;
+
+mod canonical;
+mod explain;
+
+#[cfg(test)]
+mod sample;
+
+pub use config::value::Share;
+
+pub use assignment::{Assignment, BUCKETS, SLOTS, Unit};
+pub use caller::Caller;
+pub use compile::compile;
+pub use experiment::{Arm, Decide, End, Experiment, Observe, StepMinimum};
+pub use explain::{Answer, Explanation};
+pub use id::{ArmId, ExperimentId, ListenerId, ModelId, RouteId, UpstreamId};
+pub use listener::{Listener, ListenerLimits};
+pub use model::Model;
+pub use permit::{Denial, Permit};
+pub use placement::Placement;
+pub use policy::Policy;
+pub use ramp::{Outcome, Stage, State};
+pub use route::{NoRoute, Request, Route};
+pub use target::Target;
+pub use upstream::{Endpoint, Timeouts, Upstream, UpstreamLimits};

@@ -1,0 +1,159 @@
+//! The one way from a document to a policy.
+//!
+//! Every struct of the document is taken apart field by field, so a new field does not compile
+//! until it is used here or refused.
+
+mod backend;
+mod experiment;
+mod listener;
+mod metric;
+mod model;
+mod names;
+mod pattern;
+mod report;
+mod route;
+mod upstream;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use config::document::{Document, Telemetry};
+use config::{Path, Problems, code};
+
+use listener::Addresses;
+use names::Names;
+use report::Report;
+
+use crate::route::Table;
+use crate::{Policy, canonical};
+
+/// Compiles a document, reporting every problem in it rather than the first.
+///
+/// # Errors
+/// When a problem is an error; the warnings are among the problems then.
+pub fn compile(document: &Document) -> Result<Policy, Problems> {
+    let Document {
+        version: _, // `config` reads no other than the one there is
+        admin,
+        store,
+        workers,
+        listeners,
+        tokens,
+        upstreams,
+        models,
+        routes,
+        experiments,
+        telemetry,
+        places: _,
+    } = document;
+    let mut scope = Scope::new(document);
+    scope
+        .report
+        .not_built(&Path::root(), "tokens", !tokens.is_empty());
+    self::telemetry(&mut scope.report, telemetry.as_ref());
+    let admin = listener::admin(&mut scope, admin.as_ref());
+    let workers = self::workers(&mut scope.report, *workers);
+    let listeners = list(&mut scope, "listeners", listeners, listener::compile);
+    let upstreams = list(&mut scope, "upstreams", upstreams, upstream::compile);
+    let models = list(&mut scope, "models", models, model::compile);
+    let experiments = list(&mut scope, "experiments", experiments, experiment::compile);
+    let routes = list(&mut scope, "routes", routes, route::compile);
+    let warnings = scope.finish(&routes)?;
+    let table = Table::new(routes.iter().map(|route| &route.pattern));
+    Ok(Policy {
+        hash: format!("{:032x}", canonical::hash(document)),
+        document: Arc::new(document.clone()),
+        warnings,
+        admin,
+        store: store.as_ref().map(|store| store.path.clone()),
+        workers,
+        listeners,
+        upstreams,
+        models,
+        routes,
+        experiments,
+        table,
+    })
+}
+
+/// What the parts of a compilation share.
+struct Scope<'a> {
+    document: &'a Document,
+    report: Report<'a>,
+    names: Names<'a>,
+    addresses: Addresses,
+}
+
+impl<'a> Scope<'a> {
+    fn new(document: &'a Document) -> Self {
+        let mut report = Report::new(&document.places);
+        let names = Names::collect(document, &mut report);
+        for (section, empty) in [
+            ("listeners", document.listeners.is_empty()),
+            ("routes", document.routes.is_empty()),
+        ] {
+            if empty {
+                let message = format!("without {section} nothing is served");
+                report.error(
+                    code::NOTHING_THERE,
+                    &Path::root().field(section),
+                    message,
+                    "add at least one",
+                );
+            }
+        }
+        Self {
+            document,
+            report,
+            names,
+            addresses: Addresses::default(),
+        }
+    }
+
+    /// Looks at the whole, and gives the warnings if there is nothing worse.
+    fn finish(self, routes: &[crate::Route]) -> Result<Problems, Problems> {
+        let Self {
+            document: _,
+            mut report,
+            names,
+            addresses: _,
+        } = self;
+        route::warn_unreachable(&mut report, routes);
+        names.warn_unused(&mut report);
+        let problems = report.finish();
+        if problems.is_refused() {
+            Err(problems)
+        } else {
+            Ok(problems)
+        }
+    }
+}
+
+/// Compiles every item of a section. Some are missing afterwards only if the document is refused,
+/// so the positions of a policy's items are those of the document's.
+fn list<T, U>(
+    scope: &mut Scope<'_>,
+    section: &str,
+    written: &[T],
+    compile: impl Fn(&mut Scope<'_>, &Path, usize, &T) -> Option<U>,
+) -> Vec<U> {
+    let section = Path::root().field(section);
+    let item = |(position, written)| compile(scope, &section.index(position), position, written);
+    written.iter().enumerate().filter_map(item).collect()
+}
+
+fn workers(report: &mut Report<'_>, written: Option<u32>) -> Option<NonZeroUsize> {
+    let workers = report.positive(&Path::root(), "workers", Some(written?), 1);
+    usize::try_from(workers).ok().and_then(NonZeroUsize::new)
+}
+
+fn telemetry(report: &mut Report<'_>, written: Option<&Telemetry>) {
+    // How logs look is settled before there is a policy, so `log` is read from the document.
+    let Some(Telemetry { traces, log: _ }) = written else {
+        return;
+    };
+    report.not_built(&Path::root().field("telemetry"), "traces", traces.is_some());
+}
+
+#[cfg(test)]
+mod tests;

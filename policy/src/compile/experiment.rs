@@ -1,0 +1,346 @@
+//! Experiments: arms, ramps, and what the definition of one is.
+
+use std::time::Duration;
+
+use config::document::{self, Goals, Start};
+use config::{Path, code};
+use http::header::HeaderName;
+use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{Report, Scope, backend, metric, names};
+use crate::{
+    Arm, Decide, End, Experiment, ExperimentId, SLOTS, Share, StepMinimum, Target, Unit,
+    assignment, canonical,
+};
+
+/// The most arms: as many as `stats` tells apart, and no more than an [`crate::ArmId`] can.
+const ARMS_MAX: usize = 64;
+
+/// The chance of a false verdict unless the document says otherwise.
+pub(super) const ALPHA: f64 = 0.05;
+
+/// The candidate's share unless the document says otherwise: equal arms decide soonest.
+const SHARE: f64 = 0.5;
+
+/// What a step must have seen unless the document says otherwise; 500 is where the means' gate opens.
+const STEP_MINIMUM: StepMinimum = StepMinimum {
+    observations: 500,
+    time: Duration::from_secs(60),
+};
+
+/// The length of a tick unless the document says otherwise, and its bounds.
+const TICK: Duration = Duration::from_secs(1);
+const TICK_MAX: Duration = Duration::from_secs(60);
+
+/// Compiles one experiment.
+pub(super) fn compile(
+    scope: &mut Scope<'_>,
+    path: &Path,
+    position: usize,
+    written: &document::Experiment,
+) -> Option<Experiment> {
+    let document::Experiment {
+        name,
+        unit,
+        arms,
+        ramp,
+        metrics,
+        alpha,
+        start,
+        decide,
+        step_minimum,
+        end,
+        tick,
+        goals,
+        segments,
+        layer,
+        holdout,
+        approve,
+        shadow_first,
+    } = written;
+    let candidates = u8::try_from(arms.len().saturating_sub(1)).unwrap_or(u8::MAX);
+    let arms = self::arms(scope, &path.field("arms"), arms);
+    let report = &mut scope.report;
+    later(report, path, start.as_ref(), goals.as_ref());
+    report.not_built(path, "segments", segments.is_some());
+    report.not_built(path, "layer", layer.is_some());
+    report.not_built(path, "holdout", holdout.is_some());
+    report.not_built(path, "approve", approve.is_some());
+    report.not_built(path, "shadow_first", shadow_first.is_some());
+    let unit = self::unit(report, &path.field("unit"), unit);
+    let alpha = self::alpha(report, &path.field("alpha"), *alpha);
+    let tick = self::tick(report, &path.field("tick"), tick.map(|time| time.0));
+    let end = self::end(report, path, end.as_ref());
+    let metrics = metric::compile(
+        report,
+        &path.field("metrics"),
+        metrics,
+        judged_unit(unit.as_ref()),
+    );
+    let ramp = self::ramp(report, &path.field("ramp"), ramp, candidates);
+    let (unit, arms, ramp, metrics) = (unit?, arms?, ramp?, metrics?);
+    let definition = definition(scope.document, written, &arms);
+    Some(Experiment {
+        id: ExperimentId(position),
+        name: name.as_str().into(),
+        design: stats::Design {
+            arms: arms.len(),
+            unit: judged_unit(Some(&unit)),
+            metrics: metrics.design,
+            alpha,
+            end: end.observations,
+        },
+        observations: metrics.observations,
+        window: metrics.window,
+        arms,
+        unit,
+        ramp,
+        step_minimum: self::step_minimum(step_minimum.as_ref()),
+        end,
+        tick,
+        decide: self::decide(decide.as_ref()),
+        // From the name alone, so that users keep their arms when anything else changes.
+        salt: xxh3_64(name.as_bytes()),
+        definition,
+    })
+}
+
+fn later(report: &mut Report<'_>, path: &Path, start: Option<&Start>, goals: Option<&Goals>) {
+    if start == Some(&Start::Manual) {
+        report.not_built_value(&path.field("start"), "`manual`");
+    }
+    if goals == Some(&Goals::Any) {
+        report.not_built_value(&path.field("goals"), "`any`");
+    }
+}
+
+fn arms(scope: &mut Scope<'_>, path: &Path, written: &[document::Arm]) -> Option<Vec<Arm>> {
+    if !(2..=ARMS_MAX).contains(&written.len()) {
+        let message = format!(
+            "an experiment compares 2 to {ARMS_MAX} arms, not {}",
+            written.len()
+        );
+        scope.report.error(
+            code::BAD_ARMS,
+            path,
+            message,
+            "name the control first, then at least one candidate",
+        );
+    }
+    let names = written.iter().map(|arm| &*arm.name);
+    names::Directory::collect("arm", path, names, &mut scope.report);
+    let mut arm = |(position, written)| arm(scope, &path.index(position), written);
+    let arms: Vec<_> = written.iter().enumerate().map(&mut arm).collect();
+    arms.into_iter()
+        .collect::<Option<Vec<_>>>()
+        .filter(|arms| (2..=ARMS_MAX).contains(&arms.len()))
+}
+
+fn arm(scope: &mut Scope<'_>, path: &Path, written: &document::Arm) -> Option<Arm> {
+    let document::Arm { name, backend } = written;
+    let path = path.field("backend");
+    if let document::Backend::Experiment { experiment } = backend {
+        let message = format!("an arm cannot be another experiment, such as {experiment}");
+        scope.report.error(
+            code::BAD_BACKEND,
+            &path,
+            message,
+            "name an upstream, a model or an answer",
+        );
+        return None;
+    }
+    let target = backend::target(scope, &path, backend)?;
+    Some(Arm {
+        name: name.as_str().into(),
+        target,
+    })
+}
+
+fn unit(report: &mut Report<'_>, path: &Path, written: &document::Unit) -> Option<Unit> {
+    let (unit, what) = match written {
+        document::Unit::Claim(_) => {
+            report.not_built_value(path, "`claim` as a unit");
+            return None;
+        }
+        document::Unit::Caller => {
+            report.not_built_value(path, "`caller` as a unit");
+            return None;
+        }
+        document::Unit::Header(name) => (
+            HeaderName::from_bytes(name.as_bytes())
+                .ok()
+                .map(Unit::Header),
+            "header",
+        ),
+        // RFC 6265 §4.1.1: a cookie's name is a token, as a header's is.
+        document::Unit::Cookie(name) => (
+            HeaderName::from_bytes(name.as_bytes())
+                .ok()
+                .map(|_| Unit::Cookie(name.as_str().into())),
+            "cookie",
+        ),
+        document::Unit::Request => (Some(Unit::Request), "request"),
+    };
+    if unit.is_none() {
+        report.error(
+            code::BAD_UNIT,
+            path,
+            format!("no {what} has that name"),
+            "name one that requests carry",
+        );
+    }
+    unit
+}
+
+/// How evidence has to treat a unit; one that is refused is taken for one that returns.
+fn judged_unit(unit: Option<&Unit>) -> stats::Unit {
+    match unit {
+        Some(Unit::Request) => stats::Unit::Request,
+        Some(Unit::Header(_) | Unit::Cookie(_)) | None => stats::Unit::Sticky,
+    }
+}
+
+fn alpha(report: &mut Report<'_>, path: &Path, written: Option<Share>) -> f64 {
+    let alpha = written.map_or(ALPHA, Share::value);
+    // From one half on, a coin is a better judge.
+    if alpha <= 0.0 || alpha >= 0.5 {
+        let message = format!("alpha is {alpha}, want more than 0 and less than 50%");
+        report.error(code::OUT_OF_RANGE, path, message, "5% is usual");
+    }
+    alpha
+}
+
+fn tick(report: &mut Report<'_>, path: &Path, written: Option<Duration>) -> Duration {
+    let tick = written.unwrap_or(TICK);
+    if tick.subsec_nanos() != 0 || !(TICK..=TICK_MAX).contains(&tick) {
+        let message = "a tick lasts 1 to 60 whole seconds";
+        report.error(
+            code::OUT_OF_RANGE,
+            path,
+            message,
+            "write, for example, 1s, or remove it",
+        );
+    }
+    tick
+}
+
+fn step_minimum(written: Option<&document::StepMinimum>) -> StepMinimum {
+    let Some(document::StepMinimum { observations, time }) = written else {
+        return STEP_MINIMUM;
+    };
+    StepMinimum {
+        observations: observations.unwrap_or(STEP_MINIMUM.observations),
+        time: time.map_or(STEP_MINIMUM.time, |time| time.0),
+    }
+}
+
+fn end(report: &mut Report<'_>, path: &Path, written: Option<&document::End>) -> End {
+    let Some(document::End {
+        observations,
+        time,
+        then,
+    }) = written
+    else {
+        return End::default();
+    };
+    match then {
+        None | Some(document::Then::KeepControl) => {}
+    }
+    let path = path.field("end");
+    End {
+        observations: observations
+            .map(|count| report.positive(&path, "observations", Some(count), 1)),
+        time: time.map(|time| report.positive(&path, "time", Some(time.0), TICK)),
+    }
+}
+
+fn decide(written: Option<&document::Decide>) -> Decide {
+    match written {
+        None | Some(document::Decide::Automatic) => Decide::Automatic,
+        Some(document::Decide::Advise) => Decide::Advise,
+    }
+}
+
+/// Reads a ramp of which every step gives each candidate more, and the control something.
+fn ramp(
+    report: &mut Report<'_>,
+    path: &Path,
+    written: &[Share],
+    candidates: u8,
+) -> Option<Vec<Share>> {
+    if written.is_empty() {
+        let share = Share::new(SHARE.min(1.0 / (f64::from(candidates) + 1.0)))?;
+        return Some(vec![share]);
+    }
+    let mut before = 0;
+    for (position, share) in written.iter().enumerate() {
+        let width = assignment::width(*share, candidates);
+        let step = Step {
+            path: path.index(position),
+            share: *share,
+            candidates,
+        };
+        step.check(report, width > before);
+        before = width;
+    }
+    Some(written.to_vec())
+}
+
+/// One step of a ramp.
+struct Step {
+    path: Path,
+    share: Share,
+    candidates: u8,
+}
+
+impl Step {
+    fn check(&self, report: &mut Report<'_>, rises: bool) {
+        let percent = self.share.value() * 100.0;
+        let all = self.share.value() * f64::from(self.candidates);
+        if !rises {
+            let message =
+                format!("a step to {percent}% does not raise the candidate's share by 0.01%");
+            report.error(
+                code::BAD_RAMP,
+                &self.path,
+                message,
+                "let every step be larger than the one before",
+            );
+        }
+        // Three thirds, as written in a document, are a little more than one.
+        if all > 1.0 + 0.5 / f64::from(SLOTS) {
+            let message = format!(
+                "{} candidates with {percent}% each take more than all",
+                self.candidates
+            );
+            report.error(code::BAD_RAMP, &self.path, message, "lower the share");
+        } else if all >= 1.0 {
+            let message =
+                format!("at {percent}% the control gets nothing, so nothing can be compared");
+            let remedy = "end the ramp lower: a promotion gives everything to the winner";
+            report.warning(code::BAD_RAMP, &self.path, message, remedy);
+        }
+    }
+}
+
+/// Names what is being compared: the experiment as written, and the very model files behind it.
+fn definition(document: &document::Document, written: &document::Experiment, arms: &[Arm]) -> u128 {
+    #[derive(Serialize)]
+    struct Definition<'a> {
+        experiment: &'a document::Experiment,
+        models: Vec<Option<[&'a str; 3]>>,
+    }
+    fn model<'a>(document: &'a document::Document, arm: &Arm) -> Option<[&'a str; 3]> {
+        let Target::Model(id) = arm.target else {
+            return None;
+        };
+        let model = document.models.get(id.index())?;
+        Some([&model.name, super::model::version(model), &model.sha256])
+    }
+    let models = arms.iter().map(|arm| model(document, arm)).collect();
+    canonical::hash(&Definition {
+        experiment: written,
+        models,
+    })
+}

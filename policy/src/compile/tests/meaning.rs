@@ -1,0 +1,223 @@
+//! What a document means once it compiles.
+
+use std::time::Duration;
+
+use super::*;
+use crate::{Decide, End, Experiment, Observe, Target, UpstreamLimits};
+
+#[track_caller]
+fn experiment(edits: &[(&str, &str)], name: &str) -> Experiment {
+    sample::policy(edits)
+        .experiment(name)
+        .expect("an experiment")
+        .clone()
+}
+
+#[test]
+fn absent_sections_get_their_defaults() {
+    let policy = sample::policy(&[]);
+    assert_eq!(policy.admin().to_string(), "127.0.0.1:9901");
+    assert_eq!((policy.store(), policy.workers()), (None, None));
+    assert!(
+        policy
+            .listeners()
+            .iter()
+            .all(|listener| listener.http1 && listener.http2)
+    );
+    assert_eq!(
+        policy.upstreams()[0].limits,
+        UpstreamLimits {
+            connections: 256,
+            in_flight: 1024
+        }
+    );
+    assert_eq!(policy.routes()[0].timeout, Duration::from_secs(30));
+    assert_eq!(policy.routes()[0].body_bytes, None);
+}
+
+#[test]
+fn what_is_written_counts() {
+    let policy = sample::policy(&[
+        (
+            "version: wald/v1",
+            "version: wald/v1\nworkers: 3\nstore: { path: wald.redb }",
+        ),
+        (
+            LISTENER,
+            "{ name: edge, address: \"127.0.0.1:8080\", protocols: [http2], limits: { body_bytes: 1KiB } }",
+        ),
+        (
+            ROUTE,
+            &format!("{ROUTE}\n    timeout: 5s\n    limits: {{ body_bytes: 1MiB }}"),
+        ),
+    ]);
+    assert_eq!(policy.workers().map(NonZeroUsize::get), Some(3));
+    assert_eq!(
+        policy.store(),
+        Some(std::path::Path::new("/bank/wald.redb"))
+    );
+    let listener = &policy.listeners()[0];
+    assert_eq!(
+        (listener.http1, listener.http2, listener.limits.body_bytes),
+        (false, true, 1024)
+    );
+    assert_eq!(policy.routes()[0].timeout, Duration::from_secs(5));
+    assert_eq!(policy.routes()[0].body_bytes, Some(1 << 20));
+}
+
+#[test]
+fn without_a_version_the_newest_model_serves() {
+    let digits = experiment(&[], "digits");
+    let policy = sample::policy(&[]);
+    let served: Vec<_> = digits
+        .arms
+        .iter()
+        .map(|arm| policy.backend(&arm.target))
+        .collect();
+    assert_eq!(served, ["digits/9", "digits/10"]);
+    assert!(
+        matches!(digits.arms[1].target, Target::Model(id) if policy.models()[id.index()].sha256[31] == 10)
+    );
+}
+
+#[test]
+fn an_experiment_is_judged_as_written() {
+    let fraud = experiment(
+        &[(
+            RAMP,
+            "alpha: 1%\n    tick: 5s\n    decide: advise\n    end: { observations: 9000, time: 1d }",
+        )],
+        "fraud-v2",
+    );
+    assert_eq!(
+        (fraud.design.alpha, fraud.design.end, fraud.design.arms),
+        (0.01, Some(9000), 2)
+    );
+    assert_eq!(fraud.design.unit, stats::Unit::Sticky);
+    assert_eq!(fraud.observations, [Observe::Feedback, Observe::Failed]);
+    assert_eq!(
+        fraud.design.metrics[1].margin,
+        Some(stats::Margin::Odds(1.5))
+    );
+    assert_eq!(fraud.tick, Duration::from_secs(5));
+    assert_eq!(fraud.decide, Decide::Advise);
+    assert_eq!(
+        fraud.end,
+        End {
+            observations: Some(9000),
+            time: Some(Duration::from_secs(86_400))
+        }
+    );
+    assert_eq!(
+        fraud
+            .ramp
+            .iter()
+            .map(|share| share.value())
+            .collect::<Vec<_>>(),
+        [0.5],
+        "equal arms by default"
+    );
+}
+
+#[test]
+fn times_are_compared_by_ratio_and_feedback_by_difference() {
+    let digits = experiment(&[], "digits");
+    let kinds: Vec<_> = digits
+        .design
+        .metrics
+        .iter()
+        .map(|metric| metric.kind)
+        .collect();
+    let mean = |scale| stats::Kind::Mean { scale };
+    assert_eq!(kinds, [mean(stats::Scale::Log), mean(stats::Scale::Linear)]);
+    assert_eq!(digits.design.unit, stats::Unit::Request);
+    assert_eq!(
+        digits.window,
+        Duration::from_secs(90),
+        "the longest of all metrics"
+    );
+}
+
+#[test]
+fn whatever_compiles_can_be_judged() {
+    for experiment in sample::policy(&[]).experiments() {
+        assert_eq!(experiment.design.problems(), []);
+    }
+}
+
+#[test]
+fn a_definition_changes_with_the_experiment() {
+    let before = experiment(&[], "fraud-v2").definition;
+    for (old, new) in [
+        (RAMP, "ramp: [5%, 25%]"),
+        (RAMP, "alpha: 1%"),
+        (MARGIN, "margin: { odds: 1.4 }"),
+        ("name: errors", "name: failures"),
+        (
+            "{ name: candidate, backend: { upstream: fraud-v2 } }",
+            "{ name: candidate, backend: { upstream: fraud-v1 } }",
+        ),
+        ("{ header: x-user }", "{ cookie: user }"),
+    ] {
+        assert_ne!(
+            experiment(&[(old, new)], "fraud-v2").definition,
+            before,
+            "{new}"
+        );
+    }
+}
+
+#[test]
+fn a_definition_changes_with_the_models_behind_it() {
+    let before = experiment(&[], "digits").definition;
+    assert_ne!(
+        experiment(&[("000A", "000B")], "digits").definition,
+        before,
+        "another file"
+    );
+    let newer = "{ name: digits, version: \"11\", file: d.onnx, sha256: \"000000000000000000000000000000000000000000000000000000000000000B\" }";
+    let newer = format!("models:\n  - {newer}");
+    assert_ne!(
+        experiment(&[("models:", &newer)], "digits").definition,
+        before,
+        "a newer version"
+    );
+}
+
+#[test]
+fn a_definition_does_not_change_with_anything_else() {
+    let before = experiment(&[], "digits").definition;
+    for (old, new) in [
+        (
+            "{ name: inside, address: \"127.0.0.1:8081\" }",
+            "{ name: inside, address: \"127.0.0.1:9999\" }",
+        ),
+        ("file: digits-10.onnx", "file: elsewhere/digits.onnx"),
+        (RAMP, "ramp: [1%]"),
+        (
+            "  - { name: fraud-v1, endpoints: [\"http://127.0.0.1:8001\"] }\n  - { name: fraud-v2, endpoints: [\"http://127.0.0.1:8002\"] }",
+            "  - { name: fraud-v2, endpoints: [\"http://127.0.0.1:8002\"] }\n  - { name: fraud-v1, endpoints: [\"http://127.0.0.1:8001\"] }",
+        ),
+        (
+            "{ name: latency, kind: mean, source: duration,",
+            "{ source: duration, name: latency, kind: mean,",
+        ),
+    ] {
+        assert_eq!(
+            experiment(&[(old, new)], "digits").definition,
+            before,
+            "{new}"
+        );
+    }
+}
+
+#[test]
+fn the_hash_of_a_policy_is_that_of_what_it_says() {
+    let hash = |edits: &[(&str, &str)]| sample::policy(edits).hash().to_owned();
+    assert_eq!(hash(&[]).len(), 32);
+    assert_eq!(
+        hash(&[]),
+        hash(&[("version: wald/v1\n", "# a comment\nversion: wald/v1\n")])
+    );
+    assert_ne!(hash(&[]), hash(&[(RAMP, "ramp: [1%]")]));
+}

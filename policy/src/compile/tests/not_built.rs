@@ -1,0 +1,181 @@
+//! What is planned but not built is refused, never ignored.
+
+use super::*;
+
+/// Each of `fields` is refused when it is written behind `entry`.
+#[track_caller]
+fn refused_behind(entry: &str, separator: &str, section: &str, fields: &[(&str, &str)]) {
+    for (field, value) in fields {
+        let new = format!("{entry}{separator}{field}: {value}");
+        refused(code::NOT_BUILT, &format!("{section}{field}"), entry, &new);
+    }
+}
+
+/// Each of `values` is refused in place of `old`.
+#[track_caller]
+fn refused_instead(path: &str, old: &str, values: &[&str]) {
+    for value in values {
+        refused(code::NOT_BUILT, path, old, value);
+    }
+}
+
+const TLS: &str = "{ certificate: { chain: a.pem, key: a.key } }";
+
+#[test]
+fn tokens_traces_and_an_admin_for_others() {
+    let issuer = "[{ issuer: i, audiences: [a], keys: { file: k }, algorithms: [RS256] }]";
+    refused_behind("version: wald/v1", "\n", "", &[("tokens", issuer)]);
+    let traces = "version: wald/v1\ntelemetry: { traces: { otlp: \"http://127.0.0.1:1\" } }";
+    refused_instead("telemetry.traces", "version: wald/v1", &[traces]);
+    for (field, value) in [
+        ("tls", TLS),
+        ("allow", "[{ callers: anyone }]"),
+        ("roles", "{}"),
+    ] {
+        let admin =
+            format!("version: wald/v1\nadmin: {{ address: \"127.0.0.1:1\", {field}: {value} }}");
+        refused(
+            code::NOT_BUILT,
+            &format!("admin.{field}"),
+            "version: wald/v1",
+            &admin,
+        );
+    }
+}
+
+#[test]
+fn secure_listeners() {
+    let fields = [
+        ("tls", TLS),
+        ("proxy_protocol", "true"),
+        ("trust_forwarded", "[]"),
+    ];
+    refused_behind(
+        "address: \"127.0.0.1:8080\"",
+        ", ",
+        "listeners[0].",
+        &fields,
+    );
+}
+
+#[test]
+fn secure_and_clever_upstreams() {
+    let fields = [
+        ("protocol", "http2"),
+        ("region", "ae"),
+        ("balance", "peak_ewma"),
+        ("balance", "least_requests"),
+        ("balance", "{ hash: { header: x-user } }"),
+        ("tls", "{}"),
+        ("health", "{ path: / }"),
+        ("eviction", "{}"),
+        ("insecure", "true"),
+        ("authorization", "x"),
+    ];
+    refused_behind(UPSTREAM, ", ", "upstreams[0].", &fields);
+    let queued = format!("{UPSTREAM}, limits: {{ queued: 1 }}");
+    refused_instead("upstreams[0].limits.queued", UPSTREAM, &[&queued]);
+    refused_instead(
+        "upstreams[0].endpoints[0]",
+        "http://127.0.0.1:8001",
+        &["https://127.0.0.1:8001"],
+    );
+}
+
+#[test]
+fn models_that_batch_or_speak_text() {
+    let fields = [
+        ("batch", "{ max: 2, wait: 1ms }"),
+        ("signature", "{}"),
+        ("tokenizer", "{}"),
+        ("labels", "{}"),
+        ("example", "{}"),
+    ];
+    refused_behind("file: digits-9.onnx", ", ", "models[0].", &fields);
+}
+
+#[test]
+fn routes_that_retry_mirror_or_rewrite() {
+    let fields = [
+        ("retries", "{ attempts: 1, when: [connect] }"),
+        ("fallback", "[{ upstream: fraud-v1 }]"),
+        ("shadow", "[{ backend: { upstream: fraud-v1 } }]"),
+        ("set_headers", "{}"),
+        ("token", "strip"),
+        ("rewrite", "/"),
+    ];
+    refused_behind(ROUTE, "\n    ", "routes[0].", &fields);
+    let rate = format!("{ROUTE}\n    limits: {{ rate: {{ requests: 1/s }} }}");
+    refused_instead("routes[0].limits.rate", ROUTE, &[&rate]);
+    refused_instead(
+        "routes[0].match.model",
+        "match: { path",
+        &["match: { model: fraud, path"],
+    );
+}
+
+#[test]
+fn callers_who_are_someone() {
+    let fields = [
+        ("issuer", "i"),
+        ("claims", "{ scope: { contains: infer } }"),
+        ("models", "[fraud]"),
+    ];
+    refused_behind(
+        "allow: [{ callers: anyone",
+        ", ",
+        "routes[0].allow[0].",
+        &fields,
+    );
+    let workload = "callers: [\"spiffe://bank.test/**\"]";
+    refused_instead("routes[0].allow[0].callers", "callers: anyone", &[workload]);
+}
+
+#[test]
+fn experiments_with_more_than_two_sides() {
+    let fields = [
+        ("start", "manual"),
+        ("goals", "any"),
+        ("segments", "[]"),
+        ("layer", "a"),
+        ("holdout", "1%"),
+        ("approve", "true"),
+        ("shadow_first", "true"),
+    ];
+    refused_behind(RAMP, "\n    ", "experiments[0].", &fields);
+    let units = ["unit: { claim: sub }", "unit: caller"];
+    refused_instead("experiments[0].unit", "unit: { header: x-user }", &units);
+}
+
+#[test]
+fn metrics_beyond_proportions_and_means() {
+    let kinds = [
+        "kind: distribution",
+        "kind: quantile",
+        "kind: ratio",
+        "kind: count",
+    ];
+    refused_instead("experiments[0].metrics[0].kind", "kind: proportion", &kinds);
+    let sources = [
+        "source: tokens",
+        "source: response_bytes",
+        "source: { response: /score }",
+    ];
+    refused_instead(
+        "experiments[0].metrics[0].source",
+        "source: feedback",
+        &sources,
+    );
+    let fields = [
+        ("quantile", "0.9"),
+        ("slo", "1s"),
+        ("maturation", "1d"),
+        ("winsorize", "1"),
+    ];
+    refused_behind(GOAL, ", ", "experiments[0].metrics[0].", &fields);
+    refused_instead(
+        "experiments[0].metrics[1].margin",
+        MARGIN,
+        &["margin: { at_most: 1% }"],
+    );
+}

@@ -1,0 +1,125 @@
+//! What is being decided, and by which rules.
+
+use std::time::Duration;
+
+use crate::{ArmId, ExperimentId, Share, Target, Unit, assignment};
+
+/// A comparison of a control with its candidates.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Experiment {
+    /// Its position.
+    pub id: ExperimentId,
+    /// What people call it.
+    pub name: Box<str>,
+    /// At least two; the first is the control.
+    pub arms: Vec<Arm>,
+    /// Who stays on one arm.
+    pub unit: Unit,
+    /// Each candidate's share, step by step, rising.
+    pub ramp: Vec<Share>,
+    /// How evidence is judged; its metrics stand in the order of `observations`.
+    pub design: stats::Design,
+    /// What each metric of the design observes.
+    pub observations: Vec<Observe>,
+    /// What a step of the ramp must have seen before the next.
+    pub step_minimum: StepMinimum,
+    /// When to give up.
+    pub end: End,
+    /// The length of a tick, in which evidence is gathered.
+    pub tick: Duration,
+    /// How long after its request an observation may come: the longest of all metrics.
+    pub window: Duration,
+    /// Whether a verdict takes effect by itself.
+    pub decide: Decide,
+    /// Sets this experiment's assignment apart from others'.
+    pub salt: u64,
+    /// Tells whether two documents mean the same experiment: evidence is kept only while it is
+    /// unchanged.
+    pub definition: u128,
+}
+
+/// One of the things compared.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Arm {
+    /// What people call it.
+    pub name: Box<str>,
+    /// What serves it; never an experiment.
+    pub target: Target,
+}
+
+/// What a metric is fed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observe {
+    /// 1 if the request failed, 0 if not.
+    Failed,
+    /// Seconds from the request's head to the last byte of its answer.
+    Duration,
+    /// Seconds from the request's head to the first byte of its answer.
+    FirstByte,
+    /// What clients report afterwards.
+    Feedback,
+}
+
+/// What a step of the ramp must have seen before the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepMinimum {
+    /// Requests of all arms.
+    pub observations: u64,
+    /// Time since the step began.
+    pub time: Duration,
+}
+
+/// When an experiment without a verdict ends, keeping the control.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct End {
+    /// After so many observations of all arms.
+    pub observations: Option<u64>,
+    /// After so long.
+    pub time: Option<Duration>,
+}
+
+/// Whether a verdict takes effect by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decide {
+    /// It does.
+    Automatic,
+    /// It is only reported.
+    Advise,
+}
+
+impl Experiment {
+    /// How many arms are not the control.
+    #[must_use]
+    pub fn candidates(&self) -> u8 {
+        u8::try_from(self.arms.len().saturating_sub(1)).unwrap_or(u8::MAX)
+    }
+
+    /// The arm of this name.
+    #[must_use]
+    pub fn arm(&self, name: &str) -> Option<ArmId> {
+        let position = self.arms.iter().position(|arm| *arm.name == *name)?;
+        u8::try_from(position).ok().map(ArmId)
+    }
+
+    /// How many slots each candidate owns at a step; past the end of the ramp it stays at the last.
+    pub(crate) fn width(&self, step: usize) -> u16 {
+        let share = self.ramp.get(step).or(self.ramp.last());
+        share.map_or(0, |&share| assignment::width(share, self.candidates()))
+    }
+
+    /// Whether this arm exists and is not the control.
+    pub(crate) fn has_candidate(&self, arm: ArmId) -> bool {
+        arm != ArmId::CONTROL && arm.index() < self.arms.len()
+    }
+
+    /// The arm, or the control should it not exist (a stage of another definition may name it).
+    pub(crate) fn served_by(&self, arm: ArmId) -> ArmId {
+        if arm.index() < self.arms.len() {
+            arm
+        } else {
+            ArmId::CONTROL
+        }
+    }
+}

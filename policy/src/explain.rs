@@ -1,0 +1,180 @@
+//! What would happen to a request, and why, in words.
+//!
+//! The answer comes from the very functions that serve requests; only the reasons are added.
+
+use serde::Serialize;
+
+use crate::permit::Denial;
+use crate::route::{Mismatch, Subject};
+use crate::{Caller, NoRoute, Placement, Policy, Request, Route, Stage};
+
+/// What would happen to a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// Whether the request would be served.
+    pub outcome: Answer,
+    /// The route that it takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// The code with which it would be refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The experiment that picks what serves it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<String>,
+    /// The arm that was picked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arm: Option<String>,
+    /// What serves it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
+    /// What gets a copy of it.
+    pub shadows: Vec<String>,
+    /// How it came to that, step by step.
+    pub why: Vec<String>,
+}
+
+/// Whether a request would be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It would.
+    Permit,
+    /// Its caller may not take its route.
+    Deny,
+    /// There is no route for it.
+    NoRoute,
+}
+
+impl Policy {
+    /// What would happen to a request, and why.
+    #[must_use]
+    pub fn explain(
+        &self,
+        request: &Request<'_>,
+        caller: Caller,
+        stages: &[Stage],
+        chance: u64,
+    ) -> Explanation {
+        let route = match self.route(request) {
+            Ok(route) => route,
+            Err(NoRoute) => return self.explain_no_route(request),
+        };
+        let mut explanation =
+            Explanation::new(Answer::Permit, self.passed_over(request, route.id.index()));
+        explanation.route = Some(route.name.to_string());
+        explanation
+            .why
+            .push(format!("route {} matches", route.name));
+        let who = caller.describe();
+        match self.authorize(caller, route, request) {
+            Ok(permit) => {
+                explanation
+                    .why
+                    .push(format!("route {} allows {who}", route.name));
+                let placement = self.place(permit, stages, request.headers, chance);
+                self.explain_placement(&mut explanation, &placement, stages);
+            }
+            Err(denial) => explain_denial(&mut explanation, route, denial),
+        }
+        explanation
+    }
+
+    fn explain_no_route(&self, request: &Request<'_>) -> Explanation {
+        let mut explanation = Explanation::new(
+            Answer::NoRoute,
+            self.passed_over(request, self.routes.len()),
+        );
+        explanation.code = Some(NoRoute::CODE.to_string());
+        explanation.why.push(NoRoute.to_string());
+        explanation
+    }
+
+    /// Why none of the first `count` routes is taken.
+    fn passed_over(&self, request: &Request<'_>, count: usize) -> Vec<String> {
+        let subject = Subject::of(request);
+        let reason = |route: &Route| {
+            let what = match route.pattern.mismatch(&subject)? {
+                Mismatch::Listener => "listener".to_owned(),
+                Mismatch::Host => "host".to_owned(),
+                Mismatch::Path => "path".to_owned(),
+                Mismatch::Method => "method".to_owned(),
+                Mismatch::Header(name) => format!("header {name}"),
+            };
+            Some(format!("route {} does not match: {what}", route.name))
+        };
+        self.routes.iter().take(count).filter_map(reason).collect()
+    }
+
+    fn explain_placement(
+        &self,
+        explanation: &mut Explanation,
+        placement: &Placement,
+        stages: &[Stage],
+    ) {
+        explanation.backend = Some(self.backend(placement.target()));
+        let Some((id, arm)) = placement.arm() else {
+            return;
+        };
+        let Some(experiment) = self.experiments.get(id.index()) else {
+            return;
+        };
+        let arm = experiment
+            .arms
+            .get(arm.index())
+            .map_or("", |arm| &*arm.name);
+        explanation.experiment = Some(experiment.name.to_string());
+        explanation.arm = Some(arm.to_owned());
+        let state = stages
+            .get(id.index())
+            .map_or("not started", |stage| stage.state().describe());
+        explanation
+            .why
+            .push(format!("experiment {} is {state}", experiment.name));
+        explanation.why.push(match placement.assignment() {
+            Some(assignment) if experiment.unit == crate::Unit::Request => {
+                format!(
+                    "chance puts the request on arm {arm} (bucket {})",
+                    assignment.bucket
+                )
+            }
+            Some(assignment) => {
+                format!(
+                    "{} puts the request on arm {arm} (bucket {})",
+                    experiment.unit, assignment.bucket
+                )
+            }
+            None => format!(
+                "the request has no {}, so arm {arm} serves it and nothing is counted",
+                experiment.unit
+            ),
+        });
+    }
+}
+
+fn explain_denial(explanation: &mut Explanation, route: &Route, denial: Denial) {
+    explanation.outcome = Answer::Deny;
+    explanation.code = Some(denial.code().to_string());
+    explanation
+        .why
+        .push(format!("route {} refuses: {denial}", route.name));
+}
+
+impl Explanation {
+    fn new(outcome: Answer, why: Vec<String>) -> Self {
+        Self {
+            outcome,
+            route: None,
+            code: None,
+            experiment: None,
+            arm: None,
+            backend: None,
+            shadows: Vec::new(),
+            why,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

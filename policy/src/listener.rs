@@ -1,0 +1,54 @@
+//! Where traffic comes in.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::ListenerId;
+
+/// An address that Wald serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Listener {
+    /// Its position.
+    pub id: ListenerId,
+    /// What logs and metrics call it.
+    pub name: Box<str>,
+    /// Where it listens; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Whether it speaks HTTP/1.1.
+    pub http1: bool,
+    /// Whether it speaks HTTP/2, by prior knowledge as long as it is plain.
+    pub http2: bool,
+    /// What a client may use up.
+    pub limits: ListenerLimits,
+}
+
+/// What clients of one listener may use up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenerLimits {
+    /// Open connections a worker.
+    pub connections: u32,
+    /// Bytes of a request's head.
+    pub header_bytes: u64,
+    /// How long a request's head may take to arrive.
+    pub header_time: Duration,
+    /// Bytes of a request's body.
+    pub body_bytes: u64,
+    /// How long a connection may stay without a request.
+    pub idle: Duration,
+}
+
+impl Default for ListenerLimits {
+    /// Room for the JSON tensors of common models, none for a client that sends a byte a second.
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            header_bytes: 64 << 10,
+            header_time: Duration::from_secs(10),
+            body_bytes: 64 << 20,
+            // Longer than the 60 s after which common clients drop a connection themselves, so
+            // that it is mostly they who close and no request meets a closing connection.
+            idle: Duration::from_secs(75),
+        }
+    }
+}

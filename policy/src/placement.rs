@@ -1,0 +1,141 @@
+//! Where one permitted request goes.
+
+use http::{HeaderMap, StatusCode};
+
+use crate::assignment::Standing;
+use crate::{
+    ArmId, Assignment, Experiment, ExperimentId, Permit, Policy, RouteId, Stage, State, Target,
+};
+
+/// Proof that a permitted request was placed. Only [`Policy::place`] makes one.
+///
+/// ```compile_fail
+/// fn forge(permit: policy::Permit, target: policy::Target) -> policy::Placement {
+///     policy::Placement { permit, target, arm: None, assignment: None }
+/// }
+/// ```
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a placement is asked for by whatever answers the request"]
+pub struct Placement {
+    permit: Permit,
+    target: Target,
+    arm: Option<(ExperimentId, ArmId)>,
+    assignment: Option<Assignment>,
+}
+
+impl Placement {
+    /// The permit that was spent.
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// The route that the request takes.
+    #[must_use]
+    pub fn route(&self) -> RouteId {
+        self.permit.route()
+    }
+
+    /// What answers; never an experiment.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The experiment and arm that serve the request, assigned or not.
+    #[must_use]
+    pub fn arm(&self) -> Option<(ExperimentId, ArmId)> {
+        self.arm
+    }
+
+    /// How the request's unit was assigned; none outside experiments, and none if the request does
+    /// not say which unit it belongs to (then it is served as by default and nothing is counted).
+    #[must_use]
+    pub fn assignment(&self) -> Option<&Assignment> {
+        self.assignment.as_ref()
+    }
+}
+
+impl Policy {
+    /// Picks what answers a permitted request.
+    ///
+    /// `stages` holds one stage for each experiment, in their order; one that is missing counts as
+    /// a draft. `chance` is drawn anew for each request and matters only to experiments with
+    /// `unit: request`.
+    pub fn place(
+        &self,
+        permit: Permit,
+        stages: &[Stage],
+        headers: &HeaderMap,
+        chance: u64,
+    ) -> Placement {
+        let target = self
+            .routes
+            .get(permit.route().index())
+            .map_or(&UNKNOWN, |route| &route.target);
+        let Target::Experiment(id) = target else {
+            return Placement {
+                permit,
+                target: target.clone(),
+                arm: None,
+                assignment: None,
+            };
+        };
+        let Some(experiment) = self.experiments.get(id.index()) else {
+            return Placement {
+                permit,
+                target: UNKNOWN,
+                arm: None,
+                assignment: None,
+            };
+        };
+        let stage =
+            stages
+                .get(id.index())
+                .copied()
+                .unwrap_or(Stage::from_parts(0, 0, 0, State::Draft));
+        let assignment = assign(experiment, stage, headers, chance);
+        let arm = assignment.map_or_else(
+            || experiment.served_by(stage.default_arm()),
+            |assigned| assigned.arm,
+        );
+        let target = experiment
+            .arms
+            .get(arm.index())
+            .map_or(UNKNOWN, |arm| arm.target.clone());
+        Placement {
+            permit,
+            target,
+            arm: Some((*id, arm)),
+            assignment,
+        }
+    }
+}
+
+/// Assigns the request's unit, if it names one.
+fn assign(
+    experiment: &Experiment,
+    stage: Stage,
+    headers: &HeaderMap,
+    chance: u64,
+) -> Option<Assignment> {
+    let unit = experiment.unit.of(headers, chance)?;
+    let Standing { unit, slot, bucket } = Standing::of(&unit, experiment.salt);
+    Some(Assignment {
+        experiment: experiment.id,
+        run: stage.run(),
+        epoch: stage.epoch(),
+        arm: experiment.served_by(stage.arm_of(experiment, slot)),
+        unit,
+        bucket,
+        counted: stage.state() == State::Running,
+    })
+}
+
+/// What a permit of another policy leads to. One snapshot a request keeps this from happening.
+const UNKNOWN: Target = Target::Respond {
+    status: StatusCode::INTERNAL_SERVER_ERROR,
+    body: None,
+};
+
+#[cfg(test)]
+mod tests;

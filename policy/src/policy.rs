@@ -1,0 +1,127 @@
+//! The compiled document.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use config::{Document, Problems};
+
+use crate::route::Table;
+use crate::{Experiment, Listener, Model, Route, Target, Upstream};
+
+/// What a request may trust: every name resolved, every limit set, every route filed.
+///
+/// Only [`crate::compile`] makes one.
+#[derive(Debug)]
+pub struct Policy {
+    pub(crate) document: Arc<Document>,
+    pub(crate) hash: String,
+    pub(crate) warnings: Problems,
+    pub(crate) admin: SocketAddr,
+    pub(crate) store: Option<PathBuf>,
+    pub(crate) workers: Option<NonZeroUsize>,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) upstreams: Vec<Upstream>,
+    pub(crate) models: Vec<Model>,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) experiments: Vec<Experiment>,
+    pub(crate) table: Table,
+}
+
+impl Policy {
+    /// What the operator wrote.
+    #[must_use]
+    pub fn document(&self) -> &Arc<Document> {
+        &self.document
+    }
+
+    /// Names the document by what it says: 32 hexadecimal digits, the same wherever it is read.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// What works, but probably not as meant.
+    #[must_use]
+    pub fn warnings(&self) -> &Problems {
+        &self.warnings
+    }
+
+    /// Where the admin API listens.
+    #[must_use]
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The file of the durable store, if the document names one.
+    #[must_use]
+    pub fn store(&self) -> Option<&Path> {
+        self.store.as_deref()
+    }
+
+    /// How many workers serve traffic; if absent, as many as there are cores.
+    #[must_use]
+    pub fn workers(&self) -> Option<NonZeroUsize> {
+        self.workers
+    }
+
+    /// Where traffic comes in, by [`crate::ListenerId`].
+    #[must_use]
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
+    /// Servers elsewhere, by [`crate::UpstreamId`].
+    #[must_use]
+    pub fn upstreams(&self) -> &[Upstream] {
+        &self.upstreams
+    }
+
+    /// Models that run here, by [`crate::ModelId`].
+    #[must_use]
+    pub fn models(&self) -> &[Model] {
+        &self.models
+    }
+
+    /// Routes in the order in which they are asked, by [`crate::RouteId`].
+    #[must_use]
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// What is being decided, by [`crate::ExperimentId`].
+    #[must_use]
+    pub fn experiments(&self) -> &[Experiment] {
+        &self.experiments
+    }
+
+    /// The experiment of this name.
+    #[must_use]
+    pub fn experiment(&self, name: &str) -> Option<&Experiment> {
+        self.experiments
+            .iter()
+            .find(|experiment| *experiment.name == *name)
+    }
+
+    /// How metrics, logs and explanations name what answers: `fraud-v1`, `digits/2`, `respond 403`.
+    #[must_use]
+    pub fn backend(&self, target: &Target) -> String {
+        let name = match target {
+            Target::Upstream(id) => self
+                .upstreams
+                .get(id.index())
+                .map(|upstream| upstream.name.to_string()),
+            Target::Model(id) => self
+                .models
+                .get(id.index())
+                .map(|model| format!("{}/{}", model.name, model.version)),
+            Target::Respond { status, .. } => Some(format!("respond {}", status.as_u16())),
+            Target::Experiment(id) => self
+                .experiments
+                .get(id.index())
+                .map(|experiment| experiment.name.to_string()),
+        };
+        name.unwrap_or_default()
+    }
+}

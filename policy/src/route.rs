@@ -1,0 +1,103 @@
+//! Which route a request takes: the first one in the document that matches it.
+
+mod pattern;
+mod table;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use config::Code;
+use http::{HeaderMap, Method};
+
+pub(crate) use pattern::{
+    HeaderPattern, Mismatch, PathPattern, Pattern, ValuePattern, parts_words,
+};
+pub(crate) use table::Table;
+
+use crate::permit::Rule;
+use crate::{ListenerId, Policy, RouteId, Target, host};
+
+/// What routing may look at. The path has gone through [`crate::path::normalize`] and has no query.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Where the request came in.
+    pub listener: ListenerId,
+    /// `:authority` or `Host`; a port is ignored, and so is case.
+    pub host: &'a str,
+    /// The normalised path.
+    pub path: &'a str,
+    /// The method.
+    pub method: &'a Method,
+    /// The header fields.
+    pub headers: &'a HeaderMap,
+}
+
+/// One way through Wald.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Route {
+    /// Its position: the smaller, the earlier.
+    pub id: RouteId,
+    /// What logs and metrics call it.
+    pub name: Box<str>,
+    /// How long an answer may take to begin.
+    pub timeout: Duration,
+    /// The largest body it takes; if absent, the listener's limit holds.
+    pub body_bytes: Option<u64>,
+    /// Where it leads.
+    pub target: Target,
+    pub(crate) pattern: Pattern,
+    pub(crate) allow: Vec<Rule>,
+}
+
+/// No route matches the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no route matches")]
+pub struct NoRoute;
+
+impl NoRoute {
+    /// The number of this refusal.
+    pub const CODE: Code = Code(3001);
+}
+
+impl Policy {
+    /// The first route that matches.
+    ///
+    /// # Errors
+    /// When none does.
+    pub fn route(&self, request: &Request<'_>) -> Result<&Route, NoRoute> {
+        let subject = Subject::of(request);
+        let found = self.table.first(&subject, |id| {
+            self.routes.get(id).map(|route| &route.pattern)
+        });
+        found.and_then(|id| self.routes.get(id)).ok_or(NoRoute)
+    }
+}
+
+/// A request as patterns compare it: its host made bare once, not once a route.
+pub(crate) struct Subject<'a> {
+    pub(crate) listener: ListenerId,
+    pub(crate) host: Cow<'a, str>,
+    pub(crate) path: &'a str,
+    pub(crate) method: &'a Method,
+    pub(crate) headers: &'a HeaderMap,
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn of(request: &Request<'a>) -> Self {
+        let Request {
+            listener,
+            host,
+            path,
+            method,
+            headers,
+        } = *request;
+        Self {
+            listener,
+            host: host::bare(host),
+            path,
+            method,
+            headers,
+        }
+    }
+}

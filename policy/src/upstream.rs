@@ -1,0 +1,68 @@
+//! Servers elsewhere.
+
+use std::time::Duration;
+
+use crate::UpstreamId;
+
+/// A group of servers that answer alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Upstream {
+    /// Its position.
+    pub id: UpstreamId,
+    /// What logs and metrics call it.
+    pub name: Box<str>,
+    /// At least one.
+    pub endpoints: Vec<Endpoint>,
+    /// How long its servers may take.
+    pub timeouts: Timeouts,
+    /// What may be asked of it at once.
+    pub limits: UpstreamLimits,
+}
+
+/// One server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Endpoint {
+    /// Host and port, always both.
+    pub authority: String,
+}
+
+/// How long the servers of an upstream may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To accept a connection.
+    pub connect: Duration,
+    /// To begin an answer.
+    pub response: Duration,
+    /// How long an unused connection is kept.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(1),
+            response: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What may be asked of an upstream at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpstreamLimits {
+    /// Open connections of a worker.
+    pub connections: u32,
+    /// Requests without a whole answer.
+    pub in_flight: u32,
+}
+
+impl Default for UpstreamLimits {
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            in_flight: 1024,
+        }
+    }
+}
