@@ -8,10 +8,9 @@ use http::header::HeaderName;
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Report, Scope, backend, metric, names};
+use super::{Report, Scope, backend, metric, names, ramp};
 use crate::{
-    Arm, Decide, End, Experiment, ExperimentId, SLOTS, Share, StepMinimum, Target, Unit,
-    assignment, canonical,
+    Arm, Decide, End, Experiment, ExperimentId, Share, StepMinimum, Target, Unit, canonical,
 };
 
 /// The most arms: as many as `stats` tells apart, and no more than an [`crate::ArmId`] can.
@@ -19,9 +18,6 @@ const ARMS_MAX: usize = 64;
 
 /// The chance of a false verdict unless the document says otherwise.
 pub(super) const ALPHA: f64 = 0.05;
-
-/// The candidate's share unless the document says otherwise: equal arms decide soonest.
-const SHARE: f64 = 0.5;
 
 /// What a step must have seen unless the document says otherwise; 500 is where the means' gate opens.
 const STEP_MINIMUM: StepMinimum = StepMinimum {
@@ -72,13 +68,9 @@ pub(super) fn compile(
     let alpha = self::alpha(report, &path.field("alpha"), *alpha);
     let tick = self::tick(report, &path.field("tick"), tick.map(|time| time.0));
     let end = self::end(report, path, end.as_ref());
-    let metrics = metric::compile(
-        report,
-        &path.field("metrics"),
-        metrics,
-        judged_unit(unit.as_ref()),
-    );
-    let ramp = self::ramp(report, &path.field("ramp"), ramp, candidates);
+    let judged_unit = judged_unit(unit.as_ref());
+    let metrics = metric::compile(report, &path.field("metrics"), metrics, judged_unit);
+    let ramp = ramp::compile(report, &path.field("ramp"), ramp, candidates);
     let (unit, arms, ramp, metrics) = (unit?, arms?, ramp?, metrics?);
     let definition = definition(scope.document, written, &arms);
     Some(Experiment {
@@ -86,7 +78,7 @@ pub(super) fn compile(
         name: name.as_str().into(),
         design: stats::Design {
             arms: arms.len(),
-            unit: judged_unit(Some(&unit)),
+            unit: judged_unit,
             metrics: metrics.design,
             alpha,
             end: end.observations,
@@ -259,68 +251,6 @@ fn decide(written: Option<&document::Decide>) -> Decide {
     match written {
         None | Some(document::Decide::Automatic) => Decide::Automatic,
         Some(document::Decide::Advise) => Decide::Advise,
-    }
-}
-
-/// Reads a ramp of which every step gives each candidate more, and the control something.
-fn ramp(
-    report: &mut Report<'_>,
-    path: &Path,
-    written: &[Share],
-    candidates: u8,
-) -> Option<Vec<Share>> {
-    if written.is_empty() {
-        let share = Share::new(SHARE.min(1.0 / (f64::from(candidates) + 1.0)))?;
-        return Some(vec![share]);
-    }
-    let mut before = 0;
-    for (position, share) in written.iter().enumerate() {
-        let width = assignment::width(*share, candidates);
-        let step = Step {
-            path: path.index(position),
-            share: *share,
-            candidates,
-        };
-        step.check(report, width > before);
-        before = width;
-    }
-    Some(written.to_vec())
-}
-
-/// One step of a ramp.
-struct Step {
-    path: Path,
-    share: Share,
-    candidates: u8,
-}
-
-impl Step {
-    fn check(&self, report: &mut Report<'_>, rises: bool) {
-        let percent = self.share.value() * 100.0;
-        let all = self.share.value() * f64::from(self.candidates);
-        if !rises {
-            let message =
-                format!("a step to {percent}% does not raise the candidate's share by 0.01%");
-            report.error(
-                code::BAD_RAMP,
-                &self.path,
-                message,
-                "let every step be larger than the one before",
-            );
-        }
-        // Three thirds, as written in a document, are a little more than one.
-        if all > 1.0 + 0.5 / f64::from(SLOTS) {
-            let message = format!(
-                "{} candidates with {percent}% each take more than all",
-                self.candidates
-            );
-            report.error(code::BAD_RAMP, &self.path, message, "lower the share");
-        } else if all >= 1.0 {
-            let message =
-                format!("at {percent}% the control gets nothing, so nothing can be compared");
-            let remedy = "end the ramp lower: a promotion gives everything to the winner";
-            report.warning(code::BAD_RAMP, &self.path, message, remedy);
-        }
     }
 }
 
