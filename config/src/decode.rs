@@ -14,10 +14,10 @@ mod scalar;
 mod shapes;
 
 pub(crate) use choice::{Choice, choice};
-pub(crate) use fields::Fields;
+pub(crate) use fields::{Field, Fields, map_of};
 pub(crate) use hint::shown;
-pub(crate) use record::{name, record};
-pub(crate) use shapes::{shape_of, shapes};
+pub(crate) use record::record;
+pub(crate) use shapes::{lead, shapes};
 
 use crate::tree::{Node, Value};
 use crate::{Code, Path, Place, Problem, Problems, Severity, code};
@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 /// What can be read from a document.
 pub(crate) trait Decode: Sized {
     /// What a document must hold to be read as this.
-    const WANTED: Wanted;
+    fn wanted() -> Wanted;
 
     /// Reads this from `node`, or reports what is wrong with it.
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self>;
@@ -43,12 +43,20 @@ pub(crate) trait Decode: Sized {
 }
 
 /// What a field wants, for people.
-#[derive(Clone, Copy)]
 pub(crate) struct Wanted {
     /// With its article: `a whole number`.
-    pub(crate) what: &'static str,
+    pub(crate) what: String,
     /// A value that would do, as YAML.
-    pub(crate) example: &'static str,
+    pub(crate) example: String,
+}
+
+impl Wanted {
+    pub(crate) fn new(what: impl Into<String>, example: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            example: example.into(),
+        }
+    }
 }
 
 /// How many problems one document may have before the rest is not told.
@@ -91,14 +99,19 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Reports that `node` is not what was wanted.
-    pub(crate) fn mismatch(&mut self, node: &Node, wanted: Wanted) {
-        let Wanted { what, example } = wanted;
-        let found = node.value.describe();
+    /// Reports that `node` is no `T`.
+    pub(crate) fn mismatch<T: Decode>(&mut self, node: &Node) {
+        self.refuse::<T>(code::WRONG_TYPE, node);
+    }
+
+    /// Reports that `node` is no `T`, as a problem of kind `code`.
+    pub(crate) fn refuse<T: Decode>(&mut self, code: Code, node: &Node) {
+        let Wanted { what, example } = T::wanted();
+        let message = format!("found {}, want {what}", node.value.describe());
         self.report(
-            code::WRONG_TYPE,
+            code,
             node.place,
-            format!("found {found}, want {what}"),
+            message,
             format!("write it like `{example}`"),
         );
     }
@@ -135,7 +148,9 @@ impl<'a> Decoder<'a> {
 }
 
 impl<T: Decode> Decode for Option<T> {
-    const WANTED: Wanted = T::WANTED;
+    fn wanted() -> Wanted {
+        T::wanted()
+    }
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         decoder.decode(node).map(Some)
@@ -151,22 +166,13 @@ impl<T: Decode> Decode for Option<T> {
 }
 
 impl<T: Decode> Decode for Vec<T> {
-    const WANTED: Wanted = Wanted {
-        what: "a list",
-        example: "[…]",
-    };
+    fn wanted() -> Wanted {
+        Wanted::new("a list", format!("[{}]", T::wanted().example))
+    }
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let Value::List(items) = &node.value else {
-            let Wanted { what, example } = T::WANTED;
-            let found = node.value.describe();
-            let message = format!("found {found}, want a list, each item {what}");
-            decoder.report(
-                code::WRONG_TYPE,
-                node.place,
-                message,
-                format!("write it like `[{example}]`"),
-            );
+            report_not_a_list::<T>(node, decoder);
             return None;
         };
         let decoded: Vec<_> = items
@@ -186,15 +192,24 @@ impl<T: Decode> Decode for Vec<T> {
     }
 }
 
-impl<T: Decode> Decode for BTreeMap<String, T> {
-    const WANTED: Wanted = Wanted {
-        what: "a map",
-        example: "{ name: … }",
+/// One value without its brackets is the usual slip: the remedy puts them around it.
+fn report_not_a_list<T: Decode>(node: &Node, decoder: &mut Decoder<'_>) {
+    let Some(written) = node.value.spelled() else {
+        return decoder.mismatch::<Vec<T>>(node);
     };
+    let message = format!("found {}, want a list", node.value.describe());
+    let remedy = format!("put it in one: `[{written}]`");
+    decoder.report(code::WRONG_TYPE, node.place, message, remedy);
+}
+
+impl<T: Decode> Decode for BTreeMap<String, T> {
+    fn wanted() -> Wanted {
+        Wanted::new("a map", format!("{{ name: {} }}", T::wanted().example))
+    }
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let Value::Map(entries) = &node.value else {
-            decoder.mismatch(node, Self::WANTED);
+            decoder.mismatch::<Self>(node);
             return None;
         };
         fields::report_repeated(entries, decoder);

@@ -1,6 +1,7 @@
 //! The JSON Schema of the document, for editors and checks outside Wald.
 
 use crate::Document;
+use crate::decode::Field;
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
 
@@ -15,11 +16,11 @@ pub fn schema() -> Schema {
 }
 
 /// Sets which fields a record's schema requires, from the list that its decoder follows.
-pub(crate) fn require(schema: &mut Schema, fields: &[(&str, bool)]) {
+pub(crate) fn require(schema: &mut Schema, fields: &[Field]) {
     let required: Vec<_> = fields
         .iter()
-        .filter(|(_, required)| *required)
-        .map(|(name, _)| *name)
+        .filter(|field| field.required)
+        .map(|field| field.name)
         .collect();
     schema.remove("required");
     if !required.is_empty() {

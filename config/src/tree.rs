@@ -91,6 +91,17 @@ impl Value {
             Self::Map(_) => "a map".to_owned(),
         }
     }
+
+    /// A scalar as it is written, unless it came from a variable.
+    pub(crate) fn spelled(&self) -> Option<String> {
+        match self {
+            Self::Scalar(Scalar {
+                text,
+                origin: Origin::Plain | Origin::Quoted,
+            }) => Some(shown(text)),
+            _ => None,
+        }
+    }
 }
 
 impl Node {

@@ -2,8 +2,8 @@
 
 use super::hint::{self, shown};
 use super::{Decoder, Wanted};
-use crate::code;
 use crate::tree::{Entry, Node, Value};
+use crate::{Place, code};
 
 /// Declares an enum whose variants are written as a word, `caller`, or, where they carry a value,
 /// as a map with one key, `{ claim: sub }`.
@@ -21,8 +21,9 @@ macro_rules! choice {
         }
 
         impl crate::decode::Decode for $name {
-            const WANTED: crate::decode::Wanted =
-                crate::decode::Choice::wanted(&[$( crate::decode::choice!(@of $word $(, $kind)?) ),*]);
+            fn wanted() -> crate::decode::Wanted {
+                crate::decode::Choice::wanted(&[$( crate::decode::choice!(@of $word $(, $kind)?) ),*])
+            }
 
             fn decode(
                 node: &crate::tree::Node,
@@ -37,8 +38,8 @@ macro_rules! choice {
             }
         }
     };
-    (@of $word:literal) => { crate::decode::Choice { word: $word, keyed: false } };
-    (@of $word:literal, $kind:ty) => { crate::decode::Choice { word: $word, keyed: true } };
+    (@of $word:literal) => { crate::decode::Choice { word: $word, value: None } };
+    (@of $word:literal, $kind:ty) => { crate::decode::Choice { word: $word, value: Some(<$kind as crate::decode::Decode>::wanted) } };
     (@build $variant:ident, $decoder:ident, $word:literal, $value:ident) => { Some(Self::$variant) };
     (@build $variant:ident, $decoder:ident, $word:literal, $value:ident, $kind:ty) => {
         $decoder.field::<$kind>($word, $value?).map(Self::$variant)
@@ -47,28 +48,48 @@ macro_rules! choice {
 
 pub(crate) use choice;
 
+/// What a document chose: a word, or the one key of a map and its value.
+struct Written<'n> {
+    word: &'n str,
+    place: Place,
+    value: Option<&'n Node>,
+}
+
+impl<'n> Written<'n> {
+    fn of(node: &'n Node) -> Option<Self> {
+        match &node.value {
+            Value::Scalar(scalar) => Some(Self {
+                word: &scalar.text,
+                place: node.place,
+                value: None,
+            }),
+            Value::Map(entries) => match entries.as_slice() {
+                [Entry { key, place, node }] => Some(Self {
+                    word: key,
+                    place: *place,
+                    value: Some(node),
+                }),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 /// One variant as the document spells it.
 #[derive(Clone, Copy)]
 pub(crate) struct Choice {
     /// The word, or the key.
     pub(crate) word: &'static str,
-    /// Whether it is the key of a value.
-    pub(crate) keyed: bool,
+    /// What it carries, if it is the key of a value.
+    pub(crate) value: Option<fn() -> Wanted>,
 }
 
 impl Choice {
-    /// What a field with these choices wants; its example is the first of them.
-    pub(crate) const fn wanted(choices: &[Self]) -> Wanted {
-        match choices {
-            [Self { word, keyed: false }, ..] => Wanted {
-                what: "a word",
-                example: word,
-            },
-            _ => Wanted {
-                what: "a map with one key",
-                example: "{ … }",
-            },
-        }
+    /// One of these choices; the example is the first of them.
+    pub(crate) fn wanted(choices: &[Self]) -> Wanted {
+        let example = choices.first().map(Self::spelled).unwrap_or_default();
+        Wanted::new(format!("one of {}", Self::list(choices)), example)
     }
 
     /// Which of `choices` the node is, and the value it carries.
@@ -77,81 +98,39 @@ impl Choice {
         node: &'n Node,
         decoder: &mut Decoder<'_>,
     ) -> Option<(&'static str, Option<&'n Node>)> {
-        match &node.value {
-            Value::Scalar(scalar) => {
-                Self::word(choices, &scalar.text, node, decoder).map(|word| (word, None))
-            }
-            Value::Map(entries) => match entries.as_slice() {
-                [entry] => Self::key(choices, entry, decoder).map(|word| (word, Some(&entry.node))),
-                _ => Self::refuse(choices, node, decoder),
-            },
-            _ => Self::refuse(choices, node, decoder),
+        let Some(Written { word, place, value }) = Written::of(node) else {
+            let (found, choices) = (node.value.describe(), Self::list(choices));
+            let message = format!("found {found}, want exactly one of {choices}");
+            decoder.report(
+                code::WRONG_TYPE,
+                node.place,
+                message,
+                "keep one of them".to_owned(),
+            );
+            return None;
+        };
+        let Some(choice) = choices.iter().find(|choice| choice.word == word) else {
+            let found =
+                value.map_or_else(|| node.value.describe(), |_| format!("`{}`", shown(word)));
+            let message = format!("unknown choice: {found}");
+            decoder.report(
+                code::UNKNOWN_WORD,
+                place,
+                message,
+                Self::instead(choices, word),
+            );
+            return None;
+        };
+        if choice.value.is_some() == value.is_some() {
+            return Some((choice.word, value));
         }
-    }
-
-    fn word(
-        choices: &[Self],
-        text: &str,
-        node: &Node,
-        decoder: &mut Decoder<'_>,
-    ) -> Option<&'static str> {
-        match choices.iter().find(|choice| choice.word == text) {
-            Some(Self { word, keyed: false }) => Some(word),
-            Some(Self { word, keyed: true }) => {
-                let message = format!("`{word}` needs a value");
-                decoder.report(
-                    code::WRONG_TYPE,
-                    node.place,
-                    message,
-                    format!("write it like `{{ {word}: … }}`"),
-                );
-                None
-            }
-            None => {
-                let found = node.value.describe();
-                let (message, remedy) = (
-                    format!("unknown choice: {found}"),
-                    Self::instead(choices, text),
-                );
-                decoder.report(code::UNKNOWN_WORD, node.place, message, remedy);
-                None
-            }
-        }
-    }
-
-    fn key(choices: &[Self], entry: &Entry, decoder: &mut Decoder<'_>) -> Option<&'static str> {
-        match choices.iter().find(|choice| choice.word == entry.key) {
-            Some(Self { word, keyed: true }) => Some(word),
-            Some(Self { word, keyed: false }) => {
-                let (message, remedy) = (
-                    format!("`{word}` takes no value"),
-                    format!("write the word `{word}` alone"),
-                );
-                decoder.report(code::WRONG_TYPE, entry.place, message, remedy);
-                None
-            }
-            None => {
-                let message = format!("unknown choice `{}`", shown(&entry.key));
-                decoder.report(
-                    code::UNKNOWN_WORD,
-                    entry.place,
-                    message,
-                    Self::instead(choices, &entry.key),
-                );
-                None
-            }
-        }
-    }
-
-    fn refuse<T>(choices: &[Self], node: &Node, decoder: &mut Decoder<'_>) -> Option<T> {
-        let (found, one) = (node.value.describe(), Self::list(choices));
-        let message = format!("found {found}, want exactly one of {one}");
-        decoder.report(
-            code::WRONG_TYPE,
-            node.place,
-            message,
-            "keep one of them".to_owned(),
-        );
+        let needs = if value.is_some() {
+            "takes no value"
+        } else {
+            "needs a value"
+        };
+        let remedy = format!("write it like `{}`", choice.spelled());
+        decoder.report(code::WRONG_TYPE, place, format!("`{word}` {needs}"), remedy);
         None
     }
 
@@ -164,12 +143,19 @@ impl Choice {
         format!("{near}known here: {}", Self::list(choices))
     }
 
-    /// `caller`, `{ claim: … }`.
+    /// Every choice as it is written.
     fn list(choices: &[Self]) -> String {
-        let spelled = choices.iter().map(|Self { word, keyed }| match keyed {
-            true => format!("`{{ {word}: … }}`"),
-            false => format!("`{word}`"),
-        });
+        let spelled = choices
+            .iter()
+            .map(|choice| format!("`{}`", choice.spelled()));
         spelled.collect::<Vec<_>>().join(", ")
+    }
+
+    /// `caller`, `{ claim: … }`.
+    fn spelled(&self) -> String {
+        match self.value {
+            Some(wanted) => format!("{{ {}: {} }}", self.word, wanted().example),
+            None => self.word.to_owned(),
+        }
     }
 }

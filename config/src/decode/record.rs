@@ -29,27 +29,29 @@ macro_rules! record {
         }
 
         impl $name {
+            fn fields() -> Vec<crate::decode::Field> {
+                vec![$( crate::decode::Field::of::<$kind>(
+                    stringify!($field),
+                    crate::decode::record!(@required $($need)?),
+                ) ),*]
+            }
+
             fn require(schema: &mut schemars::Schema) {
-                crate::schema::require(schema, &[$((
-                    crate::decode::name!($field),
-                    crate::decode::record!(@required $kind $(, $need)?),
-                )),*]);
+                crate::schema::require(schema, &Self::fields());
             }
         }
 
         impl crate::decode::Decode for $name {
-            const WANTED: crate::decode::Wanted = crate::decode::Wanted { what: "a map", example: "{ … }" };
+            fn wanted() -> crate::decode::Wanted {
+                crate::decode::map_of(&Self::fields())
+            }
 
             fn decode(
                 node: &crate::tree::Node,
                 decoder: &mut crate::decode::Decoder<'_>,
             ) -> Option<Self> {
-                let known = &[$( crate::decode::name!($field) ),*];
-                let mut fields = crate::decode::Fields::open(node, known, decoder)?;
-                $(
-                    let required = crate::decode::record!(@required $kind $(, $need)?);
-                    let $field = fields.take::<$kind>(crate::decode::name!($field), required);
-                )*
+                let mut fields = crate::decode::Fields::open(node, Self::fields(), decoder)?;
+                $( let $field = fields.take::<$kind>(stringify!($field)); )*
                 Some(Self {
                     $( $field: $field?, )*
                     $( $( $kept: Default::default(), )* )?
@@ -57,15 +59,8 @@ macro_rules! record {
             }
         }
     };
-    (@required $kind:ty) => { <$kind as crate::decode::Decode>::absent().is_none() };
-    (@required $kind:ty, required) => { true };
+    (@required) => { false };
+    (@required required) => { true };
 }
 
-/// A field's name as the document spells it: `match` for `r#match`.
-macro_rules! name {
-    ($field:ident) => {
-        stringify!($field).trim_start_matches("r#")
-    };
-}
-
-pub(crate) use {name, record};
+pub(crate) use record;

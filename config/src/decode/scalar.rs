@@ -9,16 +9,15 @@ use std::path::PathBuf;
 
 /// Any scalar is text as it is spelled: `1.10` stays `1.10`, and `no` stays `no`.
 impl Decode for String {
-    const WANTED: Wanted = Wanted {
-        what: "text",
-        example: "…",
-    };
+    fn wanted() -> Wanted {
+        Wanted::new("text", "…")
+    }
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         match &node.value {
             Value::Scalar(scalar) => Some(scalar.text.clone()),
             _ => {
-                decoder.mismatch(node, Self::WANTED);
+                decoder.mismatch::<Self>(node);
                 None
             }
         }
@@ -26,16 +25,15 @@ impl Decode for String {
 }
 
 impl Decode for PathBuf {
-    const WANTED: Wanted = Wanted {
-        what: "a file",
-        example: "folder/file",
-    };
+    fn wanted() -> Wanted {
+        Wanted::new("a file", "folder/file")
+    }
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let file = match &node.value {
             Value::Scalar(scalar) if !scalar.text.is_empty() => &scalar.text,
             _ => {
-                decoder.mismatch(node, Self::WANTED);
+                decoder.mismatch::<Self>(node);
                 return None;
             }
         };
@@ -44,17 +42,16 @@ impl Decode for PathBuf {
 }
 
 impl Decode for bool {
-    const WANTED: Wanted = Wanted {
-        what: "`true` or `false`",
-        example: "true",
-    };
+    fn wanted() -> Wanted {
+        Wanted::new("`true` or `false`", "true")
+    }
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         match unquoted(node) {
             Some("true") => Some(true),
             Some("false") => Some(false),
             _ => {
-                decoder.mismatch(node, Self::WANTED);
+                decoder.mismatch::<Self>(node);
                 None
             }
         }
@@ -65,12 +62,14 @@ impl Decode for bool {
 macro_rules! whole {
     ($($kind:ident = $what:literal),*) => {
         $(impl Decode for $kind {
-            const WANTED: Wanted = Wanted { what: $what, example: "10" };
+            fn wanted() -> Wanted {
+        Wanted::new($what, "10")
+    }
 
             fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
                 let number = unquoted(node).and_then(|text| text.parse().ok());
                 if number.is_none() {
-                    report_number(node, Self::WANTED, decoder);
+                    report_number::<Self>(node, decoder);
                 }
                 number
             }
@@ -86,36 +85,30 @@ whole!(
 
 /// No number of the document means anything below zero.
 impl Decode for f64 {
-    const WANTED: Wanted = Wanted {
-        what: "a number that is not negative",
-        example: "0.5",
-    };
+    fn wanted() -> Wanted {
+        Wanted::new("a finite number that is not negative", "0.5")
+    }
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let number = unquoted(node)
             .and_then(|text| text.parse().ok())
             .filter(|number: &Self| number.is_finite() && !number.is_sign_negative());
         if number.is_none() {
-            report_number(node, Self::WANTED, decoder);
+            report_number::<Self>(node, decoder);
         }
         number
     }
 }
 
 /// Tells a number of the wrong size from what is no number at all.
-fn report_number(node: &Node, wanted: Wanted, decoder: &mut Decoder<'_>) {
+fn report_number<T: Decode>(node: &Node, decoder: &mut Decoder<'_>) {
     let is_number = unquoted(node).is_some_and(|text| text.parse::<f64>().is_ok());
-    if is_number {
-        let (found, Wanted { what, example }) = (node.value.describe(), wanted);
-        decoder.report(
-            code::OUT_OF_RANGE,
-            node.place,
-            format!("found {found}, want {what}"),
-            format!("write it like `{example}`"),
-        );
+    let code = if is_number {
+        code::OUT_OF_RANGE
     } else {
-        decoder.mismatch(node, wanted);
-    }
+        code::WRONG_TYPE
+    };
+    decoder.refuse::<T>(code, node);
 }
 
 /// The text of a scalar that may be a number; a quoted one may not.
@@ -130,7 +123,9 @@ fn unquoted(node: &Node) -> Option<&str> {
 macro_rules! measured {
     ($($kind:ident = $what:literal, $example:literal;)*) => {
         $(impl Decode for $kind {
-            const WANTED: Wanted = Wanted { what: $what, example: $example };
+            fn wanted() -> Wanted {
+        Wanted::new($what, $example)
+    }
 
             fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
                 let value = match &node.value {
@@ -138,7 +133,7 @@ macro_rules! measured {
                     _ => None,
                 };
                 if value.is_none() {
-                    decoder.mismatch(node, Self::WANTED);
+                    decoder.mismatch::<Self>(node);
                 }
                 value
             }
@@ -155,10 +150,9 @@ measured! {
 }
 
 impl Decode for Anything {
-    const WANTED: Wanted = Wanted {
-        what: "anything",
-        example: "…",
-    };
+    fn wanted() -> Wanted {
+        Wanted::new("anything", "…")
+    }
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         json(node, decoder).map(Self)

@@ -1,9 +1,9 @@
 //! `shapes!`: maps that are told apart by their fields.
 
-use super::Decoder;
 use super::hint::{instead, list};
+use super::{Decoder, Field, map_of};
 use crate::code;
-use crate::tree::{Entry, Node, Value};
+use crate::tree::{Node, Value};
 
 /// Declares an enum whose variants are maps; the first field of a variant, its *lead*, says which
 /// one a map is, as `model` does in `{ model: digits, version: "2" }`.
@@ -33,22 +33,27 @@ macro_rules! shapes {
             )*
         }
 
+        impl $name {
+            fn shapes() -> Vec<Vec<crate::decode::Field>> {
+                vec![$( vec![$( crate::decode::Field::of::<$kind>(stringify!($field), false) ),*] ),*]
+            }
+        }
+
         impl crate::decode::Decode for $name {
-            const WANTED: crate::decode::Wanted = crate::decode::Wanted { what: "a map", example: "{ … }" };
+            fn wanted() -> crate::decode::Wanted {
+                crate::decode::map_of(Self::shapes().first().map_or(&[], Vec::as_slice))
+            }
 
             fn decode(
                 node: &crate::tree::Node,
                 decoder: &mut crate::decode::Decoder<'_>,
             ) -> Option<Self> {
-                const SHAPES: &[&[&str]] = &[$( &[$( stringify!($field) ),*] ),*];
-                let shape = crate::decode::shape_of(node, SHAPES, decoder)?;
+                let lead = crate::decode::lead(&Self::shapes(), node, decoder)?;
                 $(
-                    if shape == [$( stringify!($field) ),*] {
+                    let shape = vec![$( crate::decode::Field::of::<$kind>(stringify!($field), false) ),*];
+                    if shape.first().is_some_and(|field| field.name == lead) {
                         let mut fields = crate::decode::Fields::open(node, shape, decoder)?;
-                        $(
-                            let required = <$kind as crate::decode::Decode>::absent().is_none();
-                            let $field = fields.take::<$kind>(stringify!($field), required);
-                        )*
+                        $( let $field = fields.take::<$kind>(stringify!($field)); )*
                         return Some(Self::$variant { $( $field: $field?, )* });
                     }
                 )*
@@ -60,71 +65,70 @@ macro_rules! shapes {
 
 pub(crate) use shapes;
 
-/// Which of `shapes` the map at `node` has: the one whose lead it has, else one it shares a field
-/// with, so that the missing lead is what gets reported.
-pub(crate) fn shape_of<'s>(
+/// The lead of the shape that the map at `node` has. A map without a lead has the shape that it
+/// shares a field with, so that the missing lead is what gets reported.
+pub(crate) fn lead(
+    shapes: &[Vec<Field>],
     node: &Node,
-    shapes: &[&'s [&'s str]],
     decoder: &mut Decoder<'_>,
-) -> Option<&'s [&'s str]> {
+) -> Option<&'static str> {
     let leads: Vec<&str> = shapes
         .iter()
-        .filter_map(|shape| shape.first().copied())
+        .filter_map(|shape| Some(shape.first()?.name))
         .collect();
     let Value::Map(entries) = &node.value else {
-        let (found, leads) = (node.value.describe(), list(&leads));
+        let message = format!(
+            "found {}, want a map with one of {}",
+            node.value.describe(),
+            list(&leads)
+        );
+        let remedy = shapes
+            .first()
+            .map(|shape| format!("write it like `{}`", map_of(shape).example));
         decoder.report(
             code::WRONG_TYPE,
             node.place,
-            format!("found {found}, want a map with one of {leads}"),
-            format!(
-                "write a map such as `{{ {}: … }}`",
-                shapes.first()?.first()?
-            ),
+            message,
+            remedy.unwrap_or_default(),
         );
         return None;
     };
-    let led: Vec<_> = shapes
+    let has = |name: &&str| entries.iter().any(|entry| entry.key == *name);
+    match leads
         .iter()
-        .filter(|shape| has_any(entries, shape.get(..1)))
-        .collect();
-    match led.as_slice() {
-        [one] => Some(one),
-        [] => shapes
-            .iter()
-            .find(|shape| has_any(entries, Some(shape)))
-            .copied()
-            .or_else(|| {
-                let remedy = match entries.first() {
-                    Some(entry) => instead(&entry.key, &leads),
-                    None => "add one of them".to_owned(),
-                };
-                report_leads(node, &leads, "found none of", remedy, decoder)
-            }),
-        _ => report_leads(
-            node,
-            &leads,
-            "found more than one of",
-            "keep one of them".to_owned(),
-            decoder,
-        ),
+        .copied()
+        .filter(has)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        [lead] => Some(lead),
+        [] => {
+            let shared = shapes
+                .iter()
+                .find(|shape| shape.iter().any(|field| has(&field.name)));
+            shared
+                .and_then(|shape| Some(shape.first()?.name))
+                .or_else(|| {
+                    let nearest = entries.first().map_or("", |entry| &entry.key);
+                    let message = format!("found none of {}", list(&leads));
+                    decoder.report(
+                        code::WRONG_TYPE,
+                        node.place,
+                        message,
+                        instead(nearest, &leads),
+                    );
+                    None
+                })
+        }
+        several => {
+            let message = format!("found {} together", list(several));
+            decoder.report(
+                code::WRONG_TYPE,
+                node.place,
+                message,
+                "keep one of them".to_owned(),
+            );
+            None
+        }
     }
-}
-
-fn has_any(entries: &[Entry], names: Option<&[&str]>) -> bool {
-    entries
-        .iter()
-        .any(|entry| names.is_some_and(|names| names.contains(&entry.key.as_str())))
-}
-
-fn report_leads<T>(
-    node: &Node,
-    leads: &[&str],
-    found: &str,
-    remedy: String,
-    decoder: &mut Decoder<'_>,
-) -> Option<T> {
-    let message = format!("{found} {}", list(leads));
-    decoder.report(code::WRONG_TYPE, node.place, message, remedy);
-    None
 }

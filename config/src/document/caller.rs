@@ -19,17 +19,16 @@ impl Callers {
 }
 
 impl Decode for Callers {
-    const WANTED: Wanted = Wanted {
-        what: "a list of SPIFFE ids, or `anyone`",
-        example: "anyone",
-    };
+    fn wanted() -> Wanted {
+        Wanted::new("a list of SPIFFE ids, or `anyone`", "anyone")
+    }
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         match &node.value {
             Value::Scalar(scalar) => Some(Self(vec![scalar.text.clone()])),
             Value::List(_) => Vec::decode(node, decoder).map(Self),
             _ => {
-                decoder.mismatch(node, Self::WANTED);
+                decoder.mismatch::<Self>(node);
                 None
             }
         }

@@ -37,10 +37,9 @@ pub enum Failure {
 }
 
 impl Decode for RetryOn {
-    const WANTED: Wanted = Wanted {
-        what: "`connect` or a status",
-        example: "503",
-    };
+    fn wanted() -> Wanted {
+        Wanted::new("`connect` or a status", "503")
+    }
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let retry_on = match &node.value {
@@ -51,7 +50,7 @@ impl Decode for RetryOn {
             _ => None,
         };
         if retry_on.is_none() {
-            decoder.mismatch(node, Self::WANTED);
+            decoder.mismatch::<Self>(node);
         }
         retry_on
     }

@@ -13,10 +13,9 @@ pub enum Version {
 }
 
 impl Decode for Version {
-    const WANTED: Wanted = Wanted {
-        what: "the version of the format",
-        example: "wald/v1",
-    };
+    fn wanted() -> Wanted {
+        Wanted::new("the version of the format", "wald/v1")
+    }
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         match &node.value {
