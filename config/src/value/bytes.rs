@@ -56,3 +56,29 @@ impl serde::Serialize for ByteCount {
         serializer.collect_str(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_reads_and_is_written_with_its_largest_unit() {
+        for (text, bytes, written) in [
+            ("512", 512, "512B"),
+            ("64KiB", 65_536, "64KiB"),
+            ("1024KiB", 1 << 20, "1MiB"),
+            ("2GiB", 2 << 30, "2GiB"),
+            ("0", 0, "0B"),
+        ] {
+            assert_eq!(text.parse(), Ok(ByteCount(bytes)));
+            assert_eq!(ByteCount(bytes).to_string(), written);
+        }
+    }
+
+    #[test]
+    fn decimal_units_fractions_and_too_much_are_no_size() {
+        for text in ["64KB", "64k", "1.5MiB", "-1", "", "MiB", "99999999999GiB"] {
+            assert!(text.parse::<ByteCount>().is_err(), "{text}");
+        }
+    }
+}

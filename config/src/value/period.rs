@@ -77,3 +77,46 @@ impl serde::Serialize for Period {
         serializer.collect_str(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_reads_and_is_written_with_its_longest_unit() {
+        for (text, microseconds, written) in [
+            ("500us", 500, "500us"),
+            ("250ms", 250_000, "250ms"),
+            ("1.5s", 1_500_000, "1500ms"),
+            ("60s", 60_000_000, "1m"),
+            ("14d", 1_209_600_000_000, "14d"),
+            ("0s", 0, "0s"),
+        ] {
+            assert_eq!(
+                text.parse(),
+                Ok(Period(Duration::from_micros(microseconds)))
+            );
+            assert_eq!(
+                Period(Duration::from_micros(microseconds)).to_string(),
+                written
+            );
+        }
+    }
+
+    #[test]
+    fn a_time_without_a_unit_or_without_end_is_none() {
+        for text in [
+            "10",
+            "s",
+            "",
+            "10 years",
+            "-1s",
+            "1e3s",
+            "36526d",
+            "99999999999999999999d",
+            "1m30s",
+        ] {
+            assert!(text.parse::<Period>().is_err(), "{text}");
+        }
+    }
+}

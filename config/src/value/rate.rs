@@ -57,3 +57,31 @@ impl serde::Serialize for Rate {
         serializer.collect_str(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_reads_and_is_written_alike() {
+        for (text, events, seconds) in [
+            ("100/s", 100.0, 1),
+            ("6000/m", 6000.0, 60),
+            ("0.5/h", 0.5, 3600),
+        ] {
+            let rate = Rate {
+                events,
+                per: Duration::from_secs(seconds),
+            };
+            assert_eq!(text.parse(), Ok(rate));
+            assert_eq!(rate.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_number_without_a_time_is_no_rate() {
+        for text in ["100", "100/", "/s", "100/d", "-1/s", "inf/s"] {
+            assert!(text.parse::<Rate>().is_err(), "{text}");
+        }
+    }
+}

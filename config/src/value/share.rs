@@ -57,3 +57,36 @@ fn ratio(text: &str) -> Option<f64> {
         None => decimal(text),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<f64>) {
+        assert_eq!(text.parse().ok().map(Share::value), expected, "{text}");
+    }
+
+    #[test]
+    fn a_share_is_written_in_percent_or_as_a_part_of_one() {
+        check("5%", Some(0.05));
+        check("0.05", Some(0.05));
+        check("0.5%", Some(0.005));
+        check("100%", Some(1.0));
+        check("0", Some(0.0));
+    }
+
+    #[test]
+    fn a_share_is_neither_negative_nor_more_than_the_whole() {
+        for text in [
+            "5", "101%", "-5%", "+5%", "", "%", "nan", "inf", "1e-2", ".5", "0.5.5",
+        ] {
+            check(text, None);
+        }
+    }
+
+    #[test]
+    fn a_ratio_may_be_more_than_one() {
+        assert_eq!("150%".parse(), Ok(Ratio(1.5)));
+    }
+}
