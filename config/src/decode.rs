@@ -85,16 +85,21 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reports a problem at the present path.
-    pub(crate) fn report(&mut self, code: Code, place: Place, message: String, remedy: String) {
+    pub(crate) fn report(
+        &mut self,
+        code: Code,
+        place: Place,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         if self.problems.len() < PROBLEMS_MAX {
-            let path = self.path.clone();
             self.problems.add(Problem {
                 severity: Severity::Error,
                 code,
-                path,
+                path: self.path.clone(),
                 place,
-                message,
-                remedy,
+                message: message.into(),
+                remedy: remedy.into(),
             });
         }
     }
@@ -108,12 +113,8 @@ impl<'a> Decoder<'a> {
     pub(crate) fn refuse<T: Decode>(&mut self, code: Code, node: &Node) {
         let Wanted { what, example } = T::wanted();
         let message = format!("found {}, want {what}", node.value.describe());
-        self.report(
-            code,
-            node.place,
-            message,
-            format!("write it like `{example}`"),
-        );
+        let remedy = format!("write it like `{example}`");
+        self.report(code, node.place, message, remedy);
     }
 
     /// Decodes the field `name` of the value at the present path.

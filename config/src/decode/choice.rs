@@ -77,7 +77,6 @@ impl<'n> Written<'n> {
 }
 
 /// One variant as the document spells it.
-#[derive(Clone, Copy)]
 pub(crate) struct Choice {
     /// The word, or the key.
     pub(crate) word: &'static str,
@@ -101,33 +100,23 @@ impl Choice {
         let Some(Written { word, place, value }) = Written::of(node) else {
             let (found, choices) = (node.value.describe(), Self::list(choices));
             let message = format!("found {found}, want exactly one of {choices}");
-            decoder.report(
-                code::WRONG_TYPE,
-                node.place,
-                message,
-                "keep one of them".to_owned(),
-            );
+            decoder.report(code::WRONG_TYPE, node.place, message, "keep one of them");
             return None;
         };
         let Some(choice) = choices.iter().find(|choice| choice.word == word) else {
             let found =
                 value.map_or_else(|| node.value.describe(), |_| format!("`{}`", shown(word)));
-            let message = format!("unknown choice: {found}");
-            decoder.report(
-                code::UNKNOWN_WORD,
-                place,
-                message,
+            let (message, remedy) = (
+                format!("unknown choice: {found}"),
                 Self::instead(choices, word),
             );
+            decoder.report(code::UNKNOWN_WORD, place, message, remedy);
             return None;
         };
-        if choice.value.is_some() == value.is_some() {
-            return Some((choice.word, value));
-        }
-        let needs = if value.is_some() {
-            "takes no value"
-        } else {
-            "needs a value"
+        let needs = match (choice.value.is_some(), value.is_some()) {
+            (true, false) => "needs a value",
+            (false, true) => "takes no value",
+            _ => return Some((choice.word, value)),
         };
         let remedy = format!("write it like `{}`", choice.spelled());
         decoder.report(code::WRONG_TYPE, place, format!("`{word}` {needs}"), remedy);

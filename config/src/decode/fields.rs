@@ -111,24 +111,15 @@ impl<'n, 'd, 'a> Fields<'n, 'd, 'a> {
 }
 
 fn report_not_a_map(node: &Node, known: &[&str], decoder: &mut Decoder<'_>) {
-    let found = node.value.describe();
-    decoder.report(
-        code::WRONG_TYPE,
-        node.place,
-        format!("found {found}, want a map"),
-        format!("its fields are {}", hint::list(known)),
-    );
+    let message = format!("found {}, want a map", node.value.describe());
+    let remedy = format!("its fields are {}", hint::list(known));
+    decoder.report(code::WRONG_TYPE, node.place, message, remedy);
 }
 
 fn report_unknown(entry: &Entry, known: &[&str], decoder: &mut Decoder<'_>) {
-    let name = shown(&entry.key);
+    let message = format!("unknown field `{}`", shown(&entry.key));
     let remedy = hint::instead(&entry.key, known);
-    decoder.report(
-        code::UNKNOWN_FIELD,
-        entry.place,
-        format!("unknown field `{name}`"),
-        remedy,
-    );
+    decoder.report(code::UNKNOWN_FIELD, entry.place, message, remedy);
 }
 
 /// Reports every field that is written again in the same map.
@@ -137,12 +128,9 @@ pub(crate) fn report_repeated(entries: &[Entry], decoder: &mut Decoder<'_>) {
     for entry in entries {
         if let Some(line) = first.get(entry.key.as_str()) {
             let name = shown(&entry.key);
-            decoder.report(
-                code::DUPLICATE_FIELD,
-                entry.place,
-                format!("field `{name}` is there already, in line {line}"),
-                format!("keep one `{name}`"),
-            );
+            let message = format!("field `{name}` is there already, in line {line}");
+            let remedy = format!("keep one `{name}`");
+            decoder.report(code::DUPLICATE_FIELD, entry.place, message, remedy);
         } else {
             first.insert(entry.key.as_str(), entry.place.line);
         }

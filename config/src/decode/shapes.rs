@@ -3,7 +3,7 @@
 use super::hint::{instead, list};
 use super::{Decoder, Field, map_of};
 use crate::code;
-use crate::tree::{Node, Value};
+use crate::tree::{Entry, Node, Value};
 
 /// Declares an enum whose variants are maps; the first field of a variant, its *lead*, says which
 /// one a map is, as `model` does in `{ model: digits, version: "2" }`.
@@ -65,70 +65,66 @@ macro_rules! shapes {
 
 pub(crate) use shapes;
 
-/// The lead of the shape that the map at `node` has. A map without a lead has the shape that it
-/// shares a field with, so that the missing lead is what gets reported.
+/// The lead of the shape that the map at `node` has.
 pub(crate) fn lead(
     shapes: &[Vec<Field>],
     node: &Node,
     decoder: &mut Decoder<'_>,
 ) -> Option<&'static str> {
-    let leads: Vec<&str> = shapes
+    let leads: Vec<_> = shapes
         .iter()
         .filter_map(|shape| Some(shape.first()?.name))
         .collect();
-    let Value::Map(entries) = &node.value else {
-        let message = format!(
-            "found {}, want a map with one of {}",
-            node.value.describe(),
-            list(&leads)
-        );
-        let remedy = shapes
-            .first()
-            .map(|shape| format!("write it like `{}`", map_of(shape).example));
-        decoder.report(
-            code::WRONG_TYPE,
-            node.place,
-            message,
-            remedy.unwrap_or_default(),
-        );
-        return None;
+    let (message, remedy) = match &node.value {
+        Value::Map(entries) => match written_lead(shapes, &leads, entries) {
+            Ok(lead) => return Some(lead),
+            Err(told) => told,
+        },
+        other => {
+            let message = format!(
+                "found {}, want a map with one of {}",
+                other.describe(),
+                list(&leads)
+            );
+            let first = shapes.first().map_or(&[] as &[Field], Vec::as_slice);
+            (
+                message,
+                format!("write it like `{}`", map_of(first).example),
+            )
+        }
     };
-    let has = |name: &&str| entries.iter().any(|entry| entry.key == *name);
-    match leads
-        .iter()
-        .copied()
-        .filter(has)
-        .collect::<Vec<_>>()
-        .as_slice()
-    {
-        [lead] => Some(lead),
+    decoder.report(code::WRONG_TYPE, node.place, message, remedy);
+    None
+}
+
+/// The one lead among `entries`, or a message and a remedy. Without any, it is the lead of the
+/// shape that they share a field with, so that the missing lead is what gets reported.
+fn written_lead(
+    shapes: &[Vec<Field>],
+    leads: &[&'static str],
+    entries: &[Entry],
+) -> Result<&'static str, (String, String)> {
+    let has = |name: &str| entries.iter().any(|entry| entry.key == name);
+    let written: Vec<_> = leads.iter().copied().filter(|lead| has(lead)).collect();
+    match written.as_slice() {
+        [lead] => Ok(lead),
         [] => {
             let shared = shapes
                 .iter()
-                .find(|shape| shape.iter().any(|field| has(&field.name)));
+                .find(|shape| shape.iter().any(|field| has(field.name)));
             shared
                 .and_then(|shape| Some(shape.first()?.name))
-                .or_else(|| {
-                    let nearest = entries.first().map_or("", |entry| &entry.key);
-                    let message = format!("found none of {}", list(&leads));
-                    decoder.report(
-                        code::WRONG_TYPE,
-                        node.place,
-                        message,
-                        instead(nearest, &leads),
-                    );
-                    None
+                .ok_or_else(|| {
+                    let name = entries.first().map_or("", |entry| &entry.key);
+                    (
+                        format!("found none of {}", list(leads)),
+                        instead(name, leads),
+                    )
                 })
         }
-        several => {
-            let message = format!("found {} together", list(several));
-            decoder.report(
-                code::WRONG_TYPE,
-                node.place,
-                message,
-                "keep one of them".to_owned(),
-            );
-            None
-        }
+        several => Err((
+            format!("found {} together", list(several)),
+            "keep one of them".to_owned(),
+        )),
     }
 }

@@ -26,7 +26,7 @@ impl Decode for Version {
                     code::VERSION,
                     node.place,
                     message,
-                    "write `version: wald/v1`".to_owned(),
+                    "write `version: wald/v1`",
                 );
                 None
             }

@@ -18,15 +18,20 @@ pub(super) enum Raw {
     Map(Vec<(Spanned<Self>, Spanned<Self>)>),
 }
 
-/// A map's key that is not text.
-pub(super) struct OddKey(pub(super) Place);
+/// What YAML can say and this tree cannot.
+pub(super) enum Odd {
+    /// A map's key that is not text.
+    Key(Place),
+    /// A number whose spelling is not to be found in the text.
+    Number(Place),
+}
 
 /// Builds the tree of `raw`, which was read from `text`.
-pub(super) fn build(raw: Spanned<Raw>, text: &str) -> Result<Node, OddKey> {
+pub(super) fn build(raw: Spanned<Raw>, text: &str) -> Result<Node, Odd> {
     let place = place(&raw.referenced);
     let value = match raw.value {
         Raw::Null => Value::Null,
-        Raw::Plain => Value::Scalar(plain(&raw.defined, text)),
+        Raw::Plain => Value::Scalar(plain(&raw.defined, text).ok_or(Odd::Number(place))?),
         Raw::Text(spelled) => Value::Scalar(Scalar {
             text: spelled,
             origin: Origin::Quoted,
@@ -47,10 +52,10 @@ pub(super) fn build(raw: Spanned<Raw>, text: &str) -> Result<Node, OddKey> {
     Ok(Node { place, value })
 }
 
-fn entry(key: Spanned<Raw>, value: Spanned<Raw>, text: &str) -> Result<Entry, OddKey> {
+fn entry(key: Spanned<Raw>, value: Spanned<Raw>, text: &str) -> Result<Entry, Odd> {
     let key = build(key, text)?;
     let Value::Scalar(Scalar { text: name, .. }) = key.value else {
-        return Err(OddKey(key.place));
+        return Err(Odd::Key(key.place));
     };
     let mut node = build(value, text)?;
     if matches!(node.value, Value::List(_) | Value::Map(_) | Value::Null) {
@@ -63,20 +68,14 @@ fn entry(key: Spanned<Raw>, value: Spanned<Raw>, text: &str) -> Result<Entry, Od
     })
 }
 
-fn plain(location: &Location, text: &str) -> Scalar {
+fn plain(location: &Location, text: &str) -> Option<Scalar> {
     let span = location.span();
-    let spelled = span
-        .byte_offset()
-        .zip(span.byte_len())
-        .and_then(|(offset, length)| {
-            let begin = usize::try_from(offset).ok()?;
-            let end = begin.checked_add(usize::try_from(length).ok()?)?;
-            text.get(begin..end)
-        });
-    Scalar {
-        text: spelled.unwrap_or_default().trim().to_owned(),
+    let begin = usize::try_from(span.byte_offset()?).ok()?;
+    let end = begin.checked_add(usize::try_from(span.byte_len()?).ok()?)?;
+    Some(Scalar {
+        text: text.get(begin..end)?.trim().to_owned(),
         origin: Origin::Plain,
-    }
+    })
 }
 
 pub(super) fn place(location: &Location) -> Place {

@@ -1,6 +1,7 @@
 //! From text to the tree, or to the one problem that keeps it from being YAML.
 
-use super::{Node, Value, build};
+use super::build::{self, Odd};
+use super::{Node, Value};
 use crate::{Code, Path, Place, Problem, Severity, code};
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::granit_parser::ErrorKind;
@@ -16,7 +17,6 @@ pub(crate) const TEXT_BYTES_MAX: usize = 1 << 20;
 const DEPTH_MAX: usize = 32;
 /// How many values a document may have, those that aliases repeat included.
 const NODES_MAX: usize = 200_000;
-
 /// How many values aliases may add.
 const ALIASED_NODES_MAX: usize = 20_000;
 
@@ -36,14 +36,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, Box<Problem>> {
     }
     let raw =
         serde_saphyr::from_str_with_options(text, options()).map_err(|error| refused(&error))?;
-    let tree = build::build(raw, text).map_err(|build::OddKey(place)| {
-        problem(
-            code::NOT_USED,
-            place,
-            "a key must be text".to_owned(),
-            "write the key as a word",
-        )
-    })?;
+    let tree = build::build(raw, text).map_err(|odd| strange(&odd))?;
     match tree.value {
         Value::Null => Ok(Node {
             place: Place::START,
@@ -51,6 +44,18 @@ pub(crate) fn parse(text: &str) -> Result<Node, Box<Problem>> {
         }),
         _ => Ok(tree),
     }
+}
+
+fn strange(odd: &Odd) -> Box<Problem> {
+    let (place, message, remedy) = match odd {
+        Odd::Key(place) => (*place, "a key must be text", "write the key as a word"),
+        Odd::Number(place) => (
+            *place,
+            "a number that cannot be read back",
+            "write it without tags and aliases",
+        ),
+    };
+    problem(code::NOT_USED, place, message.to_owned(), remedy)
 }
 
 fn options() -> Options {
@@ -112,7 +117,7 @@ fn refused(error: &Error) -> Box<Problem> {
         Error::MergeKeyNotAllowed { .. } => (
             code::NOT_USED,
             "merge keys (`<<`) are not read".to_owned(),
-            "write its fields out",
+            "write their fields out",
         ),
         Error::UnsupportedTag { .. } => (
             code::NOT_USED,

@@ -34,7 +34,7 @@ fn what_is_not_yaml_is_told_with_its_place() {
 fn parts_of_yaml_that_hide_what_is_meant_are_refused() {
     check(
         "store: &s { path: x }\nadmin: { <<: *s }",
-        &["5:10: WALD-1004 merge keys (`<<`) are not read (write its fields out)"],
+        &["5:10: WALD-1004 merge keys (`<<`) are not read (write their fields out)"],
     );
     check(
         "store: !file { path: x }",
