@@ -283,11 +283,9 @@ fn unsound(report: &mut Report<'_>, path: &Path, metric: &stats::Metric, unit: s
                 "margin",
                 "write, for example, { odds: 1.5 } or { relative: 10% }",
             ),
-            Problem::CeilingOfSticky { .. } => (
-                code::NOT_BUILT,
-                "margin",
-                "use { odds: 1.5 }, or `unit: request`",
-            ),
+            Problem::CeilingOfSticky { .. } => {
+                (code::NOT_BUILT, "margin", "change the margin or the unit")
+            }
             Problem::Worth { .. } => (
                 code::OUT_OF_RANGE,
                 "worth",
