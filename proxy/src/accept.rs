@@ -49,7 +49,8 @@ pub(crate) struct Peer {
 impl Peer {
     fn new(listener: ListenerId, address: SocketAddr) -> Self {
         let text = Bytes::from(address.ip().to_canonical().to_string());
-        let address = HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+        let address = HeaderValue::from_maybe_shared(text)
+            .unwrap_or_else(|_| HeaderValue::from_static("unknown"));
         Self { listener, address }
     }
 
@@ -76,7 +77,12 @@ impl Door {
     /// A door through which nobody has come yet.
     pub(crate) fn new(worker: Rc<Worker>, listener: policy::Listener) -> Self {
         let connections = Rc::new(Connections::new(listener.limits));
-        Self { http: protocols(&listener), worker, listener, connections }
+        Self {
+            http: protocols(&listener),
+            worker,
+            listener,
+            connections,
+        }
     }
 
     /// The connections that are open, for the sweep.
@@ -85,7 +91,11 @@ impl Door {
     }
 
     /// Serves whoever comes until the phase changes, and then until they have been served.
-    pub(crate) async fn serve(self: Rc<Self>, socket: TcpListener, mut phase: watch::Receiver<Phase>) {
+    pub(crate) async fn serve(
+        self: Rc<Self>,
+        socket: TcpListener,
+        mut phase: watch::Receiver<Phase>,
+    ) {
         let graceful = GracefulShutdown::new();
         loop {
             let accepted = tokio::select! {
@@ -112,12 +122,20 @@ impl Door {
             tracing::debug!(%error, "connection lost before it was served");
             return;
         }
-        let (worker, peer) = (Rc::clone(&self.worker), Rc::new(Peer::new(self.listener.id, address)));
+        let (worker, peer) = (
+            Rc::clone(&self.worker),
+            Rc::new(Peer::new(self.listener.id, address)),
+        );
         let activity = self.connections.enter();
         let io = Watched::new(TokioIo::new(stream), Rc::clone(&activity));
         let watched = Rc::downgrade(&activity);
         let service = service_fn(move |request: Request<Incoming>| {
-            let served = gateway::serve(Rc::clone(&worker), Rc::clone(&peer), Busy::begin(&activity, &request), request);
+            let served = gateway::serve(
+                Rc::clone(&worker),
+                Rc::clone(&peer),
+                Busy::begin(&activity, &request),
+                request,
+            );
             async { Ok::<_, std::convert::Infallible>(served.await) }
         });
         let connection = graceful.watch(self.http.serve_connection(io, service).into_owned());
@@ -145,7 +163,9 @@ fn protocols(listener: &policy::Listener) -> auto::Builder<Local> {
     let head_bytes = usize::try_from(listener.limits.header_bytes).unwrap_or(usize::MAX);
     let mut http = auto::Builder::new(Local);
     // Heads that take too long are ended by the sweep, which costs a request no timer.
-    http.http1().max_buf_size(head_bytes.max(MIN_BUFFER_BYTES)).header_read_timeout(None);
+    http.http1()
+        .max_buf_size(head_bytes.max(MIN_BUFFER_BYTES))
+        .header_read_timeout(None);
     http.http2()
         .max_concurrent_streams(STREAMS_MAX)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)

@@ -54,10 +54,16 @@ pub(crate) async fn forward(
 
 /// The connections to the upstream that the request was placed on, and how long to wait for it.
 fn choose(placement: &Placement, passage: &Passage) -> Option<(Rc<Pool>, Duration)> {
-    let Target::Upstream(id) = placement.target() else { return None };
+    let Target::Upstream(id) = placement.target() else {
+        return None;
+    };
     let view = passage.view();
     let pool = view.pools().get(id.index())?;
-    let route = view.snapshot().policy.routes().get(placement.route().index())?;
+    let route = view
+        .snapshot()
+        .policy
+        .routes()
+        .get(placement.route().index())?;
     Some((Rc::clone(pool), pool.patience().min(route.timeout)))
 }
 
@@ -87,7 +93,12 @@ async fn exchange(
 type Sent = Result<Response<Incoming>, TrySendError<Request<Upload>>>;
 
 /// The answer to one attempt, unless `patience` ends first.
-async fn send(lease: &mut Lease, request: Request<Upload>, progress: &Progress, patience: Duration) -> Result<Sent, Refusal> {
+async fn send(
+    lease: &mut Lease,
+    request: Request<Upload>,
+    progress: &Progress,
+    patience: Duration,
+) -> Result<Sent, Refusal> {
     let mut answer = pin!(lease.sender().try_send_request(request));
     let mut silence = pin!(tokio::time::sleep(patience));
     poll_fn(|cx| {

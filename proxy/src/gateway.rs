@@ -24,7 +24,6 @@ pub(crate) use chance::Chance;
 pub(crate) use collect::collect;
 pub(crate) use reply::{Content, Reply};
 
-
 use crate::accept::{Busy, Peer};
 use crate::forward::{Upload, forward};
 use crate::identify::identify;
@@ -35,7 +34,12 @@ use crate::server::Worker;
 use reserved::Resource;
 
 /// Serves one request of a connection.
-pub(crate) async fn serve(worker: Rc<Worker>, peer: Rc<Peer>, busy: Busy, request: Request<Incoming>) -> Response<Reply> {
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    peer: Rc<Peer>,
+    busy: Busy,
+    request: Request<Incoming>,
+) -> Response<Reply> {
     let (mut head, body) = request.into_parts();
     let mut passage = Passage::begin(worker.view(), peer.listener(), Moment::now());
     let id = trace::name(&mut head.headers, worker.chance());
@@ -47,7 +51,11 @@ pub(crate) async fn serve(worker: Rc<Worker>, peer: Rc<Peer>, busy: Busy, reques
             decorate::with_arm(&mut response, &placement, &passage, worker.chance());
             response
         }
-        Ok(Admitted::Reserved(resource)) => told(reserved::answer(resource, &worker, body).await, &worker, &id),
+        Ok(Admitted::Reserved(resource)) => told(
+            reserved::answer(resource, &worker, body).await,
+            &worker,
+            &id,
+        ),
         Err(refusal) => told(Err(refusal), &worker, &id),
     };
     let (mut head, content) = answered.into_parts();
@@ -65,7 +73,12 @@ enum Admitted {
 }
 
 /// All that is decided from the head alone. Nothing here waits.
-fn admit(worker: &Worker, peer: &Peer, head: &mut request::Parts, passage: &mut Passage) -> Result<Admitted, Refusal> {
+fn admit(
+    worker: &Worker,
+    peer: &Peer,
+    head: &mut request::Parts,
+    passage: &mut Passage,
+) -> Result<Admitted, Refusal> {
     let caller = identify(&mut head.headers);
     head::normalise(head)?;
     match Resource::of(&head.method, head.uri.path())? {
@@ -85,14 +98,22 @@ fn place(
     let (policy, stages) = (&view.snapshot().policy, &view.snapshot().stages);
     let request = policy::Request {
         listener: peer.listener(),
-        host: head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default(),
+        host: head
+            .headers
+            .get(http::header::HOST)
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or_default(),
         path: head.uri.path(),
         method: &head.method,
         headers: &head.headers,
     };
-    let route = policy.route(&request).map_err(|policy::NoRoute| Refusal::NoRoute)?;
+    let route = policy
+        .route(&request)
+        .map_err(|policy::NoRoute| Refusal::NoRoute)?;
     passage.routed(route);
-    let permit = policy.authorize(caller, route, &request).map_err(Refusal::Denied)?;
+    let permit = policy
+        .authorize(caller, route, &request)
+        .map_err(Refusal::Denied)?;
     let placement = policy.place(permit, stages, &head.headers, worker.chance().draw());
     passage.placed(&placement);
     Ok(placement)
@@ -111,11 +132,15 @@ async fn answer(
             onward::tell(&mut head.headers, peer, passage.lane());
             let limit = limit(peer, placement, passage);
             let request = Request::from_parts(head, Upload::new(body, limit)?);
-            Ok(forward(placement, request, passage).await?.map(Content::Stream))
+            Ok(forward(placement, request, passage)
+                .await?
+                .map(Content::Stream))
         }
         Target::Model(_) => {
             let limit = limit(peer, placement, passage);
-            Ok(infer(placement, &head, body, limit, passage).await?.map(Content::Whole))
+            Ok(infer(placement, &head, body, limit, passage)
+                .await?
+                .map(Content::Whole))
         }
         Target::Respond { status, body } => Ok(respond(*status, body.as_deref())),
         Target::Experiment(_) => Err(Refusal::Incomplete("an arm")),
@@ -125,8 +150,16 @@ async fn answer(
 /// The largest body that the route takes, or else the listener.
 fn limit(peer: &Peer, placement: &Placement, passage: &Passage) -> u64 {
     let policy = &passage.view().snapshot().policy;
-    let route = policy.routes().get(placement.route().index()).and_then(|route| route.body_bytes);
-    let listener = || policy.listeners().get(peer.listener().index()).map(|listener| listener.limits.body_bytes);
+    let route = policy
+        .routes()
+        .get(placement.route().index())
+        .and_then(|route| route.body_bytes);
+    let listener = || {
+        policy
+            .listeners()
+            .get(peer.listener().index())
+            .map(|listener| listener.limits.body_bytes)
+    };
     route.or_else(listener).unwrap_or_default()
 }
 
@@ -135,13 +168,20 @@ fn respond(status: http::StatusCode, body: Option<&str>) -> Response<Content> {
     let mut response = Response::new(Content::Whole(text));
     *response.status_mut() = status;
     if body.is_some() {
-        response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        response.headers_mut().insert(
+            http::header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
     }
     response
 }
 
 /// A refusal as the caller gets it; what the caller must not learn goes to the log.
-fn told(answered: Result<Response<Content>, Refusal>, worker: &Worker, id: &HeaderValue) -> Response<Content> {
+fn told(
+    answered: Result<Response<Content>, Refusal>,
+    worker: &Worker,
+    id: &HeaderValue,
+) -> Response<Content> {
     answered.unwrap_or_else(|refusal| {
         tracing::debug!(code = %refusal.kind().code, reason = %refusal, request_id = ?id, "refused");
         worker.count_refusal(&refusal);

@@ -20,7 +20,11 @@ const CLAIMED: [HeaderName; 4] = [
 
 /// The caller, after everything was removed that only Wald may say.
 pub(crate) fn identify(headers: &mut HeaderMap) -> Caller {
-    let claimed: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with(OURS)).cloned().collect();
+    let claimed: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with(OURS))
+        .cloned()
+        .collect();
     for name in claimed.iter().chain(&CLAIMED) {
         headers.remove(name);
     }
@@ -33,10 +37,22 @@ mod tests {
 
     #[test]
     fn what_only_wald_may_say_is_removed_from_a_clients_request() {
-        let mut headers: HeaderMap = ["x-wald-arm", "x-wald-anything", "forwarded", "x-forwarded-for", "x-walden", "accept"]
-            .into_iter()
-            .map(|name| (HeaderName::from_static(name), http::HeaderValue::from_static("1")))
-            .collect();
+        let mut headers: HeaderMap = [
+            "x-wald-arm",
+            "x-wald-anything",
+            "forwarded",
+            "x-forwarded-for",
+            "x-walden",
+            "accept",
+        ]
+        .into_iter()
+        .map(|name| {
+            (
+                HeaderName::from_static(name),
+                http::HeaderValue::from_static("1"),
+            )
+        })
+        .collect();
         identify(&mut headers);
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();

@@ -45,7 +45,9 @@ pub(crate) async fn infer(
         Action::Metadata => Ok(json(response::metadata(&served.model, served.pool.model()))),
         Action::Infer => {
             if head.headers.contains_key(BINARY) {
-                return Err(Refusal::Inference("tensors in JSON; the binary extension is not offered".to_owned()));
+                return Err(Refusal::Inference(
+                    "tensors in JSON; the binary extension is not offered".to_owned(),
+                ));
             }
             let body = collect(body, limit, served.patience).await?;
             served.infer(&body, passage).await.map(json)
@@ -62,18 +64,25 @@ struct Served {
 
 impl Served {
     fn find(placement: &Placement, passage: &Passage) -> Option<Self> {
-        let Target::Model(id) = placement.target() else { return None };
+        let Target::Model(id) = placement.target() else {
+            return None;
+        };
         let snapshot = passage.view().snapshot();
         let route = snapshot.policy.routes().get(placement.route().index())?;
         let model = snapshot.policy.models().get(id.index())?.clone();
-        Some(Self { model, pool: Arc::clone(snapshot.model(*id)?), patience: route.timeout })
+        Some(Self {
+            model,
+            pool: Arc::clone(snapshot.model(*id)?),
+            patience: route.timeout,
+        })
     }
 
     fn refuse_other(&self, version: Option<&str>) -> Result<(), Refusal> {
         match version {
-            Some(asked) if *asked != *self.model.version => {
-                Err(Refusal::NoSuchVersion { asked: asked.to_owned(), served: self.model.version.to_string() })
-            }
+            Some(asked) if *asked != *self.model.version => Err(Refusal::NoSuchVersion {
+                asked: asked.to_owned(),
+                served: self.model.version.to_string(),
+            }),
             _ => Ok(()),
         }
     }
@@ -81,21 +90,32 @@ impl Served {
     async fn infer(&self, body: &[u8], passage: &mut Passage) -> Result<Bytes, Refusal> {
         let query = Query::parse(body).map_err(Refusal::Inference)?;
         let model = self.pool.model();
-        model.check(&query.inputs).map_err(|mismatch| Refusal::Inference(mismatch.to_string()))?;
-        query.check_outputs(model.outputs()).map_err(Refusal::Inference)?;
+        model
+            .check(&query.inputs)
+            .map_err(|mismatch| Refusal::Inference(mismatch.to_string()))?;
+        query
+            .check_outputs(model.outputs())
+            .map_err(Refusal::Inference)?;
         let started = Instant::now();
         let answered = tokio::time::timeout(self.patience, run(&self.pool, query.inputs)).await;
         passage.waited(started);
         passage.view().inferred(self.model.id, started.elapsed());
         let outputs = answered.map_err(|_elapsed| Refusal::ModelTimeout)??;
-        Ok(response::inferred(&self.model, query.id.as_deref(), &query.outputs, outputs))
+        Ok(response::inferred(
+            &self.model,
+            query.id.as_deref(),
+            &query.outputs,
+            outputs,
+        ))
     }
 }
 
 async fn run(pool: &Pool, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Refusal> {
     let (reply, answer) = oneshot::channel();
     // Who has left needs no answer.
-    let submitted = pool.submit(inputs, move |outcome: Result<Vec<Tensor>, RunError>| drop(reply.send(outcome)));
+    let submitted = pool.submit(inputs, move |outcome: Result<Vec<Tensor>, RunError>| {
+        drop(reply.send(outcome))
+    });
     submitted.map_err(|_full| Refusal::ModelBusy)?;
     match answer.await {
         Ok(outcome) => outcome.map_err(|error| Refusal::ModelFailed(error.to_string())),
@@ -105,6 +125,8 @@ async fn run(pool: &Pool, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Refusal> {
 
 fn json(body: Bytes) -> Response<Bytes> {
     let mut response = Response::new(body);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

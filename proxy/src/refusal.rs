@@ -134,7 +134,9 @@ impl Refusal {
         match self {
             Self::Path(why) => Some(why.to_string()),
             Self::BodyTooLarge { limit } => Some(format!("at most {limit} bytes are allowed")),
-            Self::NoSuchVersion { asked, served } => Some(format!("version {asked} was asked for, {served} is served")),
+            Self::NoSuchVersion { asked, served } => {
+                Some(format!("version {asked} was asked for, {served} is served"))
+            }
             Self::Method { allowed } => Some(format!("{allowed} is offered")),
             Self::Inference(expected) => Some(expected.clone()),
             _ => None,
@@ -153,7 +155,11 @@ impl Refusal {
 
     /// The problem document for the caller.
     pub(crate) fn into_response(self, request_id: &HeaderValue) -> Response<Bytes> {
-        let Kind { status, code, title } = self.kind();
+        let Kind {
+            status,
+            code,
+            title,
+        } = self.kind();
         let mut problem = json!({
             "type": format!("urn:wald:refusal:{code}"),
             "title": title,
@@ -166,7 +172,10 @@ impl Refusal {
         }
         let mut response = Response::new(Bytes::from(problem.to_string()));
         *response.status_mut() = status;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response.headers_mut().insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         self.hint(response.headers_mut());
         response
     }
@@ -191,15 +200,26 @@ mod tests {
 
     /// The documentation's line for a kind.
     fn line(kind: &Kind) -> String {
-        format!("| {} | {} | {} |", kind.code, kind.status.as_u16(), kind.title)
+        format!(
+            "| {} | {} | {} |",
+            kind.code,
+            kind.status.as_u16(),
+            kind.title
+        )
     }
 
     #[test]
     fn the_documentation_lists_exactly_the_kinds_that_there_are() {
         let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/codes.md");
         let page = std::fs::read_to_string(page).unwrap();
-        let section = page.split("\n## ").find(|section| section.starts_with("Refusals\n")).unwrap();
-        let listed: Vec<&str> = section.lines().filter(|line| line.starts_with("| WALD-")).collect();
+        let section = page
+            .split("\n## ")
+            .find(|section| section.starts_with("Refusals\n"))
+            .unwrap();
+        let listed: Vec<&str> = section
+            .lines()
+            .filter(|line| line.starts_with("| WALD-"))
+            .collect();
         let known: Vec<String> = kind::ALL.iter().map(line).collect();
         assert_eq!(listed, known);
     }
@@ -218,6 +238,9 @@ mod tests {
         assert!(refused.to_string().contains("secret"));
         let response = refused.into_response(&HeaderValue::from_static("17"));
         let told = String::from_utf8(response.into_body().to_vec()).unwrap();
-        assert!(told.contains(r#""request_id":"17""#) && !told.contains("secret"), "{told}");
+        assert!(
+            told.contains(r#""request_id":"17""#) && !told.contains("secret"),
+            "{told}"
+        );
     }
 }

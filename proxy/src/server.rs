@@ -77,13 +77,22 @@ pub(crate) enum StartError {
 impl Start {
     /// Serve this document until a signal comes.
     pub(crate) fn new(document: PathBuf) -> Self {
-        Self { document, stop: None }
+        Self {
+            document,
+            stop: None,
+        }
     }
 
     /// Serve this document until a signal comes or the other half says so.
     pub(crate) fn stoppable(document: PathBuf) -> (Self, Stop) {
         let (stop, asked) = watch::channel(false);
-        (Self { document, stop: Some(asked) }, Stop(stop))
+        (
+            Self {
+                document,
+                stop: Some(asked),
+            },
+            Stop(stop),
+        )
     }
 }
 
@@ -108,18 +117,24 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
     let (live, referee) = referee::start(store, first, workers)?;
     let (phase, watched) = watch::channel(Phase::Serving);
     let (drained, all_drained) = mpsc::channel(1);
-    let duty = |(mailbox, sockets): (mpsc::Receiver<Ask>, Vec<(policy::Listener, TcpListener)>)| Duty {
-        live: live.clone(),
-        referee: referee.clone(),
-        mailbox,
-        sockets,
-        phase: watched.clone(),
-        drain: DRAIN,
-        drained: drained.clone(),
-    };
+    let duty =
+        |(mailbox, sockets): (mpsc::Receiver<Ask>, Vec<(policy::Listener, TcpListener)>)| Duty {
+            live: live.clone(),
+            referee: referee.clone(),
+            mailbox,
+            sockets,
+            phase: watched.clone(),
+            drain: DRAIN,
+            drained: drained.clone(),
+        };
     let duties = mailboxes.into_iter().zip(sockets.0).map(duty).collect();
     drop(drained);
-    let ending = Ending { stop: start.stop, phase, drained: all_drained.into(), referee: referee.clone() };
+    let ending = Ending {
+        stop: start.stop,
+        phase,
+        drained: all_drained.into(),
+        referee: referee.clone(),
+    };
     chassis::run(duties, ending).map_err(StartError::Thread)
 }
 

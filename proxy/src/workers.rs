@@ -31,7 +31,11 @@ impl Workers {
 
     /// The evidence of every worker that still answers.
     pub(crate) async fn evidence(&self) -> Vec<Observed> {
-        self.gather(Ask::Evidence).await.into_iter().flatten().collect()
+        self.gather(Ask::Evidence)
+            .await
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// The counters of every worker that still answers.

@@ -43,7 +43,11 @@ enum State {
 impl Connections {
     /// No connections yet.
     pub(crate) fn new(limits: ListenerLimits) -> Self {
-        Self { limits, open: Rc::new(Cell::new(0)), watched: RefCell::default() }
+        Self {
+            limits,
+            open: Rc::new(Cell::new(0)),
+            watched: RefCell::default(),
+        }
     }
 
     /// How many are open.
@@ -55,7 +59,11 @@ impl Connections {
     pub(crate) fn enter(&self) -> Rc<Activity> {
         self.open.set(self.open.get() + 1);
         let open = Rc::clone(&self.open);
-        Rc::new(Activity { state: Cell::new(State::Idle), since: Cell::new(Instant::now()), open })
+        Rc::new(Activity {
+            state: Cell::new(State::Idle),
+            since: Cell::new(Instant::now()),
+            open,
+        })
     }
 
     /// Ends the connection's task when it has been idle, or reading one head, for too long.
@@ -66,7 +74,9 @@ impl Connections {
     /// Ends what has waited for too long and forgets what has ended.
     pub(crate) fn sweep(&self, now: Instant) {
         self.watched.borrow_mut().retain(|(activity, task)| {
-            let overdue = activity.upgrade().is_some_and(|activity| activity.is_overdue(now, self.limits));
+            let overdue = activity
+                .upgrade()
+                .is_some_and(|activity| activity.is_overdue(now, self.limits));
             if overdue {
                 task.abort();
             }
@@ -111,15 +121,24 @@ impl Busy {
             State::Idle | State::Reading | State::Http2Idle => 0,
         };
         activity.state.set(State::Serving(serving + 1));
-        let after = if request.version() == Version::HTTP_2 { State::Http2Idle } else { State::Idle };
-        Self { activity: Rc::clone(activity), after }
+        let after = if request.version() == Version::HTTP_2 {
+            State::Http2Idle
+        } else {
+            State::Idle
+        };
+        Self {
+            activity: Rc::clone(activity),
+            after,
+        }
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
         match self.activity.state.get() {
-            State::Serving(requests) if requests > 1 => self.activity.state.set(State::Serving(requests - 1)),
+            State::Serving(requests) if requests > 1 => {
+                self.activity.state.set(State::Serving(requests - 1))
+            }
             _ => self.activity.enter(self.after),
         }
     }
@@ -139,7 +158,11 @@ impl<T> Watched<T> {
 }
 
 impl<T: Read + Unpin> Read for Watched<T> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<std::io::Result<()>> {
         ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
         if self.activity.state.get() == State::Idle {
             self.activity.enter(State::Reading);
@@ -149,7 +172,11 @@ impl<T: Read + Unpin> Read for Watched<T> {
 }
 
 impl<T: Write + Unpin> Write for Watched<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, bytes)
     }
 

@@ -32,7 +32,12 @@ pub(crate) enum Interrupted {
 impl Download {
     /// The rest of a response that arrives over `lease`.
     pub(crate) fn new(body: Incoming, lease: Lease, patience: Duration) -> Self {
-        let mut download = Self { body, lease: Some(lease), patience, silence: None };
+        let mut download = Self {
+            body,
+            lease: Some(lease),
+            patience,
+            silence: None,
+        };
         download.give_back_at_end();
         download
     }
@@ -52,7 +57,9 @@ impl Download {
     /// Begins to count a silence only when there is one: most bodies arrive with their head.
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let patience = self.patience;
-        let sleep = self.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        let sleep = self
+            .silence
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         sleep.as_mut().poll(cx)
     }
 }
@@ -61,9 +68,14 @@ impl Body for Download {
     type Data = Bytes;
     type Error = Interrupted;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-            return self.poll_silence(cx).map(|()| Some(Err(Interrupted::Silent)));
+            return self
+                .poll_silence(cx)
+                .map(|()| Some(Err(Interrupted::Silent)));
         };
         self.silence = None;
         match &frame {

@@ -1,8 +1,8 @@
 //! Fields that are good for one connection only and must not be passed on (RFC 9110 §7.6.1).
 
 use http::header::{
-    CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    TE, TRANSFER_ENCODING, UPGRADE,
 };
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -10,8 +10,15 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 
 /// Removed even if `Connection` does not name them, as §7.6.1 asks. The two `Proxy-` fields are meant for
 /// the first proxy that expects them (§11.7), and that is us.
-const ALWAYS: [HeaderName; 7] =
-    [KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION];
+const ALWAYS: [HeaderName; 7] = [
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+];
 
 /// Removes from a request all that concerns the client's connection, and keeps the wish for trailers.
 ///
@@ -43,17 +50,25 @@ fn strip(headers: &mut HeaderMap) {
 /// What `Connection` names. `Host` is never removed: the route was chosen by it, and whoever asks to have it
 /// taken away wants another.
 fn named(headers: &HeaderMap) -> Vec<HeaderName> {
-    let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let values = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     let options = values.flat_map(|value| value.split(',')).map(str::trim);
     options
-        .filter(|option| !option.eq_ignore_ascii_case("close") && !option.eq_ignore_ascii_case("keep-alive"))
+        .filter(|option| {
+            !option.eq_ignore_ascii_case("close") && !option.eq_ignore_ascii_case("keep-alive")
+        })
         .filter_map(|option| option.parse().ok())
         .filter(|name| *name != HOST)
         .collect()
 }
 
 fn wants_trailers(te: &HeaderValue) -> bool {
-    te.to_str().is_ok_and(|te| te.split(',').any(|coding| coding.trim().eq_ignore_ascii_case("trailers")))
+    te.to_str().is_ok_and(|te| {
+        te.split(',')
+            .any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
+    })
 }
 
 #[cfg(test)]
@@ -62,7 +77,10 @@ mod tests {
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         let pair = |(name, value): &(&'static str, &'static str)| {
-            (HeaderName::from_static(name), HeaderValue::from_static(value))
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
         };
         let mut map = HeaderMap::new();
         for (name, value) in lines.iter().map(pair) {
@@ -80,7 +98,16 @@ mod tests {
 
     #[test]
     fn what_connection_names_is_removed_with_it() {
-        check(&[("connection", "X-One, keep-alive"), ("connection", "x-two"), ("x-one", "1"), ("x-two", "2"), ("x", "3")], &[("x", "3")]);
+        check(
+            &[
+                ("connection", "X-One, keep-alive"),
+                ("connection", "x-two"),
+                ("x-one", "1"),
+                ("x-two", "2"),
+                ("x", "3"),
+            ],
+            &[("x", "3")],
+        );
     }
 
     #[test]
@@ -100,12 +127,18 @@ mod tests {
 
     #[test]
     fn connection_cannot_take_the_host_away() {
-        check(&[("connection", "host"), ("host", "a.example")], &[("host", "a.example")]);
+        check(
+            &[("connection", "host"), ("host", "a.example")],
+            &[("host", "a.example")],
+        );
     }
 
     #[test]
     fn the_wish_for_trailers_is_made_anew_and_no_other_coding_passes() {
-        check(&[("te", "gzip, trailers"), ("connection", "te")], &[("te", "trailers"), ("connection", "te")]);
+        check(
+            &[("te", "gzip, trailers"), ("connection", "te")],
+            &[("te", "trailers"), ("connection", "te")],
+        );
         check(&[("te", "gzip")], &[]);
     }
 }

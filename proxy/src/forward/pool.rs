@@ -55,7 +55,11 @@ impl Pool {
     /// A pool without connections; they are made when they are needed.
     pub(crate) fn new(upstream: &policy::Upstream) -> Self {
         Self {
-            servers: upstream.endpoints.iter().map(|endpoint| Server::new(&endpoint.authority)).collect(),
+            servers: upstream
+                .endpoints
+                .iter()
+                .map(|endpoint| Server::new(&endpoint.authority))
+                .collect(),
             turn: Cell::new(0),
             upstream: upstream.clone(),
             open: Rc::new(Cell::new(0)),
@@ -88,7 +92,12 @@ impl Pool {
         let mut idle = self.servers.get(server)?.idle.borrow_mut();
         while let Some(Idle { sender, .. }) = idle.pop() {
             if sender.is_ready() {
-                return Some(Lease { pool: Rc::clone(self), server, sender, fresh: false });
+                return Some(Lease {
+                    pool: Rc::clone(self),
+                    server,
+                    sender,
+                    fresh: false,
+                });
             }
         }
         None
@@ -96,26 +105,43 @@ impl Pool {
 
     /// A new connection to this server.
     pub(crate) async fn connect(self: &Rc<Self>, index: usize) -> Result<Lease, Refusal> {
-        let server = self.servers.get(index).ok_or(Refusal::Incomplete("server"))?;
+        let server = self
+            .servers
+            .get(index)
+            .ok_or(Refusal::Incomplete("server"))?;
         let open = self.reserve().ok_or(Refusal::UpstreamBusy)?;
-        let connected = tokio::time::timeout(self.upstream.timeouts.connect, server.connect()).await;
-        let stream = connected.map_err(|_elapsed| Refusal::ConnectTimeout)?.map_err(Refusal::Unreachable)?;
+        let connected =
+            tokio::time::timeout(self.upstream.timeouts.connect, server.connect()).await;
+        let stream = connected
+            .map_err(|_elapsed| Refusal::ConnectTimeout)?
+            .map_err(Refusal::Unreachable)?;
         let mut http = http1::Builder::new();
         http.max_buf_size(BUFFER_BYTES);
-        let (sender, connection) = http.handshake(TokioIo::new(stream)).await.map_err(Refusal::Broken)?;
+        let (sender, connection) = http
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(Refusal::Broken)?;
         tokio::task::spawn_local(async move {
             let _open = open;
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "upstream connection ended");
             }
         });
-        Ok(Lease { pool: Rc::clone(self), server: index, sender, fresh: true })
+        Ok(Lease {
+            pool: Rc::clone(self),
+            server: index,
+            sender,
+            fresh: true,
+        })
     }
 
     /// Closes what has been waiting for longer than the upstream's idle time.
     pub(crate) fn sweep(&self, now: Instant) {
         for server in &self.servers {
-            let fresh = |idle: &Idle| now.duration_since(idle.since) < self.upstream.timeouts.idle && !idle.sender.is_closed();
+            let fresh = |idle: &Idle| {
+                now.duration_since(idle.since) < self.upstream.timeouts.idle
+                    && !idle.sender.is_closed()
+            };
             server.idle.borrow_mut().retain(fresh);
         }
     }
@@ -137,8 +163,13 @@ impl Drop for Open {
 
 impl Server {
     fn new(authority: &str) -> Self {
-        let host = HeaderValue::from_str(authority).unwrap_or_else(|_| HeaderValue::from_static(""));
-        Self { authority: authority.into(), host, idle: RefCell::default() }
+        let host =
+            HeaderValue::from_str(authority).unwrap_or_else(|_| HeaderValue::from_static(""));
+        Self {
+            authority: authority.into(),
+            host,
+            idle: RefCell::default(),
+        }
     }
 
     /// What `Host` says if the client said nothing.
@@ -185,7 +216,10 @@ impl Lease {
 
     fn put(self) {
         if let Some(server) = self.pool.servers.get(self.server) {
-            server.idle.borrow_mut().push(Idle { sender: self.sender, since: Instant::now() });
+            server.idle.borrow_mut().push(Idle {
+                sender: self.sender,
+                since: Instant::now(),
+            });
         }
     }
 }

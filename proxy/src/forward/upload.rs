@@ -48,8 +48,16 @@ impl Upload {
         if body.size_hint().lower() > limit {
             return Err(Refusal::BodyTooLarge { limit });
         }
-        let progress = Progress { moved: Cell::new(Instant::now()), end: Cell::new(None) };
-        Ok(Self { body, limit, left: limit, progress: Rc::new(progress) })
+        let progress = Progress {
+            moved: Cell::new(Instant::now()),
+            end: Cell::new(None),
+        };
+        Ok(Self {
+            body,
+            limit,
+            left: limit,
+            progress: Rc::new(progress),
+        })
     }
 
     /// A handle that outlives the body.
@@ -79,7 +87,10 @@ impl Body for Upload {
     type Data = Bytes;
     type Error = Broken;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
             return Poll::Ready(None);
         };

@@ -30,6 +30,9 @@ mod tests {
     fn the_numbers_are_those_of_the_published_generator() {
         // The first outputs for seed 1234567 of the reference implementation by Vigna.
         let chance = Chance(Cell::new(1_234_567));
-        assert_eq!([chance.draw(), chance.draw()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
+        assert_eq!(
+            [chance.draw(), chance.draw()],
+            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]
+        );
     }
 }

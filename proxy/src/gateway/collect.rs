@@ -9,7 +9,11 @@ use hyper::body::{Body, Incoming};
 use crate::refusal::Refusal;
 
 /// The body, unless it is larger than `limit` or takes longer than `patience`.
-pub(crate) async fn collect(body: Incoming, limit: u64, patience: Duration) -> Result<Bytes, Refusal> {
+pub(crate) async fn collect(
+    body: Incoming,
+    limit: u64,
+    patience: Duration,
+) -> Result<Bytes, Refusal> {
     if body.size_hint().lower() > limit {
         return Err(Refusal::BodyTooLarge { limit });
     }

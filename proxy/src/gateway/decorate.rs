@@ -18,12 +18,19 @@ pub(super) fn with_id(headers: &mut HeaderMap, id: HeaderValue) {
 
 /// Says which arm answered and, if it counts, gives the token that feedback carries back. A failed answer gets
 /// one as well: that it failed is evidence, and so is what its client has to say.
-pub(super) fn with_arm(response: &mut Response<Content>, placement: &Placement, passage: &Passage, chance: &Chance) {
+pub(super) fn with_arm(
+    response: &mut Response<Content>,
+    placement: &Placement,
+    passage: &Passage,
+    chance: &Chance,
+) {
     let headers = response.headers_mut();
     for name in [EXPERIMENT, ARM, ASSIGNMENT] {
         headers.remove(name);
     }
-    let Some((experiment, arm)) = passage.lane().and_then(|lane| lane.arm.clone()) else { return };
+    let Some((experiment, arm)) = passage.lane().and_then(|lane| lane.arm.clone()) else {
+        return;
+    };
     headers.insert(EXPERIMENT, experiment);
     headers.insert(ARM, arm);
     if let Some(token) = token(placement, passage, chance) {
@@ -32,7 +39,9 @@ pub(super) fn with_arm(response: &mut Response<Content>, placement: &Placement, 
 }
 
 fn token(placement: &Placement, passage: &Passage, chance: &Chance) -> Option<HeaderValue> {
-    let assignment = placement.assignment().filter(|assignment| assignment.counted)?;
+    let assignment = placement
+        .assignment()
+        .filter(|assignment| assignment.counted)?;
     let claims = Claims {
         experiment: passage.view().experiment_hash(assignment.experiment)?,
         run: assignment.run,

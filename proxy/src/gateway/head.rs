@@ -30,7 +30,9 @@ pub(crate) fn normalise(head: &mut request::Parts) -> Result<(), Refusal> {
 /// A server may ignore the wish to change to HTTP/2 (RFC 9113 §3.1), other protocols would be missed.
 fn refuse_upgrade(headers: &HeaderMap) -> Result<(), Refusal> {
     match headers.get(UPGRADE) {
-        Some(protocol) if !protocol.as_bytes().eq_ignore_ascii_case(b"h2c") => Err(Refusal::Upgrade),
+        Some(protocol) if !protocol.as_bytes().eq_ignore_ascii_case(b"h2c") => {
+            Err(Refusal::Upgrade)
+        }
         _ => Ok(()),
     }
 }
@@ -73,7 +75,9 @@ fn settle_target(uri: &mut Uri) -> Result<(), Refusal> {
         (Some(path), None) => PathAndQuery::try_from(path).ok(),
         (Some(path), Some(query)) => PathAndQuery::try_from(format!("{path}?{query}")).ok(),
     };
-    *uri = target.map(Uri::from).ok_or(Refusal::Path(path::Ambiguous::Control))?;
+    *uri = target
+        .map(Uri::from)
+        .ok_or(Refusal::Path(path::Ambiguous::Control))?;
     Ok(())
 }
 
@@ -82,7 +86,11 @@ fn join_cookies(headers: &mut HeaderMap) {
     if headers.get_all(COOKIE).iter().nth(1).is_none() {
         return;
     }
-    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    let crumbs: Vec<&[u8]> = headers
+        .get_all(COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
     if let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
         headers.insert(COOKIE, whole);
     }
@@ -92,8 +100,16 @@ fn join_cookies(headers: &mut HeaderMap) {
 mod tests {
     use super::*;
 
-    fn parts(version: Version, method: &str, target: &str, lines: &[(&str, &str)]) -> request::Parts {
-        let mut request = http::Request::builder().version(version).method(method).uri(target);
+    fn parts(
+        version: Version,
+        method: &str,
+        target: &str,
+        lines: &[(&str, &str)],
+    ) -> request::Parts {
+        let mut request = http::Request::builder()
+            .version(version)
+            .method(method)
+            .uri(target);
         for (name, value) in lines {
             request = request.header(*name, *value);
         }
@@ -104,18 +120,29 @@ mod tests {
     fn check(mut head: request::Parts, target: &str, host: Option<&str>) {
         normalise(&mut head).unwrap();
         assert_eq!(head.uri, target);
-        assert_eq!(head.headers.get(HOST).map(|host| host.to_str().unwrap()), host);
+        assert_eq!(
+            head.headers.get(HOST).map(|host| host.to_str().unwrap()),
+            host
+        );
     }
 
     #[track_caller]
     fn check_refused(mut head: request::Parts, code: &str) {
-        assert_eq!(normalise(&mut head).unwrap_err().kind().code.to_string(), code);
+        assert_eq!(
+            normalise(&mut head).unwrap_err().kind().code.to_string(),
+            code
+        );
     }
 
     #[test]
     fn the_absolute_form_wins_over_host_and_loses_its_user() {
         check(
-            parts(Version::HTTP_11, "GET", "http://u:p@a.example:81/x?y=1", &[("host", "b.example")]),
+            parts(
+                Version::HTTP_11,
+                "GET",
+                "http://u:p@a.example:81/x?y=1",
+                &[("host", "b.example")],
+            ),
             "/x?y=1",
             Some("a.example:81"),
         );
@@ -123,7 +150,11 @@ mod tests {
 
     #[test]
     fn an_http2_authority_becomes_the_host() {
-        check(parts(Version::HTTP_2, "GET", "http://a.example/x", &[]), "/x", Some("a.example"));
+        check(
+            parts(Version::HTTP_2, "GET", "http://a.example/x", &[]),
+            "/x",
+            Some("a.example"),
+        );
     }
 
     #[test]
@@ -134,31 +165,77 @@ mod tests {
 
     #[test]
     fn two_hosts_or_a_strange_one_are_refused() {
-        check_refused(parts(Version::HTTP_11, "GET", "/x", &[("host", "a"), ("host", "b")]), "WALD-4003");
-        check_refused(parts(Version::HTTP_11, "GET", "/x", &[("host", "a/b")]), "WALD-4003");
-        check_refused(parts(Version::HTTP_11, "GET", "/x", &[("host", "")]), "WALD-4003");
+        check_refused(
+            parts(
+                Version::HTTP_11,
+                "GET",
+                "/x",
+                &[("host", "a"), ("host", "b")],
+            ),
+            "WALD-4003",
+        );
+        check_refused(
+            parts(Version::HTTP_11, "GET", "/x", &[("host", "a/b")]),
+            "WALD-4003",
+        );
+        check_refused(
+            parts(Version::HTTP_11, "GET", "/x", &[("host", "")]),
+            "WALD-4003",
+        );
     }
 
     #[test]
     fn the_checked_path_is_the_one_that_goes_on_with_its_query_untouched() {
-        check(parts(Version::HTTP_11, "GET", "/a%62c?x=%62", &[("host", "h")]), "/abc?x=%62", Some("h"));
-        check_refused(parts(Version::HTTP_11, "GET", "/a/../b", &[("host", "h")]), "WALD-4001");
+        check(
+            parts(Version::HTTP_11, "GET", "/a%62c?x=%62", &[("host", "h")]),
+            "/abc?x=%62",
+            Some("h"),
+        );
+        check_refused(
+            parts(Version::HTTP_11, "GET", "/a/../b", &[("host", "h")]),
+            "WALD-4001",
+        );
     }
 
     #[test]
     fn a_websocket_is_refused_and_the_offer_of_http2_ignored() {
-        check_refused(parts(Version::HTTP_11, "GET", "/", &[("host", "h"), ("upgrade", "websocket")]), "WALD-4005");
-        check(parts(Version::HTTP_11, "GET", "/", &[("host", "h"), ("upgrade", "h2c")]), "/", Some("h"));
+        check_refused(
+            parts(
+                Version::HTTP_11,
+                "GET",
+                "/",
+                &[("host", "h"), ("upgrade", "websocket")],
+            ),
+            "WALD-4005",
+        );
+        check(
+            parts(
+                Version::HTTP_11,
+                "GET",
+                "/",
+                &[("host", "h"), ("upgrade", "h2c")],
+            ),
+            "/",
+            Some("h"),
+        );
     }
 
     #[test]
     fn connect_is_refused() {
-        check_refused(parts(Version::HTTP_11, "CONNECT", "a.example:80", &[]), "WALD-4004");
+        check_refused(
+            parts(Version::HTTP_11, "CONNECT", "a.example:80", &[]),
+            "WALD-4004",
+        );
     }
 
     #[test]
     fn crumbs_of_a_cookie_are_joined() {
-        let mut head = parts(Version::HTTP_2, "GET", "http://h/", &[("cookie", "a=1"), ("cookie", "b=2")]);
+        let mut head = parts(
+            Version::HTTP_2,
+            "GET",
+            "http://h/",
+            &[("cookie", "a=1"), ("cookie", "b=2")],
+        );
         normalise(&mut head).unwrap();
         assert_eq!(head.headers[COOKIE], "a=1; b=2");
         assert_eq!(head.headers.get_all(COOKIE).iter().count(), 1);

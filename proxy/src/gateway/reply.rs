@@ -28,7 +28,11 @@ pub(crate) struct Reply {
 impl Reply {
     /// An answer that has been decided upon. Without a body it has ended with its head.
     pub(crate) fn new(content: Content, passage: Passage, busy: Busy, head_only: bool) -> Self {
-        let mut reply = Self { content, passage: Some(passage), _busy: busy };
+        let mut reply = Self {
+            content,
+            passage: Some(passage),
+            _busy: busy,
+        };
         if head_only || reply.is_end_stream() {
             reply.end();
         }
@@ -46,7 +50,10 @@ impl Body for Reply {
     type Data = Bytes;
     type Error = Interrupted;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
         let polled = match &mut self.content {
             Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Content::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),

@@ -39,7 +39,11 @@ impl Resource {
 }
 
 /// Answers a request for one of Wald's own resources.
-pub(super) async fn answer(resource: Resource, worker: &Worker, body: Incoming) -> Result<Response<Content>, Refusal> {
+pub(super) async fn answer(
+    resource: Resource,
+    worker: &Worker,
+    body: Incoming,
+) -> Result<Response<Content>, Refusal> {
     let body = collect(body, BODY_BYTES_MAX, BODY_TIME_MAX).await?;
     match resource {
         Resource::Feedback => Ok(worker.feedback(body).await.map(Content::Whole)),

@@ -35,13 +35,19 @@ fn is_id(id: &HeaderValue) -> bool {
 /// Later versions may have more behind it.
 fn is_trace_parent(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes();
-    let Some((known, more)) = bytes.split_at_checked(55) else { return false };
+    let Some((known, more)) = bytes.split_at_checked(55) else {
+        return false;
+    };
     let mut parts = known.split(|&byte| byte == b'-');
     let mut part = |length: usize| {
         let hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        parts.next().filter(|part| part.len() == length && part.iter().all(hex))
+        parts
+            .next()
+            .filter(|part| part.len() == length && part.iter().all(hex))
     };
-    let (Some(version), Some(trace), Some(parent), Some(_)) = (part(2), part(32), part(16), part(2)) else {
+    let (Some(version), Some(trace), Some(parent), Some(_)) =
+        (part(2), part(32), part(16), part(2))
+    else {
         return false;
     };
     let is_zero = |part: &[u8]| part.iter().all(|&digit| digit == b'0');
@@ -68,7 +74,8 @@ fn made_id(chance: &Chance) -> HeaderValue {
 }
 
 fn value(text: &[u8]) -> HeaderValue {
-    HeaderValue::from_maybe_shared(Bytes::copy_from_slice(text)).unwrap_or_else(|_| HeaderValue::from_static("0"))
+    HeaderValue::from_maybe_shared(Bytes::copy_from_slice(text))
+        .unwrap_or_else(|_| HeaderValue::from_static("0"))
 }
 
 /// Writes a number as hexadecimal digits, the lowest last.
@@ -87,7 +94,8 @@ mod tests {
     #[track_caller]
     fn check(name_of: &HeaderName, given: &'static str, is_kept: bool) {
         let chance = Chance::new().unwrap();
-        let mut headers = HeaderMap::from_iter([(name_of.clone(), HeaderValue::from_static(given))]);
+        let mut headers =
+            HeaderMap::from_iter([(name_of.clone(), HeaderValue::from_static(given))]);
         name(&mut headers, &chance);
         assert_eq!(headers[name_of] == given, is_kept, "{given}");
         assert!(is_trace_parent(&headers[TRACEPARENT]) && is_id(&headers[REQUEST_ID]));
@@ -96,16 +104,32 @@ mod tests {
     #[test]
     fn a_valid_request_id_is_kept_and_any_other_replaced() {
         check(&REQUEST_ID, "order-17/3", true);
-        for bad in ["", "two words", "x\tx", concat!("0123456789012345678901234567890123456789012345678901234567890123",
-            "0123456789012345678901234567890123456789012345678901234567890123", "0")] {
+        for bad in [
+            "",
+            "two words",
+            "x\tx",
+            concat!(
+                "0123456789012345678901234567890123456789012345678901234567890123",
+                "0123456789012345678901234567890123456789012345678901234567890123",
+                "0"
+            ),
+        ] {
             check(&REQUEST_ID, bad, false);
         }
     }
 
     #[test]
     fn a_valid_trace_parent_is_kept_and_any_other_replaced() {
-        check(&TRACEPARENT, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", true);
-        check(&TRACEPARENT, "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-later", true);
+        check(
+            &TRACEPARENT,
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            true,
+        );
+        check(
+            &TRACEPARENT,
+            "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-later",
+            true,
+        );
         for bad in [
             "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",

@@ -33,7 +33,9 @@ impl<'a> Resource<'a> {
         match action {
             Action::Infer if method != Method::POST => Err(Refusal::Method { allowed: "POST" }),
             Action::Infer => Ok(Self { version, action }),
-            _ if method != Method::GET && method != Method::HEAD => Err(Refusal::Method { allowed: "GET, HEAD" }),
+            _ if method != Method::GET && method != Method::HEAD => Err(Refusal::Method {
+                allowed: "GET, HEAD",
+            }),
             _ => Ok(Self { version, action }),
         }
     }
@@ -75,8 +77,15 @@ mod tests {
 
     #[track_caller]
     fn check(path: &str, version: Option<&str>, action: Action) {
-        let method = if action == Action::Infer { Method::POST } else { Method::GET };
-        assert_eq!(Resource::of(&method, path).unwrap(), Resource { version, action });
+        let method = if action == Action::Infer {
+            Method::POST
+        } else {
+            Method::GET
+        };
+        assert_eq!(
+            Resource::of(&method, path).unwrap(),
+            Resource { version, action }
+        );
     }
 
     #[test]
@@ -94,8 +103,21 @@ mod tests {
 
     #[test]
     fn other_paths_are_not_found() {
-        for path in ["/", "/v1/models/m", "/v2/models", "/v2/models/", "/v2/models/m/versions", "/v2/models/m/infer/x"] {
-            assert!(matches!(Resource::of(&Method::GET, path), Err(Refusal::NoSuchResource)), "{path}");
+        for path in [
+            "/",
+            "/v1/models/m",
+            "/v2/models",
+            "/v2/models/",
+            "/v2/models/m/versions",
+            "/v2/models/m/infer/x",
+        ] {
+            assert!(
+                matches!(
+                    Resource::of(&Method::GET, path),
+                    Err(Refusal::NoSuchResource)
+                ),
+                "{path}"
+            );
         }
     }
 

@@ -23,7 +23,8 @@ pub(super) fn ready() -> Bytes {
 
 /// What the model takes and gives.
 pub(super) fn metadata(served: &Model, model: &inference::Model) -> Bytes {
-    let signatures = |signatures: &[Signature]| signatures.iter().map(signature).collect::<Vec<_>>();
+    let signatures =
+        |signatures: &[Signature]| signatures.iter().map(signature).collect::<Vec<_>>();
     text(&json!({
         "name": served.name,
         "versions": [served.version],
@@ -41,7 +42,12 @@ fn signature(signature: &Signature) -> Value {
 }
 
 /// What the model gave, all of it or the `asked` outputs in their order.
-pub(super) fn inferred(served: &Model, id: Option<&str>, asked: &[String], mut outputs: Vec<Tensor>) -> Bytes {
+pub(super) fn inferred(
+    served: &Model,
+    id: Option<&str>,
+    asked: &[String],
+    mut outputs: Vec<Tensor>,
+) -> Bytes {
     if !asked.is_empty() {
         let rank = |output: &Tensor| asked.iter().position(|name| *name == output.name);
         outputs.retain(|output| rank(output).is_some());
@@ -75,8 +81,17 @@ struct Output<'a> {
 
 impl<'a> Output<'a> {
     fn of(tensor: &'a Tensor) -> Self {
-        let Tensor { name, shape, values } = tensor;
-        Self { name, datatype: tensor.datatype().name(), shape, data: Data(values) }
+        let Tensor {
+            name,
+            shape,
+            values,
+        } = tensor;
+        Self {
+            name,
+            datatype: tensor.datatype().name(),
+            shape,
+            data: Data(values),
+        }
     }
 }
 
@@ -97,14 +112,18 @@ impl Serialize for Data<'_> {
             Values::Int64(values) => to.collect_seq(values),
             Values::Fp32(values) => to.collect_seq(values),
             Values::Fp64(values) => to.collect_seq(values),
-            Values::Bytes(values) => to.collect_seq(values.iter().map(|bytes| String::from_utf8_lossy(bytes))),
+            Values::Bytes(values) => {
+                to.collect_seq(values.iter().map(|bytes| String::from_utf8_lossy(bytes)))
+            }
         }
     }
 }
 
 /// Keys are texts and values are plain, so writing cannot fail.
 fn text(value: &impl Serialize) -> Bytes {
-    serde_json::to_vec(value).map(Bytes::from).unwrap_or_default()
+    serde_json::to_vec(value)
+        .map(Bytes::from)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -115,7 +134,13 @@ mod tests {
     fn values_are_written_as_their_datatype_would_be_read() {
         let written = |values: Values| serde_json::to_string(&Data(&values)).unwrap();
         assert_eq!(written(Values::Fp32(vec![0.1, f32::NAN])), "[0.1,null]");
-        assert_eq!(written(Values::Uint64(vec![u64::MAX])), "[18446744073709551615]");
-        assert_eq!(written(Values::Bytes(vec!["ü".as_bytes().to_vec()])), r#"["ü"]"#);
+        assert_eq!(
+            written(Values::Uint64(vec![u64::MAX])),
+            "[18446744073709551615]"
+        );
+        assert_eq!(
+            written(Values::Bytes(vec!["ü".as_bytes().to_vec()])),
+            r#"["ü"]"#
+        );
     }
 }

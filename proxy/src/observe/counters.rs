@@ -10,8 +10,8 @@ use config::Code;
 
 /// Upper bounds of the buckets in seconds: from what Wald itself takes to what a large model takes.
 pub(crate) const BOUNDS: [f64; 20] = [
-    10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1.0, 2.5,
-    5.0, 10.0, 30.0,
+    10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1,
+    0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
 
 /// How many durations fell into each bucket of [`BOUNDS`], and what they add up to.
@@ -26,7 +26,10 @@ impl Histogram {
     /// Counts one duration.
     pub(crate) fn record(&mut self, duration: Duration) {
         let seconds = duration.as_secs_f64();
-        match self.counts.get_mut(BOUNDS.partition_point(|bound| *bound < seconds)) {
+        match self
+            .counts
+            .get_mut(BOUNDS.partition_point(|bound| *bound < seconds))
+        {
             Some(count) => *count += 1,
             None => self.above += 1,
         }
@@ -153,18 +156,32 @@ mod tests {
         let mut histogram = Histogram::default();
         histogram.record(Duration::from_millis(1));
         histogram.record(Duration::from_secs(60));
-        let at = |bound: f64| histogram.cumulative().find(|(b, _)| b.total_cmp(&bound).is_eq()).map(|(_, count)| count);
-        assert_eq!((at(500e-6), at(1e-3), at(30.0)), (Some(0), Some(1), Some(1)));
+        let at = |bound: f64| {
+            histogram
+                .cumulative()
+                .find(|(b, _)| b.total_cmp(&bound).is_eq())
+                .map(|(_, count)| count)
+        };
+        assert_eq!(
+            (at(500e-6), at(1e-3), at(30.0)),
+            (Some(0), Some(1), Some(1))
+        );
         assert_eq!(histogram.count(), 2);
         assert!((histogram.sum() - 60.001).abs() < 1e-9);
     }
 
     #[test]
     fn merging_adds_counts_label_by_label() {
-        let seen = |route: &str, count| Counters { in_flight: [(route.to_owned(), count)].into(), ..Counters::default() };
+        let seen = |route: &str, count| Counters {
+            in_flight: [(route.to_owned(), count)].into(),
+            ..Counters::default()
+        };
         let mut sum = seen("a", 1);
         sum.merge(seen("a", 2));
         sum.merge(seen("b", 5));
-        assert_eq!(sum.in_flight, [("a".to_owned(), 3), ("b".to_owned(), 5)].into());
+        assert_eq!(
+            sum.in_flight,
+            [("a".to_owned(), 3), ("b".to_owned(), 5)].into()
+        );
     }
 }

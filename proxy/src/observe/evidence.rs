@@ -17,8 +17,13 @@ pub(crate) struct Moment {
 impl Moment {
     /// This moment.
     pub(crate) fn now() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { instant: Instant::now(), unix_millis: u64::try_from(since.as_millis()).unwrap_or(u64::MAX) }
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self {
+            instant: Instant::now(),
+            unix_millis: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+        }
     }
 }
 
@@ -73,7 +78,9 @@ impl RunShard {
             design: experiment.design.clone(),
             observations: experiment.observations.clone(),
             run,
-            tick_millis: u64::try_from(experiment.tick.as_millis()).unwrap_or(u64::MAX).max(1),
+            tick_millis: u64::try_from(experiment.tick.as_millis())
+                .unwrap_or(u64::MAX)
+                .max(1),
             window: experiment.window,
             delta: Delta::new(&experiment.design),
             open: Vec::new(),
@@ -88,10 +95,22 @@ impl RunShard {
 
     /// Counts that a unit met its arm, and waits for the outcome.
     pub(crate) fn expose(&mut self, assignment: &Assignment, at: Moment) -> Exposure {
-        let Assignment { epoch, arm, unit, bucket, .. } = *assignment;
+        let Assignment {
+            epoch,
+            arm,
+            unit,
+            bucket,
+            ..
+        } = *assignment;
         let tick = at.unix_millis / self.tick_millis;
         self.delta.expose(epoch, tick, arm.index(), unit);
-        let waiting = Slot::Waiting(Exposed { at, tick, epoch, arm: arm.index(), bucket });
+        let waiting = Slot::Waiting(Exposed {
+            at,
+            tick,
+            epoch,
+            arm: arm.index(),
+            bucket,
+        });
         match self.free.pop() {
             Some(Exposure(slot)) => {
                 self.set(slot, waiting);
@@ -115,7 +134,11 @@ impl RunShard {
 
     /// Records whoever waited for longer than the window as failed, with the window as the duration.
     pub(crate) fn sweep(&mut self, now: Instant) {
-        let end = Outcome { failed: true, duration: self.window, first_byte: self.window };
+        let end = Outcome {
+            failed: true,
+            duration: self.window,
+            first_byte: self.window,
+        };
         for slot in 0..self.open.len() {
             if let Some(Slot::Waiting(exposed)) = self.open.get(slot)
                 && now.duration_since(exposed.at.instant) >= self.window
@@ -128,7 +151,8 @@ impl RunShard {
 
     /// Hands over what was gathered, if anything was.
     pub(crate) fn collect(&mut self) -> Option<Delta> {
-        (!self.delta.is_empty()).then(|| std::mem::replace(&mut self.delta, Delta::new(&self.design)))
+        (!self.delta.is_empty())
+            .then(|| std::mem::replace(&mut self.delta, Delta::new(&self.design)))
     }
 
     /// Whether there is something to collect.
@@ -144,7 +168,13 @@ impl RunShard {
                 Observe::FirstByte => outcome.first_byte.as_secs_f64(),
                 Observe::Feedback => continue,
             };
-            let Exposed { tick, epoch, arm, bucket, .. } = exposed;
+            let Exposed {
+                tick,
+                epoch,
+                arm,
+                bucket,
+                ..
+            } = exposed;
             self.delta.observe(epoch, tick, metric, arm, bucket, value);
         }
     }

@@ -52,13 +52,20 @@ impl Lanes {
 
     /// The lane of a placed request.
     pub(crate) fn find(&self, placement: &Placement) -> usize {
-        let start = self.starts.get(placement.route().index()).copied().unwrap_or(Self::NONE);
+        let start = self
+            .starts
+            .get(placement.route().index())
+            .copied()
+            .unwrap_or(Self::NONE);
         start + placement.arm().map_or(0, |(_, arm)| arm.index())
     }
 
     /// The lane of a request that a route took, but whose caller it does not let pass.
     pub(crate) fn denied(&self, route: &Route) -> usize {
-        self.starts.get(route.id.index()).copied().unwrap_or(Self::NONE)
+        self.starts
+            .get(route.id.index())
+            .copied()
+            .unwrap_or(Self::NONE)
     }
 
     /// The lane at this position.
@@ -76,11 +83,21 @@ impl Lanes {
 
 fn of(policy: &Policy, route: &Route) -> Vec<Lane> {
     let Target::Experiment(id) = route.target else {
-        return vec![Lane::new(route.name.to_string(), policy.backend(&route.target), None)];
+        return vec![Lane::new(
+            route.name.to_string(),
+            policy.backend(&route.target),
+            None,
+        )];
     };
-    let Some(experiment) = policy.experiments().get(id.index()) else { return Vec::new() };
+    let Some(experiment) = policy.experiments().get(id.index()) else {
+        return Vec::new();
+    };
     let lane = |arm: &policy::Arm| {
-        Lane::new(route.name.to_string(), policy.backend(&arm.target), Some((&experiment.name, &arm.name)))
+        Lane::new(
+            route.name.to_string(),
+            policy.backend(&arm.target),
+            Some((&experiment.name, &arm.name)),
+        )
     };
     experiment.arms.iter().map(lane).collect()
 }
@@ -90,7 +107,11 @@ impl Lane {
         Self {
             route: (!route.is_empty()).then(|| name(&route)),
             arm: arm.map(|(experiment, arm)| (name(experiment), name(arm))),
-            labels: PathLabels { route, backend, arm: arm.map(|(_, arm)| arm.to_owned()).unwrap_or_default() },
+            labels: PathLabels {
+                route,
+                backend,
+                arm: arm.map(|(_, arm)| arm.to_owned()).unwrap_or_default(),
+            },
             tally: RefCell::default(),
         }
     }
@@ -99,7 +120,11 @@ impl Lane {
     pub(crate) fn count(&self, listener: ListenerId, code: u16, first_byte: Duration) {
         let mut tally = self.tally.borrow_mut();
         tally.first_bytes.record(first_byte);
-        match tally.requests.iter_mut().find(|(at, as_code, _)| *at == listener && *as_code == code) {
+        match tally
+            .requests
+            .iter_mut()
+            .find(|(at, as_code, _)| *at == listener && *as_code == code)
+        {
             Some((_, _, count)) => *count += 1,
             None => tally.requests.push((listener, code, 1)),
         }
@@ -115,9 +140,16 @@ impl Lane {
         if tally.requests.is_empty() {
             return;
         }
-        let PathLabels { route, backend, arm } = self.labels.clone();
+        let PathLabels {
+            route,
+            backend,
+            arm,
+        } = self.labels.clone();
         for (listener, code, count) in &tally.requests {
-            let listener = policy.listeners().get(listener.index()).map(|listener| listener.name.to_string());
+            let listener = policy
+                .listeners()
+                .get(listener.index())
+                .map(|listener| listener.name.to_string());
             let labels = RequestLabels {
                 listener: listener.unwrap_or_default(),
                 route: route.clone(),

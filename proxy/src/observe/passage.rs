@@ -36,7 +36,17 @@ impl Passage {
     /// A request whose head has just been read.
     pub(crate) fn begin(view: Rc<View>, listener: ListenerId, arrived: Moment) -> Self {
         let (lane, route, exposure, backend) = (Lanes::NONE, None, None, Duration::ZERO);
-        Self { view, listener, arrived, lane, route, exposure, backend, answered: None, ended: false }
+        Self {
+            view,
+            listener,
+            arrived,
+            lane,
+            route,
+            exposure,
+            backend,
+            answered: None,
+            ended: false,
+        }
     }
 
     /// The snapshot that the request sees, all the way.
@@ -64,7 +74,10 @@ impl Passage {
     /// The request was placed; if its experiment runs, it is evidence from now on.
     pub(crate) fn placed(&mut self, placement: &Placement) {
         self.lane = self.view.lanes().find(placement);
-        if let Some(assignment) = placement.assignment().filter(|assignment| assignment.counted) {
+        if let Some(assignment) = placement
+            .assignment()
+            .filter(|assignment| assignment.counted)
+        {
             let exposure = self.view.expose(assignment, self.arrived);
             self.exposure = exposure.map(|exposure| (assignment.experiment, exposure));
         }
@@ -78,12 +91,16 @@ impl Passage {
     /// The answer's head is ready.
     pub(crate) fn answered(&mut self, status: StatusCode) {
         let first_byte = self.arrived.instant.elapsed();
-        self.answered = Some(Answered { failed: status.is_server_error(), first_byte });
+        self.answered = Some(Answered {
+            failed: status.is_server_error(),
+            first_byte,
+        });
         if let Some(lane) = self.lane() {
             lane.count(self.listener, status.as_u16(), first_byte);
         }
         if let Some(route) = self.route {
-            self.view.overhead(route, first_byte.saturating_sub(self.backend));
+            self.view
+                .overhead(route, first_byte.saturating_sub(self.backend));
         }
     }
 
@@ -106,8 +123,18 @@ impl Passage {
             self.view.in_flight(route, -1);
         }
         if let Some((experiment, exposure)) = self.exposure.take() {
-            let first_byte = self.answered.map_or(duration, |answered| answered.first_byte);
-            self.view.close(experiment, exposure, Outcome { failed, duration, first_byte });
+            let first_byte = self
+                .answered
+                .map_or(duration, |answered| answered.first_byte);
+            self.view.close(
+                experiment,
+                exposure,
+                Outcome {
+                    failed,
+                    duration,
+                    first_byte,
+                },
+            );
         }
     }
 

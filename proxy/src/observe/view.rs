@@ -36,14 +36,40 @@ impl View {
     /// The worker's view of a snapshot. Upstreams that did not change keep the connections of `before`.
     pub(crate) fn new(snapshot: Arc<Snapshot>, before: Option<&Self>) -> Self {
         let policy = &snapshot.policy;
-        let kept = |upstream| before?.pools.iter().find(|pool| pool.serves(upstream)).cloned();
-        let run = |(experiment, stage): (&policy::Experiment, &policy::Stage)| RunShard::new(experiment, stage.run());
+        let kept = |upstream| {
+            before?
+                .pools
+                .iter()
+                .find(|pool| pool.serves(upstream))
+                .cloned()
+        };
+        let run = |(experiment, stage): (&policy::Experiment, &policy::Stage)| {
+            RunShard::new(experiment, stage.run())
+        };
         Self {
-            pools: policy.upstreams().iter().map(|it| kept(it).unwrap_or_else(|| Rc::new(Pool::new(it)))).collect(),
+            pools: policy
+                .upstreams()
+                .iter()
+                .map(|it| kept(it).unwrap_or_else(|| Rc::new(Pool::new(it))))
+                .collect(),
             lanes: Lanes::new(policy),
-            runs: policy.experiments().iter().zip(&snapshot.stages).map(run).map(RefCell::new).collect(),
-            experiments: policy.experiments().iter().map(|it| xxh3_64(it.name.as_bytes())).collect(),
-            routes: policy.routes().iter().map(|_| RouteTally::default()).collect(),
+            runs: policy
+                .experiments()
+                .iter()
+                .zip(&snapshot.stages)
+                .map(run)
+                .map(RefCell::new)
+                .collect(),
+            experiments: policy
+                .experiments()
+                .iter()
+                .map(|it| xxh3_64(it.name.as_bytes()))
+                .collect(),
+            routes: policy
+                .routes()
+                .iter()
+                .map(|_| RouteTally::default())
+                .collect(),
             inferences: policy.models().iter().map(|_| RefCell::default()).collect(),
             snapshot,
         }
@@ -85,7 +111,9 @@ impl View {
     /// Counts a request that began (1) or ended (-1) on a route.
     pub(crate) fn in_flight(&self, route: RouteId, change: i8) {
         if let Some(tally) = self.routes.get(route.index()) {
-            tally.in_flight.set(tally.in_flight.get().saturating_add_signed(change.into()));
+            tally
+                .in_flight
+                .set(tally.in_flight.get().saturating_add_signed(change.into()));
         }
     }
 
@@ -110,7 +138,11 @@ impl View {
             let mut run = run.borrow_mut();
             run.sweep(now);
             let delta = run.collect()?;
-            Some(Observed { experiment: experiment.name.to_string(), run: run.run(), delta })
+            Some(Observed {
+                experiment: experiment.name.to_string(),
+                run: run.run(),
+                delta,
+            })
         });
         collected.collect()
     }
@@ -131,11 +163,20 @@ impl View {
         self.lanes.export(policy, into);
         for (route, tally) in policy.routes().iter().zip(&self.routes) {
             *into.in_flight.entry(route.name.to_string()).or_default() += tally.in_flight.get();
-            into.overheads.entry(route.name.to_string()).or_default().merge(&tally.overhead.borrow());
+            into.overheads
+                .entry(route.name.to_string())
+                .or_default()
+                .merge(&tally.overhead.borrow());
         }
         for (model, seen) in policy.models().iter().zip(&self.inferences) {
-            let labels = ModelLabels { model: model.name.to_string(), version: model.version.to_string() };
-            into.inferences.entry(labels).or_default().merge(&seen.borrow());
+            let labels = ModelLabels {
+                model: model.name.to_string(),
+                version: model.version.to_string(),
+            };
+            into.inferences
+                .entry(labels)
+                .or_default()
+                .merge(&seen.borrow());
         }
     }
 

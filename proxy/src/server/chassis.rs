@@ -14,7 +14,11 @@ use super::worker::{Duty, work};
 
 /// Runs the workers until the end, and waits for their threads.
 pub(super) fn run(duties: Vec<Duty>, ending: Ending) -> io::Result<()> {
-    let conf = ServerConf { threads: 1, work_stealing: false, ..ServerConf::default() };
+    let conf = ServerConf {
+        threads: 1,
+        work_stealing: false,
+        ..ServerConf::default()
+    };
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
     let mut threads = Vec::with_capacity(duties.len());
@@ -23,12 +27,16 @@ pub(super) fn run(duties: Vec<Duty>, ending: Ending) -> io::Result<()> {
         server.add_service(service);
         threads.push(thread);
     }
-    server.run(RunArgs { shutdown_signal: Box::new(ending) });
+    server.run(RunArgs {
+        shutdown_signal: Box::new(ending),
+    });
     threads.into_iter().try_for_each(joined)
 }
 
 fn joined(thread: JoinHandle<io::Result<()>>) -> io::Result<()> {
-    thread.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")))
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(io::Error::other("a worker panicked")))
 }
 
 /// A worker as pingora sees it: something that ends when its thread does.

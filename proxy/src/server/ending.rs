@@ -64,9 +64,13 @@ struct Signals([Option<Signal>; 2]);
 
 impl Signals {
     fn install() -> Self {
-        Self([SignalKind::terminate(), SignalKind::interrupt()].map(|kind| {
-            signal(kind).inspect_err(|error| tracing::error!(%error, "cannot watch for a signal")).ok()
-        }))
+        Self(
+            [SignalKind::terminate(), SignalKind::interrupt()].map(|kind| {
+                signal(kind)
+                    .inspect_err(|error| tracing::error!(%error, "cannot watch for a signal"))
+                    .ok()
+            }),
+        )
     }
 
     async fn next(&mut self) {

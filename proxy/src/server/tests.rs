@@ -57,7 +57,13 @@ impl Wald {
             drained: mpsc::channel(1).0,
         };
         let thread = Some(std::thread::spawn(move || work(duty)));
-        Self { address, live, workers, phase, thread }
+        Self {
+            address,
+            live,
+            workers,
+            phase,
+            thread,
+        }
     }
 
     async fn connect(&self) -> Client {
@@ -85,7 +91,11 @@ fn snapshot(document: &str) -> Snapshot {
     let document = config::read(document, &|_| None, &examples).unwrap();
     let policy = policy::compile(&document).unwrap();
     Snapshot {
-        stages: policy.experiments().iter().map(|_| Stage::first(1)).collect(),
+        stages: policy
+            .experiments()
+            .iter()
+            .map(|_| Stage::first(1))
+            .collect(),
         models: models(&policy),
         keys: Arc::new(Keys::generate().unwrap()),
         policy: Arc::new(policy),
@@ -94,7 +104,8 @@ fn snapshot(document: &str) -> Snapshot {
 
 fn models(policy: &Policy) -> Vec<Arc<::inference::Pool>> {
     let start = |model: &policy::Model| {
-        let loaded = ::inference::Model::load(&std::fs::read(&model.file).unwrap(), &model.sha256).unwrap();
+        let loaded =
+            ::inference::Model::load(&std::fs::read(&model.file).unwrap(), &model.sha256).unwrap();
         Arc::new(::inference::Pool::start(loaded, model.threads, model.queue).unwrap())
     };
     policy.models().iter().map(start).collect()
@@ -129,14 +140,23 @@ impl Client {
     }
 
     async fn answer(&mut self) -> Answer {
-        tokio::time::timeout(SOON, read(&mut self.0)).await.expect("an answer in time").expect("an answer")
+        tokio::time::timeout(SOON, read(&mut self.0))
+            .await
+            .expect("an answer in time")
+            .expect("an answer")
     }
 
     /// Waits until the other side has closed the connection.
     async fn closed(&mut self) {
         let mut rest = Vec::new();
-        let read = tokio::time::timeout(SOON, self.0.read_to_end(&mut rest)).await.expect("an end in time");
-        assert!(read.is_err() || rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
+        let read = tokio::time::timeout(SOON, self.0.read_to_end(&mut rest))
+            .await
+            .expect("an end in time");
+        assert!(
+            read.is_err() || rest.is_empty(),
+            "{}",
+            String::from_utf8_lossy(&rest)
+        );
     }
 }
 
@@ -146,8 +166,14 @@ impl Answer {
     }
 
     fn header(&self, name: &str) -> Option<&str> {
-        let mut lines = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
-        lines.find(|(line, _)| line.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let mut lines = self
+            .head
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_once(": "));
+        lines
+            .find(|(line, _)| line.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     fn text(&self) -> &str {
@@ -165,7 +191,10 @@ async fn read(stream: &mut TcpStream) -> Option<Answer> {
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
     }
-    let mut message = Answer { head: String::from_utf8(head).unwrap(), body: Vec::new() };
+    let mut message = Answer {
+        head: String::from_utf8(head).unwrap(),
+        body: Vec::new(),
+    };
     if message.header("transfer-encoding") == Some("chunked") {
         message.body = chunks(stream).await?;
     } else if let Some(length) = message.header("content-length") {
@@ -210,7 +239,10 @@ impl Upstream {
     }
 
     async fn accept(&self) -> Client {
-        let (stream, _) = tokio::time::timeout(SOON, self.0.accept()).await.expect("a connection in time").unwrap();
+        let (stream, _) = tokio::time::timeout(SOON, self.0.accept())
+            .await
+            .expect("a connection in time")
+            .unwrap();
         Client(stream)
     }
 
@@ -224,7 +256,12 @@ impl Upstream {
                 tokio::spawn(async move {
                     while let Some(Answer { head, body }) = read(&mut connection.0).await {
                         let copy = [head.as_bytes(), &body].concat();
-                        connection.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", copy.len())).await;
+                        connection
+                            .send(format!(
+                                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n",
+                                copy.len()
+                            ))
+                            .await;
                         connection.send(copy).await;
                     }
                 });

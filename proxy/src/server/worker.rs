@@ -58,13 +58,23 @@ pub(crate) struct Worker {
 /// # Errors
 /// When the thread cannot make its event loop, take over a socket or get a seed.
 pub(crate) fn work(duty: Duty) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())?;
     let chance = Chance::new().map_err(std::io::Error::other)?;
     runtime.block_on(serve(duty, chance))
 }
 
 async fn serve(duty: Duty, chance: Chance) -> std::io::Result<()> {
-    let Duty { live, referee, mailbox, sockets, mut phase, drain, drained } = duty;
+    let Duty {
+        live,
+        referee,
+        mailbox,
+        sockets,
+        mut phase,
+        drain,
+        drained,
+    } = duty;
     let worker = Rc::new(Worker::new(live, referee, chance));
     let mut doors = JoinSet::new();
     let mut connections = Vec::with_capacity(sockets.len());
@@ -121,7 +131,14 @@ async fn sweep(worker: Rc<Worker>, connections: Vec<Rc<Connections>>) {
 impl Worker {
     fn new(live: Live, referee: Referee, chance: Chance) -> Self {
         let view = Rc::new(View::new(Arc::clone(&live.load()), None));
-        Self { live, referee, chance, view: RefCell::new(view), older: RefCell::default(), totals: RefCell::default() }
+        Self {
+            live,
+            referee,
+            chance,
+            view: RefCell::new(view),
+            older: RefCell::default(),
+            totals: RefCell::default(),
+        }
     }
 
     /// The view of the snapshot in force. Most of the time that is one comparison of pointers.
@@ -130,7 +147,9 @@ impl Worker {
         let mut view = self.view.borrow_mut();
         if !Arc::ptr_eq(view.snapshot(), &snapshot) {
             let next = Rc::new(View::new(Arc::clone(&snapshot), Some(&view)));
-            self.older.borrow_mut().push(std::mem::replace(&mut view, next));
+            self.older
+                .borrow_mut()
+                .push(std::mem::replace(&mut view, next));
         }
         Rc::clone(&view)
     }
@@ -147,7 +166,12 @@ impl Worker {
 
     /// Counts a refusal, and the limit that caused it if one did.
     pub(crate) fn count_refusal(&self, refusal: &Refusal) {
-        *self.totals.borrow_mut().refusals.entry(refusal.kind().code).or_default() += 1;
+        *self
+            .totals
+            .borrow_mut()
+            .refusals
+            .entry(refusal.kind().code)
+            .or_default() += 1;
         if let Some(limit) = refusal.limit() {
             self.count_limit(limit);
         }
@@ -161,7 +185,11 @@ impl Worker {
     fn evidence(&self) -> Vec<Observed> {
         let now = Instant::now();
         let older = self.older.borrow();
-        older.iter().chain([&*self.view.borrow()]).flat_map(|view| view.evidence(now)).collect()
+        older
+            .iter()
+            .chain([&*self.view.borrow()])
+            .flat_map(|view| view.evidence(now))
+            .collect()
     }
 
     fn counters(&self) -> Counters {

@@ -31,7 +31,11 @@ trait Element: Sized {
 }
 
 /// At most `count` values of this datatype from a piece of JSON.
-pub(super) fn read(datatype: Datatype, json: &str, count: usize) -> Result<Values, serde_json::Error> {
+pub(super) fn read(
+    datatype: Datatype,
+    json: &str,
+    count: usize,
+) -> Result<Values, serde_json::Error> {
     match datatype {
         Datatype::Bool => flat(json, count).map(Values::Bool),
         Datatype::Uint8 => flat(json, count).map(Values::Uint8),
@@ -51,7 +55,11 @@ pub(super) fn read(datatype: Datatype, json: &str, count: usize) -> Result<Value
 fn flat<T: Element>(json: &str, count: usize) -> Result<Vec<T>, serde_json::Error> {
     // A value takes two bytes of JSON, a digit and a comma, whatever the shape promises.
     let mut values = Vec::with_capacity(count.min(json.len() / 2 + 1));
-    Flat { values: &mut values, count }.deserialize(&mut serde_json::Deserializer::from_str(json))?;
+    Flat {
+        values: &mut values,
+        count,
+    }
+    .deserialize(&mut serde_json::Deserializer::from_str(json))?;
     Ok(values)
 }
 
@@ -62,9 +70,13 @@ struct Flat<'a, T> {
 
 impl<T: Element> Flat<'_, T> {
     fn push<E: Error>(self, value: Option<T>, written: fmt::Arguments<'_>) -> Result<(), E> {
-        let value = value.ok_or_else(|| E::custom(format_args!("expected {}, got {written}", T::NAME)))?;
+        let value =
+            value.ok_or_else(|| E::custom(format_args!("expected {}, got {written}", T::NAME)))?;
         if self.values.len() == self.count {
-            return Err(E::custom(format_args!("more than the {} values of the shape", self.count)));
+            return Err(E::custom(format_args!(
+                "more than the {} values of the shape",
+                self.count
+            )));
         }
         self.values.push(value);
         Ok(())
@@ -87,7 +99,13 @@ impl<'de, T: Element> Visitor<'de> for Flat<'_, T> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Flat { values: &mut *self.values, count: self.count })?.is_some() {}
+        while items
+            .next_element_seed(Flat {
+                values: &mut *self.values,
+                count: self.count,
+            })?
+            .is_some()
+        {}
         Ok(())
     }
 
@@ -133,7 +151,10 @@ integers! {
     i8 = "INT8", i16 = "INT16", i32 = "INT32", i64 = "INT64"
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a float is the nearest one to what was written, as everywhere in JSON")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a float is the nearest one to what was written, as everywhere in JSON"
+)]
 impl Element for f64 {
     const NAME: &'static str = "FP64";
 
@@ -161,7 +182,10 @@ impl Element for f32 {
         f64::from_signed(value).and_then(Self::from_float)
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "rounding is meant; what becomes infinite is refused")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "rounding is meant; what becomes infinite is refused"
+    )]
     fn from_float(value: f64) -> Option<Self> {
         Some(value as Self).filter(|value| value.is_finite())
     }

@@ -26,7 +26,10 @@ fn document(tick: &str) -> String {
 }
 
 async fn ask(wald: &Wald, user: &str) -> Answer {
-    wald.ask(&format!("GET /v2/models/digits HTTP/1.1\r\nHost: h\r\nX-User: {user}\r\n\r\n")).await
+    wald.ask(&format!(
+        "GET /v2/models/digits HTTP/1.1\r\nHost: h\r\nX-User: {user}\r\n\r\n"
+    ))
+    .await
 }
 
 #[tokio::test]
@@ -34,11 +37,21 @@ async fn a_user_stays_on_one_arm_and_gets_a_token() {
     let wald = Wald::serve(&document(""));
     let mut arms = std::collections::BTreeSet::new();
     for user in 0..32 {
-        let (first, second) = (ask(&wald, &user.to_string()).await, ask(&wald, &user.to_string()).await);
+        let (first, second) = (
+            ask(&wald, &user.to_string()).await,
+            ask(&wald, &user.to_string()).await,
+        );
         assert_eq!(first.header("x-wald-experiment"), Some("better"));
         assert_eq!(first.header("x-wald-arm"), second.header("x-wald-arm"));
-        assert_ne!(first.header("x-wald-assignment").unwrap(), second.header("x-wald-assignment").unwrap());
-        let version = if first.header("x-wald-arm") == Some("control") { "1" } else { "2" };
+        assert_ne!(
+            first.header("x-wald-assignment").unwrap(),
+            second.header("x-wald-assignment").unwrap()
+        );
+        let version = if first.header("x-wald-arm") == Some("control") {
+            "1"
+        } else {
+            "2"
+        };
         assert_eq!(first.json()["versions"][0], version);
         arms.insert(first.header("x-wald-arm").unwrap().to_owned());
     }
@@ -48,8 +61,16 @@ async fn a_user_stays_on_one_arm_and_gets_a_token() {
 #[tokio::test]
 async fn a_request_without_its_unit_goes_to_the_control_and_does_not_count() {
     let wald = Wald::serve(&document(""));
-    let answer = wald.ask("GET /v2/models/digits HTTP/1.1\r\nHost: h\r\n\r\n").await;
-    assert_eq!((answer.header("x-wald-arm"), answer.header("x-wald-assignment")), (Some("control"), None));
+    let answer = wald
+        .ask("GET /v2/models/digits HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await;
+    assert_eq!(
+        (
+            answer.header("x-wald-arm"),
+            answer.header("x-wald-assignment")
+        ),
+        (Some("control"), None)
+    );
     assert!(wald.workers.evidence().await.is_empty());
 }
 
@@ -58,10 +79,22 @@ async fn evidence_is_handed_over_once_and_counters_stay() {
     let wald = Wald::serve(&document(""));
     ask(&wald, "a").await;
     let evidence = wald.workers.evidence().await;
-    assert_eq!(evidence.iter().map(|seen| (seen.experiment.as_str(), seen.run)).collect::<Vec<_>>(), [("better", 1)]);
+    assert_eq!(
+        evidence
+            .iter()
+            .map(|seen| (seen.experiment.as_str(), seen.run))
+            .collect::<Vec<_>>(),
+        [("better", 1)]
+    );
     assert!(wald.workers.evidence().await.is_empty());
     let requests = wald.workers.counters().await.pop().unwrap().requests;
-    assert_eq!(requests.iter().map(|(labels, count)| (labels.route.as_str(), labels.code, *count)).collect::<Vec<_>>(), [("models", 200, 1)]);
+    assert_eq!(
+        requests
+            .iter()
+            .map(|(labels, count)| (labels.route.as_str(), labels.code, *count))
+            .collect::<Vec<_>>(),
+        [("models", 200, 1)]
+    );
 }
 
 #[tokio::test]

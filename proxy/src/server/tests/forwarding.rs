@@ -21,7 +21,10 @@ async fn a_request_arrives_with_its_body_and_where_it_came_from() {
     let answer = wald
         .ask("POST /v2/x?y=1 HTTP/1.1\r\nHost: models.example\r\nX-Request-Id: 17\r\nX-Wald-Arm: mine\r\nX-Forwarded-For: 8.8.8.8\r\nContent-Length: 5\r\n\r\nhello")
         .await;
-    assert_eq!((answer.status(), answer.header("x-request-id")), (200, Some("17")));
+    assert_eq!(
+        (answer.status(), answer.header("x-request-id")),
+        (200, Some("17"))
+    );
     let seen = answer.text();
     for line in [
         "POST /v2/x?y=1 HTTP/1.1\r\n",
@@ -37,7 +40,10 @@ async fn a_request_arrives_with_its_body_and_where_it_came_from() {
     ] {
         assert!(seen.contains(line), "{line:?} in {seen}");
     }
-    assert!(!seen.contains("mine") && !seen.contains("8.8.8.8"), "{seen}");
+    assert!(
+        !seen.contains("mine") && !seen.contains("8.8.8.8"),
+        "{seen}"
+    );
 }
 
 #[tokio::test]
@@ -65,7 +71,9 @@ async fn a_chunked_body_passes_in_both_directions() {
     let answer = wald
         .ask("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n")
         .await;
-    assert!(answer.text().contains("transfer-encoding: chunked") && answer.text().ends_with("abcdefg"));
+    assert!(
+        answer.text().contains("transfer-encoding: chunked") && answer.text().ends_with("abcdefg")
+    );
 }
 
 #[tokio::test]
@@ -73,13 +81,17 @@ async fn bodies_arrive_while_they_are_being_sent() {
     let upstream = Upstream::listen().await;
     let wald = Wald::serve(&fronting(upstream.address(), ["", "", ""]));
     let mut client = wald.connect().await;
-    client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\na").await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\na")
+        .await;
     let mut connection = upstream.accept().await;
     let mut seen = Vec::new();
     while !seen.ends_with(b"\r\n\r\na") {
         seen.push(connection.0.read_u8().await.unwrap());
     }
-    connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nx").await;
+    connection
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nx")
+        .await;
     let mut heard = Vec::new();
     while !heard.ends_with(b"\r\n\r\nx") {
         heard.push(client.0.read_u8().await.unwrap());
@@ -101,9 +113,14 @@ async fn a_client_that_does_not_read_holds_its_upstream_back() {
     client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
     let mut connection = upstream.accept().await;
     connection.answer().await;
-    connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {MUCH}\r\n\r\n")).await;
+    connection
+        .send(format!("HTTP/1.1 200 OK\r\nContent-Length: {MUCH}\r\n\r\n"))
+        .await;
     let sent = stuffed(&mut connection.0, MUCH).await;
-    assert!(sent < MUCH / 2, "{sent} bytes were taken from the upstream, none by the client");
+    assert!(
+        sent < MUCH / 2,
+        "{sent} bytes were taken from the upstream, none by the client"
+    );
 
     let (mut reading, mut writing) = (client.0, connection.0);
     let rest = tokio::spawn(async move { writing.write_all(&vec![7; MUCH - sent]).await.unwrap() });
@@ -117,10 +134,17 @@ async fn an_upstream_that_does_not_read_holds_its_client_back() {
     let upstream = Upstream::listen().await;
     let wald = Wald::serve(&fronting(upstream.address(), ["", "", ""]));
     let mut client = wald.connect().await;
-    client.send(format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {MUCH}\r\n\r\n")).await;
+    client
+        .send(format!(
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {MUCH}\r\n\r\n"
+        ))
+        .await;
     let _connection = upstream.accept().await;
     let sent = stuffed(&mut client.0, MUCH).await;
-    assert!(sent < MUCH / 2, "{sent} bytes were taken from the client, none by the upstream");
+    assert!(
+        sent < MUCH / 2,
+        "{sent} bytes were taken from the client, none by the upstream"
+    );
 }
 
 /// Writes until nothing more is taken for a while; says how much was.
@@ -128,7 +152,8 @@ async fn stuffed(stream: &mut TcpStream, most: usize) -> usize {
     let piece = vec![7; 64 << 10];
     let mut sent = 0;
     while sent < most {
-        let wrote = tokio::time::timeout(std::time::Duration::from_millis(500), stream.write(&piece)).await;
+        let wrote =
+            tokio::time::timeout(std::time::Duration::from_millis(500), stream.write(&piece)).await;
         match wrote {
             Ok(wrote) => sent += wrote.unwrap(),
             Err(_nothing_moves) => break,
@@ -146,12 +171,16 @@ async fn a_connection_is_used_again_and_a_closed_one_is_replaced() {
     let mut first = upstream.accept_after(&mut client, request).await;
     for _ in 0..2 {
         first.answer().await;
-        first.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+        first
+            .send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            .await;
         assert_eq!(client.answer().await.status(), 200);
         client.send(request).await;
     }
     first.answer().await;
-    first.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+    first
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        .await;
     drop(first);
     assert_eq!(client.answer().await.status(), 200);
     let mut second = upstream.accept_after(&mut client, request).await;
@@ -165,7 +194,9 @@ async fn a_client_that_leaves_takes_its_upstream_request_with_it() {
     let upstream = Upstream::listen().await;
     let wald = Wald::serve(&fronting(upstream.address(), ["", "", ""]));
     let mut client = wald.connect().await;
-    let mut connection = upstream.accept_after(&mut client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    let mut connection = upstream
+        .accept_after(&mut client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await;
     connection.answer().await;
     drop(client);
     connection.closed().await;
@@ -176,7 +207,9 @@ async fn head_and_informational_answers_have_no_body() {
     let upstream = Upstream::listen().await;
     let wald = Wald::serve(&fronting(upstream.address(), ["", "", ""]));
     let mut client = wald.connect().await;
-    let mut connection = upstream.accept_after(&mut client, "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    let mut connection = upstream
+        .accept_after(&mut client, "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await;
     connection.answer().await;
     connection.send("HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n").await;
     let mut head = Vec::new();
@@ -184,21 +217,36 @@ async fn head_and_informational_answers_have_no_body() {
         head.push(client.0.read_u8().await.unwrap());
     }
     let head = String::from_utf8(head).unwrap();
-    assert!(head.starts_with("HTTP/1.1 200") && head.contains("content-length: 9"), "{head}");
+    assert!(
+        head.starts_with("HTTP/1.1 200") && head.contains("content-length: 9"),
+        "{head}"
+    );
 }
 
 #[tokio::test]
 async fn http2_by_prior_knowledge_reaches_an_http1_upstream() {
     let (wald, _) = echoed().await;
     let stream = TcpStream::connect(wald.address).await.unwrap();
-    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
     tokio::spawn(connection);
-    let request = http::Request::post("http://models.example/v2/x").header("cookie", "a=1").header("cookie", "b=2");
-    let answer = sender.send_request(request.body(Full::from("hello")).unwrap()).await.unwrap();
+    let request = http::Request::post("http://models.example/v2/x")
+        .header("cookie", "a=1")
+        .header("cookie", "b=2");
+    let answer = sender
+        .send_request(request.body(Full::<bytes::Bytes>::from("hello")).unwrap())
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 200);
     let seen = answer.into_body().collect().await.unwrap().to_bytes();
     let seen = std::str::from_utf8(&seen).unwrap();
-    for line in ["POST /v2/x HTTP/1.1\r\n", "\r\nhost: models.example\r\n", "\r\ncookie: a=1; b=2\r\n", "\r\n\r\nhello"] {
+    for line in [
+        "POST /v2/x HTTP/1.1\r\n",
+        "\r\nhost: models.example\r\n",
+        "\r\ncookie: a=1; b=2\r\n",
+        "\r\n\r\nhello",
+    ] {
         assert!(seen.contains(line), "{line:?} in {seen}");
     }
 }
@@ -206,12 +254,19 @@ async fn http2_by_prior_knowledge_reaches_an_http1_upstream() {
 #[tokio::test]
 async fn requests_go_to_the_endpoints_in_turn() {
     let (one, two) = (Upstream::listen().await, Upstream::listen().await);
-    let both = format!("endpoints: ['http://{}', 'http://{}']", one.address(), two.address());
-    let document = fronting(one.address(), ["", "", ""]).replace(&format!("endpoints: ['http://{}']", one.address()), &both);
+    let both = format!(
+        "endpoints: ['http://{}', 'http://{}']",
+        one.address(),
+        two.address()
+    );
+    let document = fronting(one.address(), ["", "", ""])
+        .replace(&format!("endpoints: ['http://{}']", one.address()), &both);
     let wald = Wald::serve(&document);
     for upstream in [&one, &two] {
         let mut client = wald.connect().await;
-        let mut connection = upstream.accept_after(&mut client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
+        let mut connection = upstream
+            .accept_after(&mut client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            .await;
         connection.answer().await;
     }
 }

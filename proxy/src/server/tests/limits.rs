@@ -11,34 +11,60 @@ impl Wald {
 
 #[tokio::test]
 async fn a_body_that_announces_too_much_is_refused_before_it_is_sent() {
-    let wald = Wald::serve(&fronting(Upstream::echoing().await, ["", "", ", limits: { body_bytes: 4 }"]));
-    let answer = wald.ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n").await;
-    assert_eq!((answer.status(), &answer.json()["code"]), (413, &"WALD-4006".into()));
+    let wald = Wald::serve(&fronting(
+        Upstream::echoing().await,
+        ["", "", ", limits: { body_bytes: 4 }"],
+    ));
+    let answer = wald
+        .ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n")
+        .await;
+    assert_eq!(
+        (answer.status(), &answer.json()["code"]),
+        (413, &"WALD-4006".into())
+    );
     assert_eq!(wald.counters().await.limits.get("body_bytes"), Some(&1));
 }
 
 #[tokio::test]
 async fn a_body_that_grows_too_large_is_refused_and_its_upstream_left() {
     let upstream = Upstream::listen().await;
-    let wald = Wald::serve(&fronting(upstream.address(), ["", "", ", limits: { body_bytes: 4 }"]));
+    let wald = Wald::serve(&fronting(
+        upstream.address(),
+        ["", "", ", limits: { body_bytes: 4 }"],
+    ));
     let mut client = wald.connect().await;
     client.send("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n").await;
     let answer = client.answer().await;
-    assert_eq!((answer.status(), &answer.json()["code"]), (413, &"WALD-4006".into()));
+    assert_eq!(
+        (answer.status(), &answer.json()["code"]),
+        (413, &"WALD-4006".into())
+    );
 }
 
 #[tokio::test]
 async fn a_head_that_is_too_large_is_refused() {
-    let wald = Wald::serve(&fronting(Upstream::echoing().await, [", limits: { header_bytes: 16KiB }", "", ""]));
-    let small = format!("GET / HTTP/1.1\r\nHost: h\r\nX-Large: {}\r\n\r\n", "x".repeat(8 << 10));
+    let wald = Wald::serve(&fronting(
+        Upstream::echoing().await,
+        [", limits: { header_bytes: 16KiB }", "", ""],
+    ));
+    let small = format!(
+        "GET / HTTP/1.1\r\nHost: h\r\nX-Large: {}\r\n\r\n",
+        "x".repeat(8 << 10)
+    );
     assert_eq!(wald.ask(&small).await.status(), 200);
-    let large = format!("GET / HTTP/1.1\r\nHost: h\r\nX-Large: {}\r\n\r\n", "x".repeat(17 << 10));
+    let large = format!(
+        "GET / HTTP/1.1\r\nHost: h\r\nX-Large: {}\r\n\r\n",
+        "x".repeat(17 << 10)
+    );
     assert_eq!(wald.ask(&large).await.status(), 431);
 }
 
 #[tokio::test]
 async fn a_head_that_takes_too_long_ends_its_connection() {
-    let wald = Wald::serve(&fronting(Upstream::echoing().await, [", limits: { header_time: 100ms }", "", ""]));
+    let wald = Wald::serve(&fronting(
+        Upstream::echoing().await,
+        [", limits: { header_time: 100ms }", "", ""],
+    ));
     let mut client = wald.connect().await;
     client.send("GET / HTTP/1.1\r\nHo").await;
     client.closed().await;
@@ -47,24 +73,37 @@ async fn a_head_that_takes_too_long_ends_its_connection() {
 #[tokio::test]
 async fn a_connection_without_requests_ends_and_one_that_is_served_does_not() {
     let upstream = Upstream::listen().await;
-    let wald = Wald::serve(&fronting(upstream.address(), [", limits: { idle: 100ms, header_time: 100ms }", "", ""]));
+    let wald = Wald::serve(&fronting(
+        upstream.address(),
+        [", limits: { idle: 100ms, header_time: 100ms }", "", ""],
+    ));
     let mut served = wald.connect().await;
-    let mut connection = upstream.accept_after(&mut served, "GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    let mut connection = upstream
+        .accept_after(&mut served, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await;
     connection.answer().await;
     wald.connect().await.closed().await;
-    connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+    connection
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        .await;
     assert_eq!(served.answer().await.status(), 200);
     served.closed().await;
 }
 
 #[tokio::test]
 async fn connections_beyond_the_limit_are_shed_and_counted() {
-    let wald = Wald::serve(&fronting(Upstream::echoing().await, [", limits: { connections: 1 }", "", ""]));
+    let wald = Wald::serve(&fronting(
+        Upstream::echoing().await,
+        [", limits: { connections: 1 }", "", ""],
+    ));
     let mut first = wald.connect().await;
     first.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
     assert_eq!(first.answer().await.status(), 200);
     wald.connect().await.closed().await;
-    assert_eq!(wald.counters().await.limits.get("listener_connections"), Some(&1));
+    assert_eq!(
+        wald.counters().await.limits.get("listener_connections"),
+        Some(&1)
+    );
     first.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
     assert_eq!(first.answer().await.status(), 200);
 }
@@ -72,12 +111,22 @@ async fn connections_beyond_the_limit_are_shed_and_counted() {
 #[tokio::test]
 async fn an_upstream_gets_no_more_connections_than_its_limit() {
     let upstream = Upstream::listen().await;
-    let wald = Wald::serve(&fronting(upstream.address(), ["", ", limits: { connections: 1 }", ""]));
+    let wald = Wald::serve(&fronting(
+        upstream.address(),
+        ["", ", limits: { connections: 1 }", ""],
+    ));
     let mut first = wald.connect().await;
-    let mut connection = upstream.accept_after(&mut first, "GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    let mut connection = upstream
+        .accept_after(&mut first, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await;
     connection.answer().await;
     let shed = wald.ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
-    assert_eq!((shed.status(), shed.header("retry-after")), (503, Some("1")));
-    connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+    assert_eq!(
+        (shed.status(), shed.header("retry-after")),
+        (503, Some("1"))
+    );
+    connection
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        .await;
     assert_eq!(first.answer().await.status(), 200);
 }
