@@ -17,7 +17,6 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use policy::Policy;
@@ -27,11 +26,10 @@ use tokio::sync::{mpsc, watch};
 pub(crate) use phase::Phase;
 pub(crate) use worker::Worker;
 
-use crate::live::Live;
-use crate::referee::{self, Referee};
-use crate::store::Store;
-use crate::workers::{Ask, Workers};
-use crate::{admin, reload, store};
+use crate::referee;
+use crate::store::{Store, StoreError};
+use crate::workers::Workers;
+use crate::{admin, reload};
 use ending::Ending;
 use worker::Duty;
 
@@ -52,7 +50,7 @@ pub(crate) struct Stop(watch::Sender<bool>);
 pub(crate) enum StartError {
     /// The document, or a file that it names, cannot be used.
     #[error(transparent)]
-    Document(#[from] reload::PrepareError),
+    Document(#[from] reload::Rejected),
     /// A listener's address cannot be had.
     #[error("cannot listen on {address} for `{listener}`")]
     Listen {
@@ -65,7 +63,7 @@ pub(crate) enum StartError {
     },
     /// The store cannot be opened.
     #[error("cannot open the store")]
-    Store(#[from] store::OpenError),
+    Store(#[from] StoreError),
     /// The referee cannot resume what the store says.
     #[error("cannot resume the experiments")]
     Referee(#[from] referee::StartError),
@@ -108,34 +106,57 @@ impl Stop {
 /// # Errors
 /// When something that serving needs cannot be had. Nothing is served then.
 pub(crate) fn run(start: Start) -> Result<(), StartError> {
-    let first = reload::prepare(&start.document)?;
-    let policy = Arc::clone(&first.policy);
-    let (workers, mailboxes) = Workers::new(count(&policy));
+    let first = reload::prepare(&start.document, None)?;
+    let (workers, mailboxes) = Workers::new(count(&first.policy));
     // Sockets before the store: of two servers on one document, the second fails because of the address.
-    let sockets = Sockets::bind(&policy, mailboxes.len())?;
-    let store = Store::open(policy.store())?;
-    let (live, referee) = referee::start(store, first, workers)?;
+    let Sockets {
+        admin,
+        workers: sockets,
+    } = Sockets::bind(&first.policy, mailboxes.len())?;
+    let store = Store::open(first.policy.store())?;
+    let control = control().map_err(StartError::Thread)?;
+    let (live, referee, judging) = referee::start(store, first, workers.clone())?;
+    let (reload, reloading) = reload::start(start.document, referee.clone());
     let (phase, watched) = watch::channel(Phase::Serving);
+    control.spawn(judging);
+    control.spawn(reloading);
+    control.spawn(admin::serve(
+        admin,
+        referee.clone(),
+        workers,
+        reload,
+        watched.clone(),
+    ));
     let (drained, all_drained) = mpsc::channel(1);
-    let duty =
-        |(mailbox, sockets): (mpsc::Receiver<Ask>, Vec<(policy::Listener, TcpListener)>)| Duty {
-            live: live.clone(),
-            referee: referee.clone(),
-            mailbox,
-            sockets,
-            phase: watched.clone(),
-            drain: DRAIN,
-            drained: drained.clone(),
-        };
-    let duties = mailboxes.into_iter().zip(sockets.0).map(duty).collect();
+    let duty = |(mailbox, sockets)| Duty {
+        live: live.clone(),
+        referee: referee.clone(),
+        mailbox,
+        sockets,
+        phase: watched.clone(),
+        drain: DRAIN,
+        drained: drained.clone(),
+    };
+    let duties = mailboxes.into_iter().zip(sockets).map(duty).collect();
     drop(drained);
     let ending = Ending {
         stop: start.stop,
         phase,
         drained: all_drained.into(),
-        referee: referee.clone(),
+        referee,
     };
-    chassis::run(duties, ending).map_err(StartError::Thread)
+    let served = chassis::run(duties, ending).map_err(StartError::Thread);
+    control.shutdown_background();
+    served
+}
+
+/// Where everything runs that no request waits for.
+fn control() -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("control")
+        .enable_all()
+        .build()
 }
 
 /// As many workers as the document says, or as there are cores.
@@ -144,26 +165,46 @@ fn count(policy: &Policy) -> usize {
     policy.workers().unwrap_or_else(cores).get()
 }
 
-/// The sockets of each worker.
-struct Sockets(Vec<Vec<(policy::Listener, TcpListener)>>);
+/// Every address that is listened on.
+struct Sockets {
+    admin: TcpListener,
+    workers: Vec<Vec<(policy::Listener, TcpListener)>>,
+}
 
 impl Sockets {
     fn bind(policy: &Policy, workers: usize) -> Result<Self, StartError> {
         let mut sockets: Vec<_> = (0..workers).map(|_| Vec::new()).collect();
         for listener in policy.listeners() {
-            let bound = socket::bind(listener.address, workers);
-            let bound = bound.map_err(|source| StartError::Listen {
-                listener: listener.name.to_string(),
-                address: listener.address,
-                source,
-            })?;
-            if let Some(address) = bound.first().and_then(|socket| socket.local_addr().ok()) {
-                tracing::info!(listener = %listener.name, %address, "listening");
-            }
-            for (worker, socket) in sockets.iter_mut().zip(bound) {
+            let refused = refused(&listener.name, listener.address);
+            let shared = socket::shared(listener.address, workers).map_err(refused)?;
+            shared
+                .first()
+                .inspect(|socket| announce(&listener.name, socket));
+            for (worker, socket) in sockets.iter_mut().zip(shared) {
                 worker.push((listener.clone(), socket));
             }
         }
-        Ok(Self(sockets))
+        let admin = socket::alone(policy.admin()).map_err(refused("admin", policy.admin()))?;
+        announce("admin", &admin);
+        Ok(Self {
+            admin,
+            workers: sockets,
+        })
+    }
+}
+
+fn refused(listener: &str, address: SocketAddr) -> impl FnOnce(io::Error) -> StartError {
+    move |source| StartError::Listen {
+        listener: listener.to_owned(),
+        address,
+        source,
+    }
+}
+
+/// Says where a listener can be reached, which the document does not if it asks for port 0.
+fn announce(listener: &str, socket: &TcpListener) {
+    match socket.local_addr() {
+        Ok(address) => tracing::info!(listener, %address, "listening"),
+        Err(error) => tracing::warn!(listener, %error, "listening"),
     }
 }

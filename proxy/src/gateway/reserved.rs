@@ -46,6 +46,6 @@ pub(super) async fn answer(
 ) -> Result<Response<Content>, Refusal> {
     let body = collect(body, BODY_BYTES_MAX, BODY_TIME_MAX).await?;
     match resource {
-        Resource::Feedback => Ok(worker.feedback(body).await.map(Content::Whole)),
+        Resource::Feedback => Ok(worker.feedback(body).await?.map(Content::Whole)),
     }
 }

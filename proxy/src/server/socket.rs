@@ -10,9 +10,16 @@ use socket2::{Domain, Protocol, Socket, Type};
 const BACKLOG: i32 = 4096;
 
 /// `count` sockets on one address. Port 0 takes a free port, the same for all.
-pub(crate) fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
+pub(crate) fn shared(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
     let address = prove_free(address)?;
     (0..count).map(|_| listen(address)).collect()
+}
+
+/// The one socket on an address.
+pub(crate) fn alone(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = TcpListener::bind(address)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 /// Fails if anyone listens there. With `SO_REUSEPORT` alone a second process of the same user would silently
@@ -49,7 +56,7 @@ mod tests {
 
     #[test]
     fn all_workers_share_one_free_port() {
-        let sockets = bind("127.0.0.1:0".parse().unwrap(), 3).unwrap();
+        let sockets = shared("127.0.0.1:0".parse().unwrap(), 3).unwrap();
         let ports: Vec<u16> = sockets
             .iter()
             .map(|socket| socket.local_addr().unwrap().port())
@@ -63,8 +70,8 @@ mod tests {
 
     #[test]
     fn an_address_in_use_is_refused_even_if_its_owner_shares_it() {
-        let first = bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
-        let error = bind(first[0].local_addr().unwrap(), 2).unwrap_err();
+        let first = shared("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        let error = shared(first[0].local_addr().unwrap(), 2).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     }
 }

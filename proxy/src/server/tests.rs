@@ -1,6 +1,7 @@
 //! A worker on its own thread and real sockets around it: clients and upstreams that say exactly the bytes
 //! that a test wants, well-formed or not.
 
+mod ending;
 mod experiments;
 mod forwarding;
 mod inference;
@@ -19,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
 use super::Phase;
-use super::socket::bind;
+use super::socket::shared;
 use super::worker::{Duty, work};
 use crate::live::{Live, Snapshot};
 use crate::referee::Referee;
@@ -43,7 +44,7 @@ impl Wald {
         let live = Live::new(snapshot(document));
         let policy = Arc::clone(&live.load().policy);
         let listener = policy.listeners().first().unwrap().clone();
-        let socket = bind(listener.address, 1).unwrap().remove(0);
+        let socket = shared(listener.address, 1).unwrap().remove(0);
         let address = socket.local_addr().unwrap();
         let (workers, mut mailboxes) = Workers::new(1);
         let (phase, watched) = watch::channel(Phase::Serving);

@@ -178,7 +178,7 @@ impl Worker {
     }
 
     /// Hands feedback to the referee.
-    pub(crate) async fn feedback(&self, body: Bytes) -> Response<Bytes> {
+    pub(crate) async fn feedback(&self, body: Bytes) -> Result<Response<Bytes>, Refusal> {
         feedback::respond(&self.referee, body).await
     }
 

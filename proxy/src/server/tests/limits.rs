@@ -130,3 +130,49 @@ async fn an_upstream_gets_no_more_connections_than_its_limit() {
         .await;
     assert_eq!(first.answer().await.status(), 200);
 }
+
+#[tokio::test]
+async fn an_upstream_connection_without_work_is_closed_after_its_idle_time() {
+    let upstream = Upstream::listen().await;
+    let wald = Wald::serve(&fronting(
+        upstream.address(),
+        ["", ", timeouts: { idle: 100ms }", ""],
+    ));
+    let mut client = wald.connect().await;
+    let mut connection = upstream
+        .accept_after(&mut client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await;
+    connection.answer().await;
+    connection
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        .await;
+    assert_eq!(client.answer().await.status(), 200);
+    connection.closed().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_falls_silent_is_cut_off() {
+    let upstream = Upstream::listen().await;
+    let wald = Wald::serve(&fronting(
+        upstream.address(),
+        ["", ", timeouts: { response: 100ms }", ""],
+    ));
+    let mut client = wald.connect().await;
+    let mut connection = upstream
+        .accept_after(&mut client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await;
+    connection.answer().await;
+    connection
+        .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+        .await;
+    let mut heard = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut client.0, &mut heard)
+        .await
+        .unwrap();
+    assert!(
+        heard.ends_with(b"1\r\na\r\n"),
+        "{}",
+        String::from_utf8_lossy(&heard)
+    );
+    connection.closed().await;
+}
