@@ -99,3 +99,13 @@ fn told_apart_by_header(bencher: Bencher<'_, '_>, count: usize) {
         &tenant,
     );
 }
+
+/// Expressions are filed by what their matches begin with; without that, all would be tried.
+#[divan::bench(args = SIZES)]
+fn told_apart_by_regex(bencher: Bencher<'_, '_>, count: usize) {
+    let policy = policy(count, |id| {
+        format!("{{ path: {{ regex: /v2/models/model-{id}/.* }} }}")
+    });
+    let path = format!("/v2/models/model-{}/infer", count - 1);
+    measure(bencher, &policy, "models.test:8080", &path, "bank");
+}

@@ -15,19 +15,14 @@ pub struct Explanation {
     /// Whether the request would be served.
     pub outcome: Answer,
     /// The route that it takes.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
     /// The code with which it would be refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// The experiment that picks what serves it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub experiment: Option<String>,
     /// The arm that was picked.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub arm: Option<String>,
     /// What serves it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
     /// What gets a copy of it.
     pub shadows: Vec<String>,

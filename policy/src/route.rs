@@ -1,5 +1,6 @@
 //! Which route a request takes: the first one in the document that matches it.
 
+mod expression;
 mod pattern;
 mod table;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 use config::Code;
 use http::{HeaderMap, Method};
 
+pub(crate) use expression::Expression;
 pub(crate) use pattern::{
     HeaderPattern, Mismatch, PathPattern, Pattern, ValuePattern, parts_words,
 };

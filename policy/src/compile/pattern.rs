@@ -6,15 +6,11 @@ use config::document::{Match, PathMatch, ValueMatch};
 use config::{Path, code};
 use http::Method;
 use http::header::{HeaderName, HeaderValue};
-use regex::{Regex, RegexBuilder};
 
 use super::{Report, Scope};
 use crate::host::Host;
-use crate::route::{HeaderPattern, PathPattern, Pattern, ValuePattern, parts_words};
+use crate::route::{Expression, HeaderPattern, PathPattern, Pattern, ValuePattern, parts_words};
 use crate::{ListenerId, path as request_path};
-
-/// The most memory that one compiled regular expression may take.
-const REGEX_BYTES_MAX: usize = 1 << 20;
 
 /// The pattern of a route without `match`.
 pub(super) fn all() -> Pattern {
@@ -117,7 +113,7 @@ fn path(report: &mut Report<'_>, path: &Path, written: &PathMatch) -> Option<Pat
             ))
         }
         PathMatch::Regex(regex) => {
-            anchored(report, &path.field("regex"), regex).map(PathPattern::Regex)
+            expression(report, &path.field("regex"), regex).map(PathPattern::Regex)
         }
     }
 }
@@ -141,19 +137,14 @@ fn normal(report: &mut Report<'_>, path: &Path, written: &str) -> Option<String>
     None
 }
 
-fn anchored(report: &mut Report<'_>, path: &Path, written: &str) -> Option<Regex> {
-    // Compiled alone first: `a)(b` is no expression, though it would be one between brackets.
-    let limited = |regex: &str| RegexBuilder::new(regex).size_limit(REGEX_BYTES_MAX).build();
-    match limited(written).and_then(|_| limited(&format!(r"\A(?:{written})\z"))) {
-        Ok(regex) => Some(regex),
-        Err(error) => {
-            let message =
-                format!("{written:?} is not a regular expression that Wald can use: {error}");
-            let remedy = "see https://docs.rs/regex/latest/regex/#syntax; `/v[12]/.*` is one";
-            report.error(code::BAD_MATCH, path, message, remedy);
-            None
-        }
+fn expression(report: &mut Report<'_>, path: &Path, written: &str) -> Option<Expression> {
+    let expression = Expression::new(written);
+    if let Err(error) = &expression {
+        let message = format!("{written:?} is not a regular expression that Wald can use: {error}");
+        let remedy = "see https://docs.rs/regex/latest/regex/#syntax; `/v[12]/.*` is one";
+        report.error(code::BAD_MATCH, path, message, remedy);
     }
+    expression.ok()
 }
 
 fn headers(

@@ -85,3 +85,24 @@ fn method_and_host_are_reasons_too() {
     ];
     assert_eq!(found.why.get(..2), Some(&why.map(str::to_owned)[..]));
 }
+
+#[test]
+fn an_explanation_in_json_has_every_field_whatever_happens() {
+    let denied = explain(&Method::GET, "/v2/models/digits", &[]);
+    let json = serde_json::to_value(&denied).expect("an explanation is JSON");
+    let fields = json.as_object().expect("an object");
+    for field in [
+        "outcome",
+        "route",
+        "code",
+        "experiment",
+        "arm",
+        "backend",
+        "shadows",
+        "why",
+    ] {
+        assert!(fields.contains_key(field), "{field} is missing");
+    }
+    assert_eq!(json["outcome"], "deny");
+    assert!(json["backend"].is_null());
+}

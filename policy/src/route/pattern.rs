@@ -2,9 +2,8 @@
 
 use http::Method;
 use http::header::{HeaderMap, HeaderName};
-use regex::Regex;
 
-use super::Subject;
+use super::{Expression, Subject};
 use crate::ListenerId;
 use crate::host::Host;
 
@@ -87,8 +86,7 @@ pub(crate) enum PathPattern {
     /// `/v2/models/fraud/infer`, not `/v2/models/fraudulent` (`PathPrefix` of the Kubernetes
     /// Gateway API). Kept without a final slash, so `/` is the empty text.
     Prefix(Box<str>),
-    /// Matches the whole path: made with an anchor at each end.
-    Regex(Regex),
+    Regex(Expression),
 }
 
 impl PathPattern {
@@ -97,7 +95,7 @@ impl PathPattern {
             Self::Any => true,
             Self::Exact(exact) => **exact == *path,
             Self::Prefix(prefix) => is_below(path, prefix),
-            Self::Regex(regex) => regex.is_match(path),
+            Self::Regex(expression) => expression.is_match(path),
         }
     }
 

@@ -1,3 +1,4 @@
+use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Method};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -5,11 +6,21 @@ use proptest::sample::{select, subsequence};
 use super::*;
 use crate::ListenerId;
 use crate::host;
+use crate::route::{Expression, HeaderPattern, ValuePattern};
 
 /// Few words, so that random tables and requests meet.
 const SEGMENTS: [&str; 4] = ["a", "b", "ab", ""];
 const HOSTS: [&str; 6] = ["a.test", "b.a.test", "test", "x.b.a.test", "A.test:80", ""];
 const HEADERS: [&str; 2] = ["x-one", "x-two"];
+const EXPRESSIONS: [&str; 7] = [
+    "/a.*",
+    "/.*b",
+    "/a/b/?.*",
+    "/(a|ab)/[a-z]*",
+    "(?i)/A/b",
+    "/a/b|/b",
+    "(?:/ab)+/?",
+];
 const VALUES: [&str; 3] = ["p", "pq", "q"];
 
 fn path() -> impl Strategy<Value = String> {
@@ -22,8 +33,8 @@ fn path_pattern() -> impl Strategy<Value = PathPattern> {
         Just(PathPattern::Any),
         path().prop_map(|path| PathPattern::Exact(path.into())),
         path().prop_map(|path| PathPattern::Prefix(path.trim_end_matches('/').into())),
-        select(&["^(?:/a.*)$", "^(?:/.*b)$"][..])
-            .prop_map(|regex| PathPattern::Regex(regex::Regex::new(regex).expect("a regex"))),
+        select(&EXPRESSIONS[..])
+            .prop_map(|regex| PathPattern::Regex(Expression::new(regex).expect("a regex"))),
     ]
 }
 
