@@ -86,8 +86,15 @@ mod tests {
     #[test]
     fn every_verb_shows_examples() {
         for verb in Cli::command().get_subcommands() {
-            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.starts_with("Examples:"), "{} has no examples", verb.get_name());
+            let help = verb
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                help.starts_with("Examples:"),
+                "{} has no examples",
+                verb.get_name()
+            );
         }
     }
 }

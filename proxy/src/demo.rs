@@ -68,7 +68,9 @@ pub(crate) fn demo(args: &Args) -> Result<Exit, Failure> {
     let view = View::new();
     view.say(&folder.describe());
     let host = Host::start(&folder)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let exit = runtime.block_on(play(args, &folder, &host, &view));
     // What the server says about its end explains an earlier failure, so it goes first.
     host.stop()?;
@@ -79,7 +81,11 @@ pub(crate) fn demo(args: &Args) -> Result<Exit, Failure> {
 async fn play(args: &Args, folder: &Folder, host: &Host, view: &View) -> Result<Exit, Failure> {
     let ports = folder.ports();
     host.ready(ports).await?;
-    view.say(&format!("dashboard: http://{}/   traffic: http://{}/", ports.admin(), ports.edge()));
+    view.say(&format!(
+        "dashboard: http://{}/   traffic: http://{}/",
+        ports.admin(),
+        ports.edge()
+    ));
     let replay = Replay::start(ports, args.seed, args.fast)?;
     let ended = watch::until_decided(ports, view, &replay, DECIDE_WITHIN).await;
     let summary = Summary::new(args.seed, ended.experiments());
@@ -90,9 +96,16 @@ async fn play(args: &Args, folder: &Folder, host: &Host, view: &View) -> Result<
         replay.stop().await;
         output::json(&summary)?;
     } else if !matches!(ended, Ended::Interrupted(_)) {
-        view.say(&format!("still serving: http://{}/ shows more; Ctrl-C stops", ports.admin()));
+        view.say(&format!(
+            "still serving: http://{}/ shows more; Ctrl-C stops",
+            ports.admin()
+        ));
         watch::until_interrupted(ports, view, &replay).await;
         replay.stop().await;
     }
-    Ok(if summary.decided() { Exit::Done } else { Exit::Failed })
+    Ok(if summary.decided() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }

@@ -36,20 +36,36 @@ struct Report {
 pub(crate) fn check(args: &Args) -> Result<Exit, Failure> {
     let source = Source::open(&args.document.config)?;
     let report = match source.compile() {
-        Ok(compiled) => Report { checks: all(&source, &compiled.policy)? },
+        Ok(compiled) => Report {
+            checks: all(&source, &compiled.policy)?,
+        },
         Err(refused) => {
             problems::complain(&refused, &source);
             let remedy = "mend what `wald validate` lists";
             let count = format!("{} problems", refused.len());
-            Report { checks: vec![Finding::failed(source.subject(), count, remedy)] }
+            Report {
+                checks: vec![Finding::failed(source.subject(), count, remedy)],
+            }
         }
     };
     args.output.write(&report, Report::page)?;
-    Ok(if report.checks.iter().any(|finding| finding.mark == Mark::Failed) { Exit::Failed } else { Exit::Done })
+    Ok(
+        if report
+            .checks
+            .iter()
+            .any(|finding| finding.mark == Mark::Failed)
+        {
+            Exit::Failed
+        } else {
+            Exit::Done
+        },
+    )
 }
 
 fn all(source: &Source, policy: &Policy) -> Result<Vec<Finding>, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let mut checks = vec![document(source, policy)];
     checks.extend(policy.models().iter().map(files::model));
     checks.push(files::store(policy.store()));
@@ -60,7 +76,11 @@ fn all(source: &Source, policy: &Policy) -> Result<Vec<Finding>, Failure> {
 fn document(source: &Source, policy: &Policy) -> Finding {
     match policy.warnings().len() {
         0 => Finding::fine(source.subject(), "no problems"),
-        count => Finding::doubtful(source.subject(), format!("{count} warnings"), "read what `wald validate` lists"),
+        count => Finding::doubtful(
+            source.subject(),
+            format!("{count} warnings"),
+            "read what `wald validate` lists",
+        ),
     }
 }
 

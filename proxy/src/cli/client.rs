@@ -23,7 +23,10 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
     #[error("cannot connect to {authority}")]
-    Connect { authority: String, source: io::Error },
+    Connect {
+        authority: String,
+        source: io::Error,
+    },
     #[error("no answer within {} s", PATIENCE.as_secs())]
     TimedOut,
     #[error("the connection broke")]
@@ -35,7 +38,10 @@ pub(crate) enum ClientError {
     #[error("not a valid path or header")]
     Malformed(#[from] http::Error),
     #[error("answered {status}{}", detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default())]
-    Refused { status: StatusCode, detail: Option<String> },
+    Refused {
+        status: StatusCode,
+        detail: Option<String>,
+    },
     #[error("the answer is not the JSON that was expected")]
     Json(#[from] serde_json::Error),
 }
@@ -57,23 +63,36 @@ pub(crate) struct Answer {
 impl Connection {
     /// Connects to `authority`, a host and port.
     pub(crate) async fn open(authority: &str) -> Result<Self, ClientError> {
-        let refused = |source| ClientError::Connect { authority: authority.to_owned(), source };
-        let stream = in_time(TcpStream::connect(authority)).await?.map_err(refused)?;
+        let refused = |source| ClientError::Connect {
+            authority: authority.to_owned(),
+            source,
+        };
+        let stream = in_time(TcpStream::connect(authority))
+            .await?
+            .map_err(refused)?;
         stream.set_nodelay(true).map_err(refused)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // Ends by itself when the sender is dropped; an error reaches whoever waits for the answer.
         tokio::spawn(async move { connection.await.ok() });
-        Ok(Self { sender, authority: authority.to_owned() })
+        Ok(Self {
+            sender,
+            authority: authority.to_owned(),
+        })
     }
 
     /// Gets `path` and reads the JSON in the answer.
     pub(crate) async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, ClientError> {
-        self.send(Method::GET, path, &[], Bytes::new()).await?.json()
+        self.send(Method::GET, path, &[], Bytes::new())
+            .await?
+            .json()
     }
 
     /// Gets `path` for its status alone.
     pub(crate) async fn status(&mut self, path: &str) -> Result<StatusCode, ClientError> {
-        Ok(self.send(Method::GET, path, &[], Bytes::new()).await?.status)
+        Ok(self
+            .send(Method::GET, path, &[], Bytes::new())
+            .await?
+            .status)
     }
 
     /// Posts JSON to `path`.
@@ -93,7 +112,10 @@ impl Connection {
         headers: &[(HeaderName, HeaderValue)],
         body: Bytes,
     ) -> Result<Answer, ClientError> {
-        let mut request = Request::builder().method(method).uri(path).header(header::HOST, &self.authority);
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, &self.authority);
         if !body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
@@ -106,10 +128,21 @@ impl Connection {
     async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
         self.sender.ready().await?;
         let (head, body) = self.sender.send_request(request).await?.into_parts();
-        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|broken| {
-            if broken.is::<LengthLimitError>() { ClientError::TooLong } else { ClientError::BrokenOff(broken) }
-        })?;
-        Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
+        let body = Limited::new(body, ANSWER_BYTES_MAX)
+            .collect()
+            .await
+            .map_err(|broken| {
+                if broken.is::<LengthLimitError>() {
+                    ClientError::TooLong
+                } else {
+                    ClientError::BrokenOff(broken)
+                }
+            })?;
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body: body.to_bytes(),
+        })
     }
 }
 
@@ -117,7 +150,10 @@ impl Answer {
     /// The JSON of a successful answer.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         if !self.status.is_success() {
-            return Err(ClientError::Refused { status: self.status, detail: self.detail() });
+            return Err(ClientError::Refused {
+                status: self.status,
+                detail: self.detail(),
+            });
         }
         Ok(serde_json::from_slice(&self.body)?)
     }
@@ -125,11 +161,16 @@ impl Answer {
     /// What a problem document says beyond its status.
     fn detail(&self) -> Option<String> {
         let problem: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
-        let said = problem.get("detail").or_else(|| problem.get("title"))?.as_str()?;
+        let said = problem
+            .get("detail")
+            .or_else(|| problem.get("title"))?
+            .as_str()?;
         Some(said.to_owned())
     }
 }
 
 async fn in_time<T>(answer: impl Future<Output = T>) -> Result<T, ClientError> {
-    tokio::time::timeout(PATIENCE, answer).await.map_err(|_| ClientError::TimedOut)
+    tokio::time::timeout(PATIENCE, answer)
+        .await
+        .map_err(|_| ClientError::TimedOut)
 }

@@ -24,9 +24,14 @@ pub(crate) struct Compiled {
 impl Source {
     /// Reads the text of the document at `path`.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let text = fs::read_to_string(path)
-            .map_err(|source| Failure::Document { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), text })
+        let text = fs::read_to_string(path).map_err(|source| Failure::Document {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            text,
+        })
     }
 
     /// Compiles it, with variables from the environment and paths from the document's folder.
@@ -64,10 +69,21 @@ mod tests {
     }
 
     fn yaml_files(folder: &Path) -> Vec<PathBuf> {
-        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let entries = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
         entries
-            .flat_map(|path| if path.is_dir() { yaml_files(&path) } else { vec![path] })
-            .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+            .flat_map(|path| {
+                if path.is_dir() {
+                    yaml_files(&path)
+                } else {
+                    vec![path]
+                }
+            })
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "yaml")
+            })
             .collect()
     }
 }

@@ -55,11 +55,19 @@ pub(crate) enum Failure {
     #[error("cannot write the result as JSON")]
     Json(#[from] serde_json::Error),
     /// The admin address did not answer, or not as expected.
-    #[error("cannot ask the wald at {admin} (is it running? its address is set with --admin or WALD_ADMIN)")]
+    #[error(
+        "cannot ask the wald at {admin} (is it running? its address is set with --admin or WALD_ADMIN)"
+    )]
     Admin { admin: String, source: ClientError },
     /// The admin API has its reasons.
     #[error("the running wald refuses")]
     Refused(#[source] ClientError),
+    /// There is nothing to look into.
+    #[error("the document names no store, so nothing is recorded")]
+    NoStore,
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
     /// The server could not start, or ended badly.
     #[error("cannot serve")]
     Server(#[from] crate::server::StartError),

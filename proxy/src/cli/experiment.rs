@@ -44,7 +44,12 @@ enum Verb {
 #[derive(Debug, clap::Args)]
 struct Asked {
     /// Admin address of the running wald
-    #[arg(long, env = "WALD_ADMIN", value_name = "HOST:PORT", default_value = "127.0.0.1:9901")]
+    #[arg(
+        long,
+        env = "WALD_ADMIN",
+        value_name = "HOST:PORT",
+        default_value = "127.0.0.1:9901"
+    )]
     admin: String,
     #[command(flatten)]
     output: Output,
@@ -65,14 +70,22 @@ pub(crate) fn experiment(args: &Args) -> Result<Exit, Failure> {
 
 impl Asked {
     fn get(&self, path: &str) -> Result<Value, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let answer = runtime.block_on(async { Connection::open(&self.admin).await?.get(path).await });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let answer =
+            runtime.block_on(async { Connection::open(&self.admin).await?.get(path).await });
         answer.map_err(|source| self.failure(source))
     }
 
     /// Programs get the answer as the API gave it, people get what they read it for.
-    fn write<T: serde::de::DeserializeOwned>(&self, answer: &Value, human: fn(&T) -> String) -> Result<Exit, Failure> {
-        let parsed = T::deserialize(answer).map_err(|unexpected| self.failure(unexpected.into()))?;
+    fn write<T: serde::de::DeserializeOwned>(
+        &self,
+        answer: &Value,
+        human: fn(&T) -> String,
+    ) -> Result<Exit, Failure> {
+        let parsed =
+            T::deserialize(answer).map_err(|unexpected| self.failure(unexpected.into()))?;
         self.output.write(answer, |_| human(&parsed))?;
         Ok(Exit::Done)
     }
@@ -80,7 +93,10 @@ impl Asked {
     fn failure(&self, source: ClientError) -> Failure {
         match source {
             ClientError::Refused { .. } => Failure::Refused(source),
-            _ => Failure::Admin { admin: self.admin.clone(), source },
+            _ => Failure::Admin {
+                admin: self.admin.clone(),
+                source,
+            },
         }
     }
 }

@@ -87,7 +87,11 @@ impl Args {
         if let Err(refusal) = gateway::normalise(&mut head) {
             return Ok(Row::refused(&refusal));
         }
-        let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let host = head
+            .headers
+            .get(HOST)
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or_default();
         let request = Request {
             listener: listener.id,
             host,
@@ -95,12 +99,19 @@ impl Args {
             method: &head.method,
             headers: &head.headers,
         };
-        let stages: Vec<Stage> = policy.experiments().iter().map(|_| Stage::first(1)).collect();
+        let stages: Vec<Stage> = policy
+            .experiments()
+            .iter()
+            .map(|_| Stage::first(1))
+            .collect();
         // The same chance each time: who asks twice wants the same answer.
         let explanation = policy.explain(&request, Caller::anonymous(), &stages, 0);
         let mut row = Row::of(explanation);
         if let (Some(path), Ok(route)) = (&self.body, policy.route(&request)) {
-            row.weigh(body_bytes(path)?, route.body_bytes.unwrap_or(listener.limits.body_bytes));
+            row.weigh(
+                body_bytes(path)?,
+                route.body_bytes.unwrap_or(listener.limits.body_bytes),
+            );
         }
         Ok(row)
     }
@@ -111,29 +122,41 @@ impl Args {
             Some(name) => listeners.find(|listener| *listener.name == **name),
             None => listeners.next(),
         };
-        found.ok_or_else(|| Failure::NoListener { asked: self.listener.clone().unwrap_or_default() })
+        found.ok_or_else(|| Failure::NoListener {
+            asked: self.listener.clone().unwrap_or_default(),
+        })
     }
 
     fn head(&self) -> Result<request::Parts, Failure> {
-        let mut request = http::Request::builder().method(&self.method).uri(&self.path);
+        let mut request = http::Request::builder()
+            .method(&self.method)
+            .uri(&self.path);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
         let (mut head, ()) = request.body(())?.into_parts();
         if !head.headers.contains_key(HOST) {
-            head.headers.insert(HOST, HeaderValue::from_str(&self.host).map_err(http::Error::from)?);
+            head.headers.insert(
+                HOST,
+                HeaderValue::from_str(&self.host).map_err(http::Error::from)?,
+            );
         }
         Ok(head)
     }
 }
 
 fn body_bytes(path: &Path) -> Result<u64, Failure> {
-    let found = fs::metadata(path).map_err(|source| Failure::Body { path: path.to_owned(), source })?;
+    let found = fs::metadata(path).map_err(|source| Failure::Body {
+        path: path.to_owned(),
+        source,
+    })?;
     Ok(found.len())
 }
 
 fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let (name, value) = text.split_once(':').ok_or("no colon between name and value")?;
+    let (name, value) = text
+        .split_once(':')
+        .ok_or("no colon between name and value")?;
     let name = HeaderName::try_from(name.trim()).map_err(|bad| bad.to_string())?;
     let value = HeaderValue::try_from(value.trim()).map_err(|bad| bad.to_string())?;
     Ok((name, value))
@@ -141,8 +164,27 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
 
 impl Row {
     fn of(explanation: Explanation) -> Self {
-        let Explanation { outcome, route, code, experiment, arm, backend, shadows, why, .. } = explanation;
-        Self { outcome, route, code, experiment, arm, backend, shadows, why }
+        let Explanation {
+            outcome,
+            route,
+            code,
+            experiment,
+            arm,
+            backend,
+            shadows,
+            why,
+            ..
+        } = explanation;
+        Self {
+            outcome,
+            route,
+            code,
+            experiment,
+            arm,
+            backend,
+            shadows,
+            why,
+        }
     }
 
     /// A request that is refused before any route is asked.
@@ -150,7 +192,7 @@ impl Row {
         Self {
             outcome: Answer::Deny,
             route: None,
-            code: Some(refusal.code().to_string()),
+            code: Some(refusal.kind().code.to_string()),
             experiment: None,
             arm: None,
             backend: None,
@@ -165,13 +207,15 @@ impl Row {
             return;
         }
         if bytes <= limit {
-            self.why.push(format!("the body has {bytes} bytes of at most {limit}"));
+            self.why
+                .push(format!("the body has {bytes} bytes of at most {limit}"));
             return;
         }
         let refusal = Refusal::BodyTooLarge { limit };
         self.outcome = Answer::Deny;
-        self.code = Some(refusal.code().to_string());
-        self.why.push(format!("the body has {bytes} bytes: {refusal}"));
+        self.code = Some(refusal.kind().code.to_string());
+        self.why
+            .push(format!("the body has {bytes} bytes: {refusal}"));
     }
 
     fn page(&self) -> String {
@@ -180,7 +224,11 @@ impl Row {
             Answer::Deny => "denied",
             Answer::NoRoute => "no route",
         };
-        let code = self.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
+        let code = self
+            .code
+            .as_ref()
+            .map(|code| format!(" ({code})"))
+            .unwrap_or_default();
         let mut page = format!("{verdict}{code}\n");
         let facts = [
             ("route", &self.route),
@@ -194,6 +242,8 @@ impl Row {
             }
         }
         page += "why\n";
-        self.why.iter().fold(page, |page, reason| page + &format!("  - {reason}\n"))
+        self.why
+            .iter()
+            .fold(page, |page, reason| page + &format!("  - {reason}\n"))
     }
 }

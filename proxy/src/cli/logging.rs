@@ -24,7 +24,11 @@ pub(crate) enum Sink {
 /// Starts logging as `telemetry.log` of the document asks.
 pub(crate) fn start(log: Option<&Log>, sink: Sink) {
     let terminal = matches!(sink, Sink::Stderr) && io::stderr().is_terminal();
-    let usual = if terminal { LogFormat::Text } else { LogFormat::Json };
+    let usual = if terminal {
+        LogFormat::Text
+    } else {
+        LogFormat::Json
+    };
     let writer = match sink {
         Sink::Stderr => BoxMakeWriter::new(io::stderr),
         Sink::File(file) => BoxMakeWriter::new(Mutex::new(file)),
@@ -33,9 +37,13 @@ pub(crate) fn start(log: Option<&Log>, sink: Sink) {
         .with_env_filter(filter(log.and_then(|log| log.level.as_deref())))
         .with_writer(writer)
         .with_ansi(terminal);
-    let format = log.and_then(|log| log.format).unwrap_or(usual);
+    let format = log.and_then(|log| log.format.clone()).unwrap_or(usual);
     let started = match format {
-        LogFormat::Json => events.json().flatten_event(true).with_current_span(false).try_init(),
+        LogFormat::Json => events
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .try_init(),
         LogFormat::Text => events.try_init(),
     };
     // Only a test that runs two servers in one process gets here twice; the first sink stays.
@@ -43,6 +51,7 @@ pub(crate) fn start(log: Option<&Log>, sink: Sink) {
 }
 
 fn filter(level: Option<&str>) -> EnvFilter {
-    EnvFilter::try_from_env(VARIABLE)
-        .unwrap_or_else(|_| EnvFilter::try_new(level.unwrap_or(LEVEL)).unwrap_or_else(|_| EnvFilter::new(LEVEL)))
+    EnvFilter::try_from_env(VARIABLE).unwrap_or_else(|_| {
+        EnvFilter::try_new(level.unwrap_or(LEVEL)).unwrap_or_else(|_| EnvFilter::new(LEVEL))
+    })
 }

@@ -24,13 +24,23 @@ pub(crate) enum Format {
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Output {
     /// How to write the result
-    #[arg(short = 'o', long = "output", value_name = "FORMAT", value_enum, default_value_t)]
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t
+    )]
     pub(crate) format: Format,
 }
 
 impl Output {
     /// Writes `result` as asked: through `human` for people, as JSON for programs.
-    pub(crate) fn write<T: Serialize>(self, result: &T, human: impl Fn(&T) -> String) -> Result<(), Failure> {
+    pub(crate) fn write<T: Serialize>(
+        self,
+        result: &T,
+        human: impl Fn(&T) -> String,
+    ) -> Result<(), Failure> {
         match self.format {
             Format::Human => text(&human(result)),
             Format::Json => json(result),

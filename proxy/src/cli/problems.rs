@@ -4,7 +4,9 @@ use std::fmt;
 use std::io::{self, IsTerminal};
 
 use config::{Place, Problem, Problems, Severity};
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
+};
 use serde::Serialize;
 
 use super::document::Source;
@@ -40,12 +42,16 @@ pub(crate) fn listing(problems: &Problems) -> Listing {
         message: problem.message.clone(),
         remedy: problem.remedy.clone(),
     };
-    Listing { problems: problems.iter().map(row).collect() }
+    Listing {
+        problems: problems.iter().map(row).collect(),
+    }
 }
 
 /// `problems` for people: each with its line, a caret under it and its remedy.
 pub(crate) fn render(problems: &Problems, source: &Source, theme: GraphicalTheme) -> String {
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_links(false);
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(WIDTH)
+        .with_links(false);
     let mut text = String::new();
     for problem in problems.iter() {
         let shown = Shown::new(problem, source);
@@ -60,7 +66,11 @@ pub(crate) fn render(problems: &Problems, source: &Source, theme: GraphicalTheme
 /// Colours when standard output is a terminal that wants them.
 pub(crate) fn theme(stream: &impl IsTerminal) -> GraphicalTheme {
     let plain = !stream.is_terminal() || std::env::var_os("NO_COLOR").is_some();
-    if plain { GraphicalTheme::unicode_nocolor() } else { GraphicalTheme::unicode() }
+    if plain {
+        GraphicalTheme::unicode_nocolor()
+    } else {
+        GraphicalTheme::unicode()
+    }
 }
 
 /// Tells people on standard error what is wrong with the document they asked to be served.
@@ -69,9 +79,17 @@ pub(crate) fn complain(problems: &Problems, source: &Source) {
 }
 
 fn tally(problems: &Problems, source: &Source) -> String {
-    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+    let errors = problems
+        .iter()
+        .filter(|problem| problem.severity == Severity::Error)
+        .count();
     let warnings = problems.iter().count() - errors;
-    format!("{}: {}, {}\n", source.path.display(), count(errors, "error"), count(warnings, "warning"))
+    format!(
+        "{}: {}, {}\n",
+        source.path.display(),
+        count(errors, "error"),
+        count(warnings, "warning")
+    )
 }
 
 fn count(number: usize, noun: &str) -> String {
@@ -99,7 +117,12 @@ impl<'a> Shown<'a> {
     fn new(problem: &'a Problem, source: &Source) -> Self {
         let (offset, length) = span(&source.text, problem.place);
         let text = NamedSource::new(source.path.display().to_string(), source.text.clone());
-        Self { problem, text, offset, length }
+        Self {
+            problem,
+            text,
+            offset,
+            length,
+        }
     }
 }
 
@@ -134,25 +157,37 @@ impl Diagnostic for Shown<'_> {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let path = self.problem.path.to_string();
         let label = (!path.is_empty()).then_some(path);
-        Some(Box::new(std::iter::once(LabeledSpan::new(label, self.offset, self.length))))
+        Some(Box::new(std::iter::once(LabeledSpan::new(
+            label,
+            self.offset,
+            self.length,
+        ))))
     }
 }
 
 /// Where the word at a one-based line and column starts, in bytes, and how long it is.
 fn span(text: &str, place: Place) -> (usize, usize) {
-    let (line, column) = (place.line.saturating_sub(1) as usize, place.column.saturating_sub(1) as usize);
+    let (line, column) = (
+        place.line.saturating_sub(1) as usize,
+        place.column.saturating_sub(1) as usize,
+    );
     let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
     let rest = text.get(start..).unwrap_or_default();
-    let indent = rest.char_indices().nth(column).map_or(0, |(index, _)| index);
+    let indent = rest
+        .char_indices()
+        .nth(column)
+        .map_or(0, |(index, _)| index);
     let word = rest.get(indent..).unwrap_or_default();
-    let length = word.find([' ', '\t', '\r', '\n', ',', ':', ']', '}', '#']).unwrap_or(word.len());
+    let length = word
+        .find([' ', '\t', '\r', '\n', ',', ':', ']', '}', '#'])
+        .unwrap_or(word.len());
     (start + indent, length.clamp(1, word.len().max(1)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    
+
     #[test]
     fn the_span_is_the_word_at_the_place() {
         let text = "version: wald/v1\nlisteners:\n  - nane: edge\n";
@@ -163,7 +198,13 @@ mod tests {
     #[test]
     fn the_span_counts_characters_and_not_bytes() {
         let text = "{ größe: 1, näme: x }";
-        let (start, length) = span(text, Place { line: 1, column: 13 });
+        let (start, length) = span(
+            text,
+            Place {
+                line: 1,
+                column: 13,
+            },
+        );
         assert_eq!(text.get(start..start + length), Some("näme"));
     }
 

@@ -31,7 +31,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if compiled.policy.warnings().iter().next().is_some() {
         problems::complain(compiled.policy.warnings(), &source);
     }
-    let log = compiled.document.telemetry.as_ref().and_then(|telemetry| telemetry.log.as_ref());
+    let log = compiled
+        .document
+        .telemetry
+        .as_ref()
+        .and_then(|telemetry| telemetry.log.as_ref());
     logging::start(log, logging::Sink::Stderr);
     server::run(server::Start::new(source.path))?;
     Ok(Exit::Done)

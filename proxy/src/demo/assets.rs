@@ -8,7 +8,16 @@ pub(super) const TRAFFIC: &str = include_str!("../../../config/examples/digits/t
 
 /// The models that the document names, by file name.
 pub(super) const MODELS: [(&str, &[u8]); 3] = [
-    ("baseline.onnx", include_bytes!("../../../config/examples/digits/baseline.onnx")),
-    ("better.onnx", include_bytes!("../../../config/examples/digits/better.onnx")),
-    ("worse.onnx", include_bytes!("../../../config/examples/digits/worse.onnx")),
+    (
+        "baseline.onnx",
+        include_bytes!("../../../config/examples/digits/baseline.onnx"),
+    ),
+    (
+        "better.onnx",
+        include_bytes!("../../../config/examples/digits/better.onnx"),
+    ),
+    (
+        "worse.onnx",
+        include_bytes!("../../../config/examples/digits/worse.onnx"),
+    ),
 ];

@@ -64,7 +64,11 @@ impl Folder {
     fn prepare_at(path: &Path, ports: Ports, seed: u64) -> io::Result<Self> {
         fs::create_dir_all(path)?;
         let document = ports.written_into(assets::DOCUMENT);
-        let note = Note { seed, assets: assets_hash(&document), finished: false };
+        let note = Note {
+            seed,
+            assets: assets_hash(&document),
+            finished: false,
+        };
         let origin = Origin::of(read_note(path).as_ref(), &note);
         if origin != Origin::Resumed {
             remove(&path.join(STORE))?;
@@ -74,15 +78,26 @@ impl Folder {
             fs::write(path.join(name), bytes)?;
         }
         fs::write(path.join(DOCUMENT), document)?;
-        let folder = Self { path: path.to_owned(), ports, note, origin };
+        let folder = Self {
+            path: path.to_owned(),
+            ports,
+            note,
+            origin,
+        };
         folder.write_note(&folder.note)?;
         Ok(folder)
     }
 
     /// Notes that every verdict came, so that the next demo starts clean.
     pub(super) fn finished(&self) -> Result<(), FolderError> {
-        self.write_note(&Note { finished: true, ..self.note.clone() })
-            .map_err(|source| FolderError { path: self.path.clone(), source })
+        self.write_note(&Note {
+            finished: true,
+            ..self.note.clone()
+        })
+        .map_err(|source| FolderError {
+            path: self.path.clone(),
+            source,
+        })
     }
 
     /// One sentence about how this demo begins.
@@ -90,10 +105,16 @@ impl Folder {
         let how = match self.origin {
             Origin::Fresh => "starts clean",
             Origin::ClearedFinished => "starts clean (the demo before it had finished)",
-            Origin::ClearedOther => "starts clean (what was there had another seed or other models)",
+            Origin::ClearedOther => {
+                "starts clean (what was there had another seed or other models)"
+            }
             Origin::Resumed => "resumes the demo that was interrupted",
         };
-        format!("demo in {}, seed {}: {how}", self.path.display(), self.note.seed)
+        format!(
+            "demo in {}, seed {}: {how}",
+            self.path.display(),
+            self.note.seed
+        )
     }
 
     pub(super) fn ports(&self) -> Ports {
@@ -138,8 +159,14 @@ fn remove(file: &Path) -> io::Result<()> {
 }
 
 fn assets_hash(document: &str) -> u64 {
-    let models = assets::MODELS.iter().map(|(_, bytes)| xxh3_64(bytes).to_string());
-    xxh3_64(models.fold(document.to_owned(), |all, hash| all + &hash).as_bytes())
+    let models = assets::MODELS
+        .iter()
+        .map(|(_, bytes)| xxh3_64(bytes).to_string());
+    xxh3_64(
+        models
+            .fold(document.to_owned(), |all, hash| all + &hash)
+            .as_bytes(),
+    )
 }
 
 #[cfg(test)]
@@ -186,8 +213,15 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = folder(place.path(), 1);
         let text = fs::read_to_string(folder.document()).unwrap();
-        for address in [folder.ports.admin(), folder.ports.edge(), folder.ports.models()] {
-            assert!(text.contains(&address.to_string()), "{address} is missing in\n{text}");
+        for address in [
+            folder.ports.admin(),
+            folder.ports.edge(),
+            folder.ports.models(),
+        ] {
+            assert!(
+                text.contains(&address.to_string()),
+                "{address} is missing in\n{text}"
+            );
         }
     }
 }

@@ -28,7 +28,10 @@ pub(crate) enum HostError {
     #[error("cannot start the server's thread")]
     Thread(#[source] io::Error),
     #[error("the server ended with an error (its log: {})", log.display())]
-    Ended { log: PathBuf, source: Box<StartError> },
+    Ended {
+        log: PathBuf,
+        source: Box<StartError>,
+    },
     #[error("the server's thread panicked (its log: {})", log.display())]
     Panicked { log: PathBuf },
     #[error("the server is not ready after {} s (its log: {})", READY_WITHIN.as_secs(), log.display())]
@@ -47,11 +50,22 @@ impl Host {
     pub(super) fn start(folder: &Folder) -> Result<Self, HostError> {
         let log = folder.log();
         let file = File::options().create(true).append(true).open(&log);
-        let file = file.map_err(|source| HostError::Log { path: log.clone(), source })?;
-        logging::start(Some(&Log { format: Some(LogFormat::Text), level: None }), Sink::File(file));
+        let file = file.map_err(|source| HostError::Log {
+            path: log.clone(),
+            source,
+        })?;
+        logging::start(
+            Some(&Log {
+                format: Some(LogFormat::Text),
+                level: None,
+            }),
+            Sink::File(file),
+        );
         let (start, stop) = Start::stoppable(folder.document());
         let thread = thread::Builder::new().name("demo server".to_owned());
-        let thread = thread.spawn(move || server::run(start)).map_err(HostError::Thread)?;
+        let thread = thread
+            .spawn(move || server::run(start))
+            .map_err(HostError::Thread)?;
         Ok(Self { thread, stop, log })
     }
 
@@ -67,7 +81,9 @@ impl Host {
             }
             sleep(LOOK).await;
         }
-        Err(HostError::NotReady { log: self.log.clone() })
+        Err(HostError::NotReady {
+            log: self.log.clone(),
+        })
     }
 
     /// Lets it finish what it is at, and waits for that.
@@ -76,7 +92,10 @@ impl Host {
         let Self { thread, log, .. } = self;
         match thread.join() {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(source)) => Err(HostError::Ended { log, source: Box::new(source) }),
+            Ok(Err(source)) => Err(HostError::Ended {
+                log,
+                source: Box::new(source),
+            }),
             Err(_) => Err(HostError::Panicked { log }),
         }
     }
@@ -84,7 +103,10 @@ impl Host {
 
 async fn is_ready(ports: Ports) -> bool {
     match Connection::open(&ports.admin().to_string()).await {
-        Ok(mut admin) => admin.status("/readyz").await.is_ok_and(|status| status.is_success()),
+        Ok(mut admin) => admin
+            .status("/readyz")
+            .await
+            .is_ok_and(|status| status.is_success()),
         Err(_) => false,
     }
 }

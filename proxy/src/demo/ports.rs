@@ -10,8 +10,14 @@ const DOCUMENT_PORTS: Ports = Ports { admin: 9901 };
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PortError {
     #[error("port {port} is taken (the demo needs {first} to {}; choose others with --port)", first + 2)]
-    Taken { port: u16, first: u16, source: io::Error },
-    #[error("--port {0} leaves no room for the two data listeners after it; the last that does is 65533")]
+    Taken {
+        port: u16,
+        first: u16,
+        source: io::Error,
+    },
+    #[error(
+        "--port {0} leaves no room for the two data listeners after it; the last that does is 65533"
+    )]
     TooHigh(u16),
     #[error("no three free ports in a row; name one with --port")]
     NoneFree,
@@ -31,7 +37,11 @@ impl Ports {
         }
         first.checked_add(2).ok_or(PortError::TooHigh(first))?;
         for port in first..=first + 2 {
-            bind(port).map_err(|source| PortError::Taken { port, first, source })?;
+            bind(port).map_err(|source| PortError::Taken {
+                port,
+                first,
+                source,
+            })?;
         }
         Ok(Self { admin: first })
     }
@@ -40,7 +50,10 @@ impl Ports {
         const ATTEMPTS: usize = 64;
         for _ in 0..ATTEMPTS {
             let free = bind(0).and_then(|listener| listener.local_addr());
-            if let Some(ports) = free.ok().and_then(|address| Self::free_from(address.port()).ok()) {
+            if let Some(ports) = free
+                .ok()
+                .and_then(|address| Self::free_from(address.port()).ok())
+            {
                 return Ok(ports);
             }
         }

@@ -57,16 +57,36 @@ impl Replay {
         let (stop, stopped) = watch::channel(false);
         let mut clients = JoinSet::new();
         for number in 0..CLIENTS {
-            let client = Client::new(ports.edge(), Arc::clone(&images), seed, number, Arc::clone(&counts));
+            let client = Client::new(
+                ports.edge(),
+                Arc::clone(&images),
+                seed,
+                number,
+                Arc::clone(&counts),
+            );
             clients.spawn(client.run((!fast).then_some(PAUSE), stopped.clone()));
         }
-        Ok(Self { counts, stop, clients })
+        Ok(Self {
+            counts,
+            stop,
+            clients,
+        })
     }
 
     pub(super) fn tally(&self) -> Tally {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let Counts { answered, failed, feedback, refused } = &*self.counts;
-        Tally { answered: read(answered), failed: read(failed), feedback: read(feedback), refused: read(refused) }
+        let Counts {
+            answered,
+            failed,
+            feedback,
+            refused,
+        } = &*self.counts;
+        Tally {
+            answered: read(answered),
+            failed: read(failed),
+            feedback: read(feedback),
+            refused: read(refused),
+        }
     }
 
     /// Lets each client finish the request it is at.
@@ -78,8 +98,16 @@ impl Replay {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { answered, failed, feedback, refused } = self;
-        write!(f, "traffic: {answered} answered, {failed} failed; feedback: {feedback} taken, {refused} refused")
+        let Self {
+            answered,
+            failed,
+            feedback,
+            refused,
+        } = self;
+        write!(
+            f,
+            "traffic: {answered} answered, {failed} failed; feedback: {feedback} taken, {refused} refused"
+        )
     }
 }
 

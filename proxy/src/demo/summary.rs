@@ -16,7 +16,7 @@ struct Row {
     name: String,
     decision: &'static str,
     at_observations: u64,
-    reason: Option<String>,
+    reason: String,
 }
 
 /// The decision of an experiment that has none.
@@ -24,7 +24,10 @@ const UNDECIDED: &str = "undecided";
 
 impl Summary {
     pub(super) fn new(seed: u64, experiments: &[Experiment]) -> Self {
-        Self { seed, experiments: experiments.iter().map(Row::of).collect() }
+        Self {
+            seed,
+            experiments: experiments.iter().map(Row::of).collect(),
+        }
     }
 
     /// Whether every experiment has its verdict.
@@ -45,7 +48,7 @@ impl Row {
         Self {
             name: experiment.name.clone(),
             decision,
-            at_observations: experiment.observations,
+            at_observations: experiment.at_observations.unwrap_or(experiment.observations),
             reason: experiment.reason.clone(),
         }
     }

@@ -33,7 +33,10 @@ struct Output {
 /// Every recorded image.
 pub(super) fn images() -> Result<Vec<Image>, TrafficError> {
     let mut reader = csv::Reader::from_reader(assets::TRAFFIC.as_bytes());
-    reader.deserialize().map(|row| Ok(Image::of(row?))).collect()
+    reader
+        .deserialize()
+        .map(|row| Ok(Image::of(row?)))
+        .collect()
 }
 
 /// A line of the recording: which image, its label, whether it is an easy one, its 64 pixels.
@@ -45,15 +48,25 @@ impl Image {
             "inputs": [{ "name": "pixels", "datatype": "FP32", "shape": [1, pixels.len()], "data": pixels }],
             "outputs": [{ "name": "label" }],
         });
-        Self { request: request.to_string().into(), label }
+        Self {
+            request: request.to_string().into(),
+            label,
+        }
     }
 
     /// Whether `response` names the right digit; none if it names no digit at all.
     pub(super) fn judge(&self, response: &[u8]) -> Option<bool> {
         let response: Response = serde_json::from_slice(response).ok()?;
-        let label = response.outputs.iter().find(|output| output.name == "label")?;
+        let label = response
+            .outputs
+            .iter()
+            .find(|output| output.name == "label")?;
         // Labels are small integers, which a double holds exactly.
-        #[expect(clippy::float_cmp, clippy::cast_precision_loss, reason = "both sides are digits")]
+        #[expect(
+            clippy::float_cmp,
+            clippy::cast_precision_loss,
+            reason = "both sides are digits"
+        )]
         label.data.first().map(|&seen| seen == self.label as f64)
     }
 }
@@ -75,7 +88,10 @@ mod tests {
 
     #[test]
     fn an_answer_is_right_wrong_or_no_answer() {
-        let image = Image { request: Bytes::new(), label: 7 };
+        let image = Image {
+            request: Bytes::new(),
+            label: 7,
+        };
         let answer = |digit: u8| format!(r#"{{"outputs":[{{"name":"label","data":[{digit}]}}]}}"#);
         assert_eq!(image.judge(answer(7).as_bytes()), Some(true));
         assert_eq!(image.judge(answer(1).as_bytes()), Some(false));

@@ -24,7 +24,11 @@ enum Kind {
 impl View {
     pub(super) fn new() -> Self {
         let terminal = io::stderr().is_terminal();
-        Self(RefCell::new(if terminal { Kind::Picture(Picture::new()) } else { Kind::Lines(Lines::default()) }))
+        Self(RefCell::new(if terminal {
+            Kind::Picture(Picture::new())
+        } else {
+            Kind::Lines(Lines::default())
+        }))
     }
 
     /// One sentence that stays.
@@ -39,23 +43,37 @@ impl View {
     pub(super) fn show(&self, experiments: &[Experiment], tally: Tally) {
         match &mut *self.0.borrow_mut() {
             Kind::Picture(picture) => picture.show(experiments, tally),
-            Kind::Lines(lines) => lines.show(experiments, tally).iter().for_each(|line| eprintln!("{line}")),
+            Kind::Lines(lines) => lines
+                .show(experiments, tally)
+                .iter()
+                .for_each(|line| eprintln!("{line}")),
         }
     }
 }
 
 /// What happened to an experiment since it was last looked at, in a sentence.
 fn event(before: Option<&Experiment>, now: &Experiment) -> Option<String> {
-    let Experiment { name, state, step, observations, .. } = now;
-    let changed = before.is_none_or(|before| (&before.state, before.step, before.run) != (state, *step, now.run));
+    let Experiment {
+        name,
+        state,
+        step,
+        steps,
+        observations,
+        ..
+    } = now;
+    let changed = before
+        .is_none_or(|before| (&before.state, before.step, before.run) != (state, *step, now.run));
     if !changed {
         return None;
     }
     if now.is_over() {
         let word = state.replace('_', " ");
-        let reason = now.reason.as_deref().unwrap_or("no reason given");
-        return Some(format!("{name}: {word} after {observations} observations: {reason}"));
+        let at = now.at_observations.unwrap_or(*observations);
+        return Some(format!("{name}: {word} after {at} observations: {}", now.reason));
     }
     let share = crate::cli::experiment::percent(now.candidates_share());
-    Some(format!("{name}: {state}, step {}, {share} to the candidate, {observations} observations", step + 1))
+    Some(format!(
+        "{name}: {state}, step {} of {steps}, {share} to the candidate, {observations} observations",
+        step + 1
+    ))
 }

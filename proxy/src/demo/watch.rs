@@ -27,13 +27,20 @@ pub(super) enum Ended {
 
 impl Ended {
     pub(super) fn experiments(&self) -> &[Experiment] {
-        let (Self::Decided(experiments) | Self::TimedOut(experiments) | Self::Interrupted(experiments)) = self;
+        let (Self::Decided(experiments)
+        | Self::TimedOut(experiments)
+        | Self::Interrupted(experiments)) = self;
         experiments
     }
 }
 
 /// Shows the experiments until each has its verdict, `within` has passed or somebody interrupts.
-pub(super) async fn until_decided(ports: Ports, view: &View, replay: &Replay, within: Duration) -> Ended {
+pub(super) async fn until_decided(
+    ports: Ports,
+    view: &View,
+    replay: &Replay,
+    within: Duration,
+) -> Ended {
     let mut window = Window::new(ports.admin());
     let deadline = Instant::now() + within;
     let mut interrupted = std::pin::pin!(interrupted());
@@ -63,8 +70,10 @@ pub(super) async fn until_interrupted(ports: Ports, view: &View, replay: &Replay
 
 /// Ends with the first SIGINT or SIGTERM.
 async fn interrupted() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
         // Without signals nobody can interrupt.
         return std::future::pending().await;
     };
@@ -86,7 +95,12 @@ impl Window {
     fn new(admin: SocketAddr) -> Self {
         let mut looks = time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { admin: admin.to_string(), connection: None, looks, seen: Vec::new() }
+        Self {
+            admin: admin.to_string(),
+            connection: None,
+            looks,
+            seen: Vec::new(),
+        }
     }
 
     /// Looks again, a little after the last time. What was seen stays if nobody answers.

@@ -12,16 +12,29 @@ use crate::store;
 
 /// Whether a model's file is the one the document means, and runs here.
 pub(super) fn model(model: &Model) -> Finding {
-    let subject = format!("model {}/{} {}", model.name, model.version, model.file.display());
+    let subject = format!(
+        "model {}/{} {}",
+        model.name,
+        model.version,
+        model.file.display()
+    );
     let bytes = match fs::read(&model.file) {
         Ok(bytes) => bytes,
-        Err(error) => return Finding::failed(subject, error.to_string(), "put the file there, or mend `file`"),
+        Err(error) => {
+            return Finding::failed(
+                subject,
+                error.to_string(),
+                "put the file there, or mend `file`",
+            );
+        }
     };
     match inference::Model::load(&bytes, &model.sha256) {
         Ok(_) => Finding::fine(subject, "digest agrees, loads"),
-        Err(error @ LoadError::Digest { .. }) => {
-            Finding::failed(subject, chain(&error), "get the right file, or write its digest into `sha256`")
-        }
+        Err(error @ LoadError::Digest { .. }) => Finding::failed(
+            subject,
+            chain(&error),
+            "get the right file, or write its digest into `sha256`",
+        ),
         Err(error) => Finding::failed(subject, chain(&error), "export the model again"),
     }
 }
@@ -43,13 +56,20 @@ pub(super) fn store(path: Option<&Path>) -> Finding {
 fn existing(subject: String, path: &Path) -> Finding {
     match store::Store::read(path) {
         Ok(_) => Finding::fine(subject, "opens"),
-        Err(error) => Finding::failed(subject, chain(&error), "name another file, or restore this one"),
+        Err(error) => Finding::failed(
+            subject,
+            chain(&error),
+            "name another file, or restore this one",
+        ),
     }
 }
 
 /// A store that is not there yet is made by the first run, if its folder lets it.
 fn missing(subject: String, path: &Path) -> Finding {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     match is_writable(folder) {
         Ok(()) => Finding::fine(subject, "will be made"),
         Err(error) => {
@@ -62,7 +82,10 @@ fn missing(subject: String, path: &Path) -> Finding {
 /// Tried, not read from permission bits: read-only mounts and quotas do not show there.
 fn is_writable(folder: &Path) -> io::Result<()> {
     let probe = folder.join(format!(".wald-check-{}", std::process::id()));
-    fs::OpenOptions::new().write(true).create_new(true).open(&probe)?;
+    fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&probe)?;
     fs::remove_file(probe)
 }
 
@@ -75,8 +98,15 @@ mod tests {
     fn a_missing_store_is_fine_where_it_can_be_made() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(store(Some(&folder.path().join("w.redb"))).mark, Mark::Fine);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "the probe was left behind");
-        assert_eq!(store(Some(&folder.path().join("absent/w.redb"))).mark, Mark::Failed);
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            0,
+            "the probe was left behind"
+        );
+        assert_eq!(
+            store(Some(&folder.path().join("absent/w.redb"))).mark,
+            Mark::Failed
+        );
     }
 
     #[test]

@@ -22,7 +22,12 @@ pub(super) struct Finding {
 
 impl Finding {
     pub(super) fn fine(subject: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { mark: Mark::Fine, subject: subject.into(), detail: detail.into(), remedy: None }
+        Self {
+            mark: Mark::Fine,
+            subject: subject.into(),
+            detail: detail.into(),
+            remedy: None,
+        }
     }
 
     pub(super) fn doubtful(
@@ -30,7 +35,11 @@ impl Finding {
         detail: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self { mark: Mark::Doubtful, remedy: Some(remedy.into()), ..Self::fine(subject, detail) }
+        Self {
+            mark: Mark::Doubtful,
+            remedy: Some(remedy.into()),
+            ..Self::fine(subject, detail)
+        }
     }
 
     pub(super) fn failed(
@@ -38,7 +47,11 @@ impl Finding {
         detail: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self { mark: Mark::Failed, remedy: Some(remedy.into()), ..Self::fine(subject, detail) }
+        Self {
+            mark: Mark::Failed,
+            remedy: Some(remedy.into()),
+            ..Self::fine(subject, detail)
+        }
     }
 
     /// As people read it: `× store ./wald.redb: …`, and the remedy on a line of its own.
@@ -48,7 +61,11 @@ impl Finding {
             Mark::Doubtful => '‼',
             Mark::Failed => '×',
         };
-        let remedy = self.remedy.as_ref().map(|remedy| format!("  → {remedy}\n")).unwrap_or_default();
+        let remedy = self
+            .remedy
+            .as_ref()
+            .map(|remedy| format!("  → {remedy}\n"))
+            .unwrap_or_default();
         format!("{mark} {}: {}\n{remedy}", self.subject, self.detail)
     }
 }
@@ -66,6 +83,9 @@ mod tests {
     #[test]
     fn a_remedy_stands_under_what_it_mends() {
         let finding = Finding::failed("store ./w.redb", "not a store", "name another file");
-        assert_eq!(finding.line(), "× store ./w.redb: not a store\n  → name another file\n");
+        assert_eq!(
+            finding.line(),
+            "× store ./w.redb: not a store\n  → name another file\n"
+        );
     }
 }

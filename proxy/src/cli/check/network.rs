@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use policy::{Policy, Upstream};
+use policy::{Endpoint, Listener, Policy, Upstream};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::finding::{Finding, chain};
@@ -15,10 +15,17 @@ pub(super) async fn look(policy: &Policy) -> Vec<Finding> {
     let running = is_served(policy.admin()).await;
     let mut findings = vec![listen("admin", policy.admin(), running).await];
     for listener in policy.listeners() {
-        findings.push(listen(&format!("listener {}", listener.name), listener.address, running).await);
+        findings.push(
+            listen(
+                &format!("listener {}", listener.name),
+                listener.address,
+                running,
+            )
+            .await,
+        );
     }
     for upstream in policy.upstreams() {
-        findings.extend(reach(upstream).await);
+        findings.extend(reach(upstream, policy.listeners()).await);
     }
     findings
 }
@@ -26,7 +33,10 @@ pub(super) async fn look(policy: &Policy) -> Vec<Finding> {
 /// Whether a Wald answers at the document's admin address: then it holds the ports.
 async fn is_served(admin: SocketAddr) -> bool {
     match Connection::open(&admin.to_string()).await {
-        Ok(mut connection) => connection.get::<serde_json::Value>("/api/v1/experiments").await.is_ok(),
+        Ok(mut connection) => connection
+            .get::<serde_json::Value>("/api/v1/experiments")
+            .await
+            .is_ok(),
         Err(_) => false,
     }
 }
@@ -38,29 +48,50 @@ async fn listen(who: &str, address: SocketAddr, running: bool) -> Finding {
         Err(taken) if taken.kind() == io::ErrorKind::AddrInUse && running => {
             Finding::fine(subject, "served by a running wald")
         }
-        Err(taken) if taken.kind() == io::ErrorKind::AddrInUse => {
-            Finding::failed(subject, "taken by another process", "stop it, or choose another address")
-        }
-        Err(error) => Finding::failed(subject, error.to_string(), "choose an address of this machine"),
+        Err(taken) if taken.kind() == io::ErrorKind::AddrInUse => Finding::failed(
+            subject,
+            "taken by another process",
+            "stop it, or choose another address",
+        ),
+        Err(error) => Finding::failed(
+            subject,
+            error.to_string(),
+            "choose an address of this machine",
+        ),
     }
 }
 
-async fn reach(upstream: &Upstream) -> Vec<Finding> {
-    let mut findings = Vec::with_capacity(upstream.endpoints.len());
-    for endpoint in &upstream.endpoints {
-        let subject = format!("upstream {} {}", upstream.name, endpoint.authority);
-        findings.push(match connect(&endpoint.authority, upstream.timeouts.connect).await {
-            Ok(()) => Finding::fine(subject, "accepts connections"),
-            // Not a failure: an upstream may come up later, and Wald starts without it.
-            Err(error) => Finding::doubtful(subject, chain(&error), "start it, or mend its endpoint"),
-        });
+/// An upstream without a server that answers will not serve; one that lacks some of them will.
+async fn reach(upstream: &Upstream, listeners: &[Listener]) -> Vec<Finding> {
+    let mut answers = Vec::with_capacity(upstream.endpoints.len());
+    for Endpoint { authority, .. } in &upstream.endpoints {
+        let ours = listeners
+            .iter()
+            .find(|listener| listener.address.to_string() == *authority);
+        let answer = match ours {
+            Some(listener) => Ok(format!("listener {} of this document", listener.name)),
+            None => connect(authority, upstream.timeouts.connect).await,
+        };
+        answers.push((format!("upstream {} {authority}", upstream.name), answer));
     }
-    findings
+    let alive = answers.iter().any(|(_, answer)| answer.is_ok());
+    let judge = |(subject, answer): (String, io::Result<String>)| match answer {
+        Ok(detail) => Finding::fine(subject, detail),
+        Err(error) if alive => Finding::doubtful(subject, chain(&error), REMEDY),
+        Err(error) => Finding::failed(subject, chain(&error), REMEDY),
+    };
+    answers.into_iter().map(judge).collect()
 }
 
-async fn connect(authority: &str, within: Duration) -> io::Result<()> {
+/// What to do about an endpoint that does not answer.
+const REMEDY: &str = "start it, or mend its endpoint";
+
+async fn connect(authority: &str, within: Duration) -> io::Result<String> {
     match tokio::time::timeout(within, TcpStream::connect(authority)).await {
-        Ok(connected) => connected.map(drop),
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {within:?}"))),
+        Ok(connected) => connected.map(|_| "accepts connections".to_owned()),
+        Err(_) => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("no connection within {within:?}"),
+        )),
     }
 }

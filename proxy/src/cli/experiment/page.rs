@@ -1,6 +1,6 @@
 //! Experiments as people read them.
 
-use super::report::{Arm, Experiment, Experiments, Metric, Score};
+use super::report::{Arm, Entry, Experiment, Experiments, Metric, Score};
 
 impl Experiments {
     /// One line an experiment.
@@ -8,11 +8,25 @@ impl Experiments {
         if self.experiments.is_empty() {
             return "no experiments\n".to_owned();
         }
-        let head = format!("{:<24} {:<12} {:>3} {:>4}  {}\n", "experiment", "state", "run", "step", "arms");
+        let head = format!(
+            "{:<24} {:<12} {:>3} {:>4}  {}\n",
+            "experiment", "state", "run", "step", "arms"
+        );
         self.experiments.iter().fold(head, |table, experiment| {
-            let Experiment { name, state, run, step, .. } = experiment;
+            let Experiment {
+                name,
+                state,
+                run,
+                step,
+                ..
+            } = experiment;
             let arms: Vec<String> = experiment.arms.iter().map(Arm::part).collect();
-            table + &format!("{name:<24} {state:<12} {run:>3} {:>4}  {}\n", step + 1, arms.join(", "))
+            table
+                + &format!(
+                    "{name:<24} {state:<12} {run:>3} {:>4}  {}\n",
+                    step + 1,
+                    arms.join(", ")
+                )
         })
     }
 }
@@ -20,25 +34,66 @@ impl Experiments {
 impl Experiment {
     /// Everything about one.
     pub(super) fn page(&self) -> String {
-        let Self { name, state, run, step, observations, .. } = self;
-        let mut page = format!("{name}: {state}, run {run}, step {}, {observations} observations\n", step + 1);
-        if let Some(reason) = &self.reason {
-            page += &format!("{reason}\n");
-        }
-        page += &format!("\n{:<16} {:>7} {:>10} {:>10}\n", "arm", "share", "requests", "units");
-        for Arm { name, share, exposures, units } in &self.arms {
-            page += &format!("{name:<16} {:>7} {exposures:>10} {units:>10}\n", percent(*share));
+        let Self {
+            name,
+            state,
+            run,
+            step,
+            steps,
+            observations,
+            ..
+        } = self;
+        let mut page = format!(
+            "{name}: {state}, run {run}, step {} of {steps}, {observations} observations\n",
+            step + 1
+        );
+        page += &format!("{}\n", self.reason);
+        page += &format!(
+            "\n{:<16} {:>7} {:>10} {:>10}\n",
+            "arm", "share", "requests", "units"
+        );
+        for Arm {
+            name,
+            share,
+            exposures,
+            units,
+        } in &self.arms
+        {
+            page += &format!(
+                "{name:<16} {:>7} {exposures:>10} {units:>10}\n",
+                percent(*share)
+            );
         }
         page += "\n";
-        self.metrics.iter().for_each(|metric| page += &(metric.line() + "\n"));
+        self.metrics
+            .iter()
+            .for_each(|metric| page += &(metric.line() + "\n"));
         if let Some(ratio) = &self.sample_ratio {
-            let word = if ratio.alarm { "off: promotion is frozen" } else { "as asked" };
+            let word = if ratio.alarm {
+                "off: promotion is frozen"
+            } else {
+                "as asked"
+            };
             page += &format!("\nsample ratio: {word} (log e {})\n", number(ratio.log_e));
         }
         if !self.history.is_empty() {
             page += "\nhistory\n";
         }
-        self.history.iter().fold(page, |page, event| page + &format!("  {}\n", happened(event)))
+        self.history.iter().fold(
+            page,
+            |page,
+             Entry {
+                 time,
+                 kind,
+                 at_observations,
+                 reason,
+                 ..
+             }| {
+                page + &format!(
+                    "  {time}  {kind:<8} after {at_observations:>8} observations  {reason}\n"
+                )
+            },
+        )
     }
 }
 
@@ -51,9 +106,21 @@ impl Arm {
 impl Metric {
     /// What it shows, and how far its tests have come.
     pub(crate) fn line(&self) -> String {
-        let Self { name, arm, estimate, scale, interval, .. } = self;
+        let Self {
+            name,
+            arm,
+            estimate,
+            scale,
+            interval,
+            ..
+        } = self;
         let interval = match interval {
-            Some([low, high]) => format!("{} {} to {}", scale.replace('_', " "), number(Some(*low)), number(Some(*high))),
+            Some([low, high]) => format!(
+                "{} {} to {}",
+                scale.replace('_', " "),
+                number(Some(*low)),
+                number(Some(*high))
+            ),
             None => String::new(),
         };
         let (question, wanted) = self.wanted();
@@ -81,7 +148,9 @@ fn score(score: Option<Score>) -> String {
 
 /// Four significant digits: rates and seconds look alike.
 fn number(value: Option<f64>) -> String {
-    let Some(value) = value else { return "–".to_owned() };
+    let Some(value) = value else {
+        return "–".to_owned();
+    };
     let digits = match value.abs() {
         large if large >= 100.0 => 1,
         middle if middle >= 1.0 => 2,
@@ -97,31 +166,47 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// An event of the history: when, what, why.
-fn happened(event: &serde_json::Value) -> String {
-    let told = ["at", "event", "reason"].into_iter().filter_map(|field| event.get(field)?.as_str());
-    told.collect::<Vec<_>>().join("  ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_share_is_written_as_in_the_document() {
-        assert_eq!([percent(0.5), percent(0.1), percent(0.0125), percent(1.0)], ["50%", "10%", "1.25%", "100%"]);
+        assert_eq!(
+            [percent(0.5), percent(0.1), percent(0.0125), percent(1.0)],
+            ["50%", "10%", "1.25%", "100%"]
+        );
     }
 
     #[test]
     fn a_test_that_is_there_has_a_tick() {
-        assert_eq!(score(Some(Score::Evidence { log_e: 3.2, threshold: 2.996 })), "3.2/3.0 ✓");
-        assert_eq!(score(Some(Score::Boundary { z: -0.5, bound: 3.4 })), "-0.5/3.4");
+        assert_eq!(
+            score(Some(Score::Evidence {
+                log_e: 3.2,
+                threshold: 2.996
+            })),
+            "3.2/3.0 ✓"
+        );
+        assert_eq!(
+            score(Some(Score::Boundary {
+                z: -0.5,
+                bound: 3.4
+            })),
+            "-0.5/3.4"
+        );
         assert_eq!(score(Some(Score::Gathering)), "gathering");
         assert_eq!(score(None), "–");
     }
 
     #[test]
     fn rates_and_seconds_keep_what_distinguishes_them() {
-        assert_eq!([number(Some(0.8834)), number(Some(0.001_234)), number(Some(12.5))], ["0.883", "0.001234", "12.50"]);
+        assert_eq!(
+            [
+                number(Some(0.8834)),
+                number(Some(0.001_234)),
+                number(Some(12.5))
+            ],
+            ["0.883", "0.001234", "12.50"]
+        );
     }
 }

@@ -1,7 +1,6 @@
 //! Experiments as the admin API reports them. Only what is shown is read, so a newer server may say more.
 
 use serde::Deserialize;
-use serde_json::Value;
 
 /// What `GET /api/v1/experiments` answers.
 #[derive(Debug, Deserialize)]
@@ -16,14 +15,21 @@ pub(crate) struct Experiment {
     pub(crate) state: String,
     #[serde(default)]
     pub(crate) run: u32,
+    /// The step of the ramp, from 0, ...
     #[serde(default)]
     pub(crate) step: usize,
+    /// ... of so many.
+    #[serde(default)]
+    pub(crate) steps: usize,
     /// Closed observations of all arms.
     #[serde(default)]
     pub(crate) observations: u64,
-    /// Why the decision was taken, or what is missing for one.
+    /// Closed observations when it ended.
     #[serde(default)]
-    pub(crate) reason: Option<String>,
+    pub(crate) at_observations: Option<u64>,
+    /// Why it ended, or what is missing.
+    #[serde(default)]
+    pub(crate) reason: String,
     #[serde(default)]
     pub(crate) arms: Vec<Arm>,
     #[serde(default)]
@@ -31,7 +37,16 @@ pub(crate) struct Experiment {
     #[serde(default)]
     pub(crate) sample_ratio: Option<SampleRatio>,
     #[serde(default)]
-    pub(crate) history: Vec<Value>,
+    pub(crate) history: Vec<Entry>,
+}
+
+/// One thing that happened to a run.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) time: String,
+    pub(crate) kind: String,
+    pub(crate) at_observations: u64,
+    pub(crate) reason: String,
 }
 
 /// One of the things compared.
@@ -100,7 +115,10 @@ pub(crate) struct SampleRatio {
 impl Experiment {
     /// Whether nothing more will be decided.
     pub(crate) fn is_over(&self) -> bool {
-        matches!(&*self.state, "promoted" | "rolled_back" | "futile" | "stopped")
+        matches!(
+            &*self.state,
+            "promoted" | "rolled_back" | "futile" | "stopped"
+        )
     }
 
     /// The part of the traffic that does not go to the control.

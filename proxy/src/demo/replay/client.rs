@@ -57,10 +57,24 @@ struct Receipt {
 }
 
 impl Client {
-    pub(super) fn new(edge: SocketAddr, images: Arc<Vec<Image>>, seed: u64, number: u32, counts: Arc<Counts>) -> Self {
+    pub(super) fn new(
+        edge: SocketAddr,
+        images: Arc<Vec<Image>>,
+        seed: u64,
+        number: u32,
+        counts: Arc<Counts>,
+    ) -> Self {
         let chance = Chance::new(seed, number.into());
         let owed_since = Instant::now();
-        Self { edge: edge.to_string(), images, seed, chance, counts, owed: Vec::new(), owed_since }
+        Self {
+            edge: edge.to_string(),
+            images,
+            seed,
+            chance,
+            counts,
+            owed: Vec::new(),
+            owed_since,
+        }
     }
 
     /// Sends requests until told to stop, and then the feedback that is still owed.
@@ -101,22 +115,33 @@ impl Client {
 
     async fn ask(&mut self, connection: &mut Connection) -> Result<(), ClientError> {
         let images = Arc::clone(&self.images);
-        let Some(image) = images.get(self.chance.below(images.len())) else { return Ok(()) };
+        let Some(image) = images.get(self.chance.below(images.len())) else {
+            return Ok(());
+        };
         let route = match self.chance.below(ONE_PROXIED_IN) {
             0 => "digits-proxied",
             odd if odd % 2 == 1 => "digits-better",
             _ => "digits-worse",
         };
         let user = format!("user-{}-{}", self.seed, self.chance.below(USERS));
-        let headers = [(USER, HeaderValue::try_from(user).map_err(http::Error::from)?)];
+        let headers = [(
+            USER,
+            HeaderValue::try_from(user).map_err(http::Error::from)?,
+        )];
         let path = format!("/v2/models/{route}/infer");
-        let answer = connection.post(&path, &headers, image.request.clone()).await?;
+        let answer = connection
+            .post(&path, &headers, image.request.clone())
+            .await?;
         self.judge(image, &answer);
         Ok(())
     }
 
     fn judge(&mut self, image: &Image, answer: &Answer) {
-        let right = if answer.status.is_success() { image.judge(&answer.body) } else { None };
+        let right = if answer.status.is_success() {
+            image.judge(&answer.body)
+        } else {
+            None
+        };
         let Some(right) = right else {
             return Counts::add(&self.counts.failed, 1);
         };
@@ -126,7 +151,12 @@ impl Client {
                 self.owed_since = Instant::now();
             }
             let id = text(&answer.headers, "x-request-id");
-            self.owed.push(Feedback { assignment, metric: "accuracy", value: right.into(), id });
+            self.owed.push(Feedback {
+                assignment,
+                metric: "accuracy",
+                value: right.into(),
+                id,
+            });
         }
     }
 

@@ -22,7 +22,12 @@ impl Lines {
     pub(super) fn show(&mut self, experiments: &[Experiment], tally: Tally) -> Vec<String> {
         let mut lines: Vec<String> = experiments
             .iter()
-            .filter_map(|now| event(self.before.iter().find(|before| before.name == now.name), now))
+            .filter_map(|now| {
+                event(
+                    self.before.iter().find(|before| before.name == now.name),
+                    now,
+                )
+            })
             .collect();
         if self.sign.get_or_insert_with(Instant::now).elapsed() >= SIGN {
             self.sign = Some(Instant::now());

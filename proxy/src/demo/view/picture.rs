@@ -18,7 +18,11 @@ impl Picture {
     pub(super) fn new() -> Self {
         let blocks = MultiProgress::new();
         let footer = blocks.add(block());
-        Self { blocks, experiments: Vec::new(), footer }
+        Self {
+            blocks,
+            experiments: Vec::new(),
+            footer,
+        }
     }
 
     /// A sentence above the blocks. Nobody to read it is no error.
@@ -28,10 +32,15 @@ impl Picture {
 
     pub(super) fn show(&mut self, experiments: &[Experiment], tally: Tally) {
         for now in experiments {
-            let known = self.experiments.iter_mut().find(|(before, _)| before.name == now.name);
+            let known = self
+                .experiments
+                .iter_mut()
+                .find(|(before, _)| before.name == now.name);
             match known {
                 Some((before, bar)) => {
-                    if now.is_over() && let Some(sentence) = event(Some(before), now) {
+                    if now.is_over()
+                        && let Some(sentence) = event(Some(before), now)
+                    {
                         self.blocks.println(sentence).ok();
                     }
                     bar.set_message(text(now));
@@ -50,22 +59,52 @@ impl Picture {
 
 /// A bar without a bar: lines that are drawn over.
 fn block() -> ProgressBar {
-    ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()))
+    ProgressBar::new_spinner().with_style(
+        ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    )
 }
 
 fn text(experiment: &Experiment) -> String {
-    let Experiment { name, state, step, observations, .. } = experiment;
+    let Experiment {
+        name,
+        state,
+        step,
+        steps,
+        observations,
+        ..
+    } = experiment;
     let state = state.replace('_', " ");
-    let mut text = format!("\n{name}: {state}, step {}, {observations} observations\n", step + 1);
+    let mut text = format!(
+        "\n{name}: {state}, step {} of {steps}, {observations} observations\n",
+        step + 1
+    );
     for arm in &experiment.arms {
         let share = percent(arm.share);
         // Writing to a string cannot fail.
-        writeln!(text, "  {:<10} {share:>5} {} {} requests", arm.name, gauge(arm.share), arm.exposures).ok();
+        writeln!(
+            text,
+            "  {:<10} {share:>5} {} {} requests",
+            arm.name,
+            gauge(arm.share),
+            arm.exposures
+        )
+        .ok();
     }
-    experiment.metrics.iter().fold(text, |text, metric| text + "  " + &metric.line() + "\n")
+    experiment
+        .metrics
+        .iter()
+        .fold(text, |text, metric| text + "  " + &metric.line() + "\n")
 }
 
 /// A share as a bar of twenty cells.
 fn gauge(share: f64) -> String {
-    (0..20_u8).map(|cell| if f64::from(cell) + 0.5 < share * 20.0 { '█' } else { '░' }).collect()
+    (0..20_u8)
+        .map(|cell| {
+            if f64::from(cell) + 0.5 < share * 20.0 {
+                '█'
+            } else {
+                '░'
+            }
+        })
+        .collect()
 }
