@@ -12,7 +12,7 @@ pub(crate) mod experiment;
 mod explain;
 pub(crate) mod logging;
 pub(crate) mod output;
-mod problems;
+pub(crate) mod problems;
 mod run;
 mod schema;
 mod validate;

@@ -22,6 +22,7 @@ use policy::{Caller, Placement, Target};
 
 pub(crate) use chance::Chance;
 pub(crate) use collect::collect;
+pub(crate) use head::normalise;
 pub(crate) use reply::{Content, Reply};
 
 use crate::accept::{Busy, Peer};
@@ -80,7 +81,7 @@ fn admit(
     passage: &mut Passage,
 ) -> Result<Admitted, Refusal> {
     let caller = identify(&mut head.headers);
-    head::normalise(head)?;
+    normalise(head)?;
     match Resource::of(&head.method, head.uri.path())? {
         Some(resource) => Ok(Admitted::Reserved(resource)),
         None => place(worker, peer, caller, head, passage).map(Admitted::Placed),

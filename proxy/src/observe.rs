@@ -6,11 +6,12 @@
 
 mod counters;
 mod evidence;
+pub(crate) mod exposition;
 mod lane;
 mod passage;
 mod view;
 
-pub(crate) use counters::{BOUNDS, Counters, Histogram, ModelLabels, PathLabels, RequestLabels};
+pub(crate) use counters::{Counters, PathLabels};
 pub(crate) use evidence::Moment;
 pub(crate) use lane::Lane;
 pub(crate) use passage::Passage;

@@ -11,6 +11,8 @@ use http::{HeaderMap, HeaderValue, Response};
 use policy::Denial;
 use serde_json::json;
 
+use crate::feedback::Refused;
+
 use kind::Kind;
 
 /// Why a request was refused.
@@ -93,6 +95,21 @@ pub(crate) enum Refusal {
     /// The model failed on an input that fits its signature.
     #[error("model failed: {0}")]
     ModelFailed(String),
+    /// The body is neither a report nor an array of reports.
+    #[error("the feedback cannot be read")]
+    FeedbackMalformed,
+    /// More reports in one request than are taken.
+    #[error("more than {limit} reports")]
+    FeedbackTooMany {
+        /// How many are taken.
+        limit: usize,
+    },
+    /// The referee's mailbox is full.
+    #[error("the referee's mailbox is full")]
+    FeedbackBusy,
+    /// The one report of the request is not counted.
+    #[error("feedback refused: {0}")]
+    Feedback(#[source] Refused),
     /// What a compiled policy names is missing from its snapshot: a defect of Wald.
     #[error("snapshot without {0}")]
     Incomplete(&'static str),
@@ -125,6 +142,16 @@ impl Refusal {
             Self::ModelBusy => kind::MODEL_BUSY,
             Self::ModelTimeout => kind::MODEL_TIMEOUT,
             Self::ModelFailed(_) => kind::MODEL_FAILED,
+            Self::FeedbackMalformed => kind::FEEDBACK_MALFORMED,
+            Self::FeedbackTooMany { .. } => kind::FEEDBACK_TOO_MANY,
+            Self::FeedbackBusy => kind::FEEDBACK_BUSY,
+            Self::Feedback(Refused::Token(_)) => kind::FEEDBACK_TOKEN,
+            Self::Feedback(Refused::Foreign) => kind::FEEDBACK_FOREIGN,
+            Self::Feedback(Refused::OtherRun) => kind::FEEDBACK_OTHER_RUN,
+            Self::Feedback(Refused::NotCounting) => kind::FEEDBACK_NOT_COUNTING,
+            Self::Feedback(Refused::Metric) => kind::FEEDBACK_METRIC,
+            Self::Feedback(Refused::Value) => kind::FEEDBACK_VALUE,
+            Self::Feedback(Refused::Late) => kind::FEEDBACK_LATE,
             Self::Incomplete(_) => kind::INCOMPLETE,
         }
     }
@@ -139,6 +166,11 @@ impl Refusal {
             }
             Self::Method { allowed } => Some(format!("{allowed} is offered")),
             Self::Inference(expected) => Some(expected.clone()),
+            Self::FeedbackMalformed => Some(
+                "send one object {assignment, metric, value, id} or an array of them".to_owned(),
+            ),
+            Self::FeedbackTooMany { limit } => Some(format!("at most {limit} are taken")),
+            Self::Feedback(why) => Some(why.to_string()),
             _ => None,
         }
     }
@@ -149,6 +181,7 @@ impl Refusal {
             Self::BodyTooLarge { .. } => Some("body_bytes"),
             Self::UpstreamBusy => Some("upstream_connections"),
             Self::ModelBusy => Some("model_queue"),
+            Self::FeedbackBusy => Some("referee_mailbox"),
             _ => None,
         }
     }
@@ -183,7 +216,7 @@ impl Refusal {
     /// What a client's software can act upon.
     fn hint(&self, headers: &mut HeaderMap) {
         match self {
-            Self::UpstreamBusy | Self::ModelBusy => {
+            Self::UpstreamBusy | Self::ModelBusy | Self::FeedbackBusy => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::Method { allowed } => {

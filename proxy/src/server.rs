@@ -27,9 +27,10 @@ pub(crate) use phase::Phase;
 pub(crate) use worker::Worker;
 
 use crate::referee;
-use crate::store::{Store, StoreError};
+use crate::reload::Reload;
+use crate::store::Store;
 use crate::workers::Workers;
-use crate::{admin, reload};
+use crate::{admin, reload, store};
 use ending::Ending;
 use worker::Duty;
 
@@ -39,7 +40,7 @@ const DRAIN: Duration = Duration::from_secs(30);
 /// What to serve, and until when.
 pub(crate) struct Start {
     document: PathBuf,
-    stop: Option<watch::Receiver<bool>>,
+    stop: watch::Sender<bool>,
 }
 
 /// Ends a server that runs in this process. Dropping it does nothing.
@@ -50,7 +51,7 @@ pub(crate) struct Stop(watch::Sender<bool>);
 pub(crate) enum StartError {
     /// The document, or a file that it names, cannot be used.
     #[error(transparent)]
-    Document(#[from] reload::Rejected),
+    Document(#[from] reload::PrepareError),
     /// A listener's address cannot be had.
     #[error("cannot listen on {address} for `{listener}`")]
     Listen {
@@ -63,7 +64,7 @@ pub(crate) enum StartError {
     },
     /// The store cannot be opened.
     #[error("cannot open the store")]
-    Store(#[from] StoreError),
+    Store(#[from] store::OpenError),
     /// The referee cannot resume what the store says.
     #[error("cannot resume the experiments")]
     Referee(#[from] referee::StartError),
@@ -75,22 +76,17 @@ pub(crate) enum StartError {
 impl Start {
     /// Serve this document until a signal comes.
     pub(crate) fn new(document: PathBuf) -> Self {
-        Self {
-            document,
-            stop: None,
-        }
+        Self::stoppable(document).0
     }
 
     /// Serve this document until a signal comes or the other half says so.
     pub(crate) fn stoppable(document: PathBuf) -> (Self, Stop) {
-        let (stop, asked) = watch::channel(false);
-        (
-            Self {
-                document,
-                stop: Some(asked),
-            },
-            Stop(stop),
-        )
+        let stop = watch::Sender::new(false);
+        let start = Self {
+            document,
+            stop: stop.clone(),
+        };
+        (start, Stop(stop))
     }
 }
 
@@ -113,20 +109,23 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
         admin,
         workers: sockets,
     } = Sockets::bind(&first.policy, mailboxes.len())?;
-    let store = Store::open(first.policy.store())?;
     let control = control().map_err(StartError::Thread)?;
-    let (live, referee, judging) = referee::start(store, first, workers.clone())?;
-    let (reload, reloading) = reload::start(start.document, referee.clone());
+    let store = open(&first.policy)?;
+    let (live, referee) = control.block_on(referee::start(store, first, workers.clone()))?;
+    let reload = {
+        let _control = control.enter();
+        Reload::start(start.document, live.clone(), referee.clone())
+    };
     let (phase, watched) = watch::channel(Phase::Serving);
-    control.spawn(judging);
-    control.spawn(reloading);
-    control.spawn(admin::serve(
-        admin,
-        referee.clone(),
+    let desk = admin::Desk {
+        live: live.clone(),
+        referee: referee.clone(),
         workers,
         reload,
-        watched.clone(),
-    ));
+        phase: watched.clone(),
+        stop: start.stop.clone(),
+    };
+    control.spawn(admin::serve(admin, desk));
     let (drained, all_drained) = mpsc::channel(1);
     let duty = |(mailbox, sockets)| Duty {
         live: live.clone(),
@@ -140,7 +139,7 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
     let duties = mailboxes.into_iter().zip(sockets).map(duty).collect();
     drop(drained);
     let ending = Ending {
-        stop: start.stop,
+        stop: start.stop.subscribe(),
         phase,
         drained: all_drained.into(),
         referee,
@@ -157,6 +156,17 @@ fn control() -> io::Result<Runtime> {
         .thread_name("control")
         .enable_all()
         .build()
+}
+
+/// The document's store, or one that is lost with the process.
+fn open(policy: &Policy) -> Result<Store, store::OpenError> {
+    policy.store().map_or_else(
+        || {
+            tracing::warn!("no store in the document: decisions and evidence are lost at the end");
+            Store::in_memory()
+        },
+        Store::open,
+    )
 }
 
 /// As many workers as the document says, or as there are cores.

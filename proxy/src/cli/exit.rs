@@ -68,6 +68,9 @@ pub(crate) enum Failure {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
+    /// The store cannot be opened.
+    #[error("cannot open the store")]
+    OpenStore(#[from] crate::store::OpenError),
     /// The server could not start, or ended badly.
     #[error("cannot serve")]
     Server(#[from] crate::server::StartError),

@@ -48,7 +48,9 @@ impl Row {
         Self {
             name: experiment.name.clone(),
             decision,
-            at_observations: experiment.at_observations.unwrap_or(experiment.observations),
+            at_observations: experiment
+                .at_observations
+                .unwrap_or(experiment.observations),
             reason: experiment.reason.clone(),
         }
     }

@@ -69,7 +69,10 @@ fn event(before: Option<&Experiment>, now: &Experiment) -> Option<String> {
     if now.is_over() {
         let word = state.replace('_', " ");
         let at = now.at_observations.unwrap_or(*observations);
-        return Some(format!("{name}: {word} after {at} observations: {}", now.reason));
+        return Some(format!(
+            "{name}: {word} after {at} observations: {}",
+            now.reason
+        ));
     }
     let share = crate::cli::experiment::percent(now.candidates_share());
     Some(format!(

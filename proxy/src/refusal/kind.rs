@@ -44,6 +44,17 @@ kinds! {
     METHOD = 4203 METHOD_NOT_ALLOWED "the resource does not offer this method";
     INFERENCE = 4204 BAD_REQUEST "the inference request is not valid";
 
+    FEEDBACK_MALFORMED = 4601 BAD_REQUEST "the feedback cannot be read";
+    FEEDBACK_TOO_MANY = 4602 PAYLOAD_TOO_LARGE "the request brings too many reports";
+    FEEDBACK_BUSY = 4603 SERVICE_UNAVAILABLE "no report can be taken at the moment";
+    FEEDBACK_TOKEN = 4610 BAD_REQUEST "the assignment token is not valid";
+    FEEDBACK_FOREIGN = 4611 NOT_FOUND "the assignment belongs to no experiment that is in force here";
+    FEEDBACK_OTHER_RUN = 4612 CONFLICT "the assignment belongs to an earlier run";
+    FEEDBACK_NOT_COUNTING = 4613 CONFLICT "the experiment counts nothing at the moment";
+    FEEDBACK_METRIC = 4614 UNPROCESSABLE_ENTITY "the experiment has no such metric from feedback";
+    FEEDBACK_VALUE = 4615 UNPROCESSABLE_ENTITY "the value does not fit the metric";
+    FEEDBACK_LATE = 4616 GONE "the report comes too late";
+
     UNREACHABLE = 5001 BAD_GATEWAY "the upstream cannot be reached";
     BROKEN = 5002 BAD_GATEWAY "the upstream gave no valid response";
     CONNECT_TIMEOUT = 5003 GATEWAY_TIMEOUT "the upstream did not accept a connection in time";

@@ -11,8 +11,8 @@ use crate::referee::Referee;
 /// Waits for the end. Pingora's own watch would exit at once on SIGINT and sleep out a whole grace period on
 /// SIGTERM; this one waits for exactly as long as there is something to finish.
 pub(super) struct Ending {
-    /// Set by whoever embeds the server.
-    pub(super) stop: Option<watch::Receiver<bool>>,
+    /// Set by whoever embeds the server, and by the admin API.
+    pub(super) stop: watch::Receiver<bool>,
     /// What the workers watch.
     pub(super) phase: watch::Sender<Phase>,
     /// Closed when every worker has finished its last request.
@@ -48,13 +48,9 @@ impl Ending {
     }
 }
 
-/// Waits for the embedder, for ever if there is none.
-async fn asked(stop: &mut Option<watch::Receiver<bool>>) {
-    let asked = match stop {
-        Some(stop) => stop.wait_for(|stop| *stop).await.is_ok(),
-        None => false,
-    };
-    if !asked {
+/// Waits until somebody asks, for ever if nobody is left who could.
+async fn asked(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;
     }
 }

@@ -1,0 +1,99 @@
+//! What operators and their machines ask: health, metrics, policy, reload, drain, feedback.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use serde_json::{Value, json};
+
+use super::Desk;
+use super::problem::Problem;
+use crate::cli::problems;
+use crate::feedback;
+use crate::observe::exposition;
+use crate::reload::{ReloadError, Reloaded};
+use crate::server::Phase;
+
+/// Whether the process answers.
+pub(super) async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// Whether new traffic may come.
+pub(super) async fn readyz(State(desk): State<Arc<Desk>>) -> (StatusCode, &'static str) {
+    match *desk.phase.borrow() {
+        Phase::Serving => (StatusCode::OK, "ready\n"),
+        Phase::Draining | Phase::Ended => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+    }
+}
+
+/// Everything that is counted, as Prometheus reads it.
+pub(super) async fn metrics(State(desk): State<Arc<Desk>>) -> Response {
+    let counters = desk.workers.counters().await;
+    let book = desk.referee.book();
+    let hash = desk.live.load().policy.hash().to_owned();
+    let text = exposition::render(counters, &book, desk.reload.outcomes(), &hash);
+    let version = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    ([(CONTENT_TYPE, version)], text).into_response()
+}
+
+/// Counts what clients report.
+pub(super) async fn feedback(State(desk): State<Arc<Desk>>, body: Bytes) -> Response {
+    let id = HeaderValue::from_static("");
+    let answered = feedback::respond(&desk.referee, body).await;
+    answered
+        .unwrap_or_else(|refusal| refusal.into_response(&id))
+        .map(axum::body::Body::from)
+}
+
+/// Everything that was decided, one JSON object a line.
+pub(super) async fn audit(State(desk): State<Arc<Desk>>) -> Result<Response, Problem> {
+    let lines = desk.referee.audit().await.ok_or_else(Problem::busy)?;
+    let kind = HeaderValue::from_static("application/jsonl");
+    Ok((
+        [(CONTENT_TYPE, kind)],
+        lines
+            .iter()
+            .flat_map(|line| [line, "\n"])
+            .collect::<String>(),
+    )
+        .into_response())
+}
+
+/// The document in force. It holds no secret yet: keys and tokens are files that it names.
+pub(super) async fn policy(State(desk): State<Arc<Desk>>) -> Json<Value> {
+    let policy = Arc::clone(&desk.live.load().policy);
+    Json(json!({ "hash": policy.hash(), "document": &**policy.document() }))
+}
+
+/// Reads the document again.
+pub(super) async fn reload(State(desk): State<Arc<Desk>>) -> Result<Json<Reloaded>, Problem> {
+    desk.reload
+        .now()
+        .await
+        .map(Json)
+        .map_err(|error| not_reloaded(&error))
+}
+
+/// Finishes what was begun, and ends.
+pub(super) async fn drain(State(desk): State<Arc<Desk>>) -> (StatusCode, Json<Value>) {
+    desk.stop.send_replace(true);
+    (StatusCode::ACCEPTED, Json(json!({ "draining": true })))
+}
+
+fn not_reloaded(error: &ReloadError) -> Problem {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    match error.problems() {
+        Some(problems) => {
+            Problem::not_reloaded(error.to_string(), Some(json!(problems::listing(problems))))
+        }
+        None => Problem::not_reloaded(
+            causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}")),
+            None,
+        ),
+    }
+}

@@ -1,0 +1,251 @@
+//! The audit trail: what was decided, each record bound to the one before by its hash.
+//!
+//! A record's body is one line of JSON that names the hash of the record before; its own hash is the
+//! SHA-256 of exactly those bytes. Whoever changes, removes or reorders a record breaks the chain there.
+//! Cutting off its end cannot be seen from the chain alone: that takes signed checkpoints kept elsewhere,
+//! which are not built yet.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// What happened, before it has its place in the chain.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    /// When, in milliseconds since 1970.
+    pub(crate) at_ms: u64,
+    /// What: `started`, `stepped`, `promoted` and so on.
+    pub(crate) kind: &'static str,
+    /// Of which experiment.
+    pub(crate) experiment: String,
+    /// Of which run.
+    pub(crate) run: u32,
+    /// Why, with the numbers.
+    pub(crate) detail: Value,
+}
+
+/// The body of a record, as it is hashed.
+#[derive(Debug, Serialize, Deserialize)]
+struct Body {
+    sequence: u64,
+    time: String,
+    kind: String,
+    experiment: String,
+    run: u32,
+    actor: String,
+    detail: Value,
+    previous: String,
+}
+
+/// A record as it is kept: the hash, and the bytes that were hashed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// 64 hexadecimal digits.
+    pub(crate) hash: String,
+    /// One line of JSON.
+    pub(crate) body: String,
+}
+
+/// The whole chain, as the store has it.
+pub(crate) struct Audit(Vec<Record>);
+
+/// The first record that does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("record {seq}: {flaw}")]
+pub(crate) struct Broken {
+    /// Its place in the chain, from 1.
+    pub(crate) seq: u64,
+    /// What is wrong with it.
+    pub(crate) flaw: Flaw,
+}
+
+/// What is wrong with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Flaw {
+    /// The bytes are no record.
+    #[error("it is not readable")]
+    Unreadable,
+    /// The body was changed.
+    #[error("it was changed: its hash does not fit")]
+    Changed,
+    /// A record is missing before it, or stands elsewhere.
+    #[error("it does not follow the one before: something was removed or reordered")]
+    Unlinked,
+}
+
+/// What the first record names as the one before.
+const NOTHING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+impl Record {
+    /// The record that follows `last` in the chain.
+    pub(crate) fn after(
+        last: Option<(u64, &Self)>,
+        event: Event,
+    ) -> serde_json::Result<(u64, Self)> {
+        let sequence = last.map_or(1, |(sequence, _)| sequence + 1);
+        let body = Body {
+            sequence,
+            time: time(event.at_ms),
+            kind: event.kind.to_owned(),
+            experiment: event.experiment,
+            run: event.run,
+            actor: "wald".to_owned(),
+            detail: event.detail,
+            previous: last.map_or(NOTHING, |(_, record)| &record.hash).to_owned(),
+        };
+        let body = serde_json::to_string(&body)?;
+        Ok((
+            sequence,
+            Self {
+                hash: digest(&body),
+                body,
+            },
+        ))
+    }
+
+    /// Whether it stands here rightly.
+    fn check(&self, seq: u64, previous: &str) -> Result<(), Flaw> {
+        if digest(&self.body) != self.hash {
+            return Err(Flaw::Changed);
+        }
+        let body: Body = serde_json::from_str(&self.body).map_err(|_| Flaw::Unreadable)?;
+        if body.previous == previous && body.sequence == seq {
+            Ok(())
+        } else {
+            Err(Flaw::Unlinked)
+        }
+    }
+
+    /// One line of JSON with the hash in it.
+    fn line(&self) -> String {
+        let open = self.body.strip_suffix('}').unwrap_or(&self.body);
+        format!("{open},\"hash\":\"{}\"}}", self.hash)
+    }
+}
+
+impl Audit {
+    /// The chain of these records.
+    pub(crate) fn new(records: Vec<Record>) -> Self {
+        Self(records)
+    }
+
+    /// Every record as a line of JSON, the oldest first.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(Record::line)
+    }
+
+    /// Checks that no record was changed, removed, added or moved.
+    pub(crate) fn verify(&self) -> Result<(), Broken> {
+        let mut previous = NOTHING;
+        for (seq, record) in (1..).zip(&self.0) {
+            record
+                .check(seq, previous)
+                .map_err(|flaw| Broken { seq, flaw })?;
+            previous = &record.hash;
+        }
+        Ok(())
+    }
+}
+
+/// A moment as people and programs read it (RFC 3339).
+pub(crate) fn time(unix_ms: u64) -> String {
+    let moment = i64::try_from(unix_ms)
+        .ok()
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    moment.unwrap_or_default().to_string()
+}
+
+fn digest(body: &str) -> String {
+    hex(&Sha256::digest(body.as_bytes()))
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn chain(length: u64) -> Vec<Record> {
+        let mut records: Vec<Record> = Vec::new();
+        for number in 0..length {
+            let event = Event {
+                at_ms: 1_790_000_000_000 + number,
+                kind: "stepped",
+                experiment: "e".to_owned(),
+                run: 1,
+                detail: json!({ "number": number, "third": 1.0 / 3.0 }),
+            };
+            let last = records.last().map(|record| (number, record));
+            records.push(Record::after(last, event).unwrap().1);
+        }
+        records
+    }
+
+    #[test]
+    fn an_untouched_chain_is_whole() {
+        assert_eq!(Audit(chain(5)).verify(), Ok(()));
+        assert_eq!(Audit(chain(0)).verify(), Ok(()));
+    }
+
+    #[test]
+    fn a_changed_record_is_named() {
+        let mut records = chain(5);
+        records[2].body = records[2].body.replace("stepped", "started");
+        assert_eq!(
+            Audit(records).verify(),
+            Err(Broken {
+                seq: 3,
+                flaw: Flaw::Changed
+            })
+        );
+    }
+
+    #[test]
+    fn a_record_changed_together_with_its_hash_breaks_the_next() {
+        let mut records = chain(5);
+        records[2].body = records[2].body.replace("stepped", "started");
+        records[2].hash = digest(&records[2].body);
+        assert_eq!(
+            Audit(records).verify(),
+            Err(Broken {
+                seq: 4,
+                flaw: Flaw::Unlinked
+            })
+        );
+    }
+
+    #[test]
+    fn a_removed_or_moved_record_is_found() {
+        let mut removed = chain(5);
+        removed.remove(1);
+        assert_eq!(
+            Audit(removed).verify(),
+            Err(Broken {
+                seq: 2,
+                flaw: Flaw::Unlinked
+            })
+        );
+        let mut moved = chain(5);
+        moved.swap(1, 2);
+        assert_eq!(
+            Audit(moved).verify(),
+            Err(Broken {
+                seq: 2,
+                flaw: Flaw::Unlinked
+            })
+        );
+    }
+
+    #[test]
+    fn a_line_is_the_body_with_its_hash() {
+        let record = chain(1).remove(0);
+        let line: Value = serde_json::from_str(&record.line()).unwrap();
+        assert_eq!(line["hash"], record.hash);
+        assert_eq!(line["time"], "2026-09-21T13:33:20Z");
+    }
+}

@@ -1,0 +1,326 @@
+//! The counters as Prometheus reads them: names and labels of the interface, values of all workers together.
+
+use prometheus::proto::{
+    Bucket, Counter, Gauge, Histogram as Shown, LabelPair, Metric, MetricFamily, MetricType,
+};
+use prometheus::{Encoder, TextEncoder};
+
+use super::counters::{Counters, Histogram};
+use crate::referee::{Book, Entry};
+use crate::reload::Outcomes;
+
+type Labels<'a> = &'a [(&'a str, &'a str)];
+
+/// The text of one scrape.
+pub(crate) fn render(
+    workers: Vec<Counters>,
+    book: &Book,
+    reloads: &Outcomes,
+    policy: &str,
+) -> Vec<u8> {
+    let mut counters = Counters::default();
+    workers
+        .into_iter()
+        .for_each(|worker| counters.merge(worker));
+    let mut families = traffic(&counters);
+    families.extend(experiments(book));
+    families.extend(control(book, reloads, policy));
+    families.retain(|family| !family.get_metric().is_empty());
+    let mut text = Vec::new();
+    if let Err(error) = TextEncoder::new().encode(&families, &mut text) {
+        tracing::error!(%error, "metrics cannot be written");
+    }
+    text
+}
+
+fn traffic(counters: &Counters) -> Vec<MetricFamily> {
+    let code = |code: u16| code.to_string();
+    let requests = counters.requests.iter().map(|(labels, count)| {
+        let labels: [(&str, &str); 5] = [
+            ("listener", &labels.listener),
+            ("route", &labels.route),
+            ("backend", &labels.backend),
+            ("arm", &labels.arm),
+            ("code", &code(labels.code)),
+        ];
+        counter(&labels, *count)
+    });
+    let by_path = |histograms: &std::collections::BTreeMap<super::PathLabels, Histogram>| {
+        let metric = |(labels, seen): (&super::PathLabels, &Histogram)| {
+            histogram(
+                &[
+                    ("route", &labels.route),
+                    ("backend", &labels.backend),
+                    ("arm", &labels.arm),
+                ],
+                seen,
+            )
+        };
+        histograms.iter().map(metric).collect::<Vec<_>>()
+    };
+    let overheads = counters
+        .overheads
+        .iter()
+        .map(|(route, seen)| histogram(&[("route", route)], seen));
+    let inferences = counters.inferences.iter().map(|(labels, seen)| {
+        histogram(
+            &[("model", &labels.model), ("version", &labels.version)],
+            seen,
+        )
+    });
+    vec![
+        family(
+            "wald_requests_total",
+            "Requests answered.",
+            MetricType::COUNTER,
+            requests,
+        ),
+        family(
+            "wald_request_duration_seconds",
+            "From the request's head to the response's last byte.",
+            MetricType::HISTOGRAM,
+            by_path(&counters.durations),
+        ),
+        family(
+            "wald_time_to_first_byte_seconds",
+            "From the request's head to the response's head.",
+            MetricType::HISTOGRAM,
+            by_path(&counters.first_bytes),
+        ),
+        family(
+            "wald_overhead_duration_seconds",
+            "Time in Wald itself.",
+            MetricType::HISTOGRAM,
+            overheads,
+        ),
+        family(
+            "wald_in_flight_requests",
+            "Requests being served.",
+            MetricType::GAUGE,
+            counters
+                .in_flight
+                .iter()
+                .map(|(route, count)| gauge(&[("route", route)], float(*count))),
+        ),
+        family(
+            "wald_refusals_total",
+            "Requests that Wald itself refused.",
+            MetricType::COUNTER,
+            counters
+                .refusals
+                .iter()
+                .map(|(reason, count)| counter(&[("reason", &reason.to_string())], *count)),
+        ),
+        family(
+            "wald_inference_duration_seconds",
+            "Waiting and running.",
+            MetricType::HISTOGRAM,
+            inferences,
+        ),
+        family(
+            "wald_limit_reached_total",
+            "How often a limit was reached.",
+            MetricType::COUNTER,
+            counters
+                .limits
+                .iter()
+                .map(|(limit, count)| counter(&[("limit", limit)], *count)),
+        ),
+    ]
+}
+
+fn experiments(book: &Book) -> Vec<MetricFamily> {
+    let arms = || {
+        book.experiments
+            .iter()
+            .flat_map(|entry| entry.arms.iter().map(move |arm| (entry, arm)))
+    };
+    let exposures = arms().map(|(entry, arm)| {
+        counter(
+            &[("experiment", &entry.name), ("arm", &arm.name)],
+            arm.exposures,
+        )
+    });
+    let shares = arms().map(|(entry, arm)| {
+        gauge(
+            &[("experiment", &entry.name), ("arm", &arm.name)],
+            arm.share,
+        )
+    });
+    let decisions = book
+        .tally
+        .decisions
+        .iter()
+        .map(|((experiment, decision), count)| {
+            counter(
+                &[("experiment", experiment), ("decision", decision)],
+                *count,
+            )
+        });
+    let alarms = book.experiments.iter().map(|entry| {
+        gauge(
+            &[("experiment", &entry.name)],
+            f64::from(u8::from(entry.sample_ratio.alarm)),
+        )
+    });
+    vec![
+        family(
+            "wald_experiment_exposures_total",
+            "Requests that met an arm.",
+            MetricType::COUNTER,
+            exposures,
+        ),
+        family(
+            "wald_experiment_share",
+            "The arm's share of the traffic.",
+            MetricType::GAUGE,
+            shares,
+        ),
+        family(
+            "wald_experiment_log_e_value",
+            "Natural logarithm of the e-value.",
+            MetricType::GAUGE,
+            book.experiments.iter().flat_map(log_e_values),
+        ),
+        family(
+            "wald_experiment_decisions_total",
+            "Verdicts since the start.",
+            MetricType::COUNTER,
+            decisions,
+        ),
+        family(
+            "wald_experiment_sample_ratio_alarm",
+            "1 once the assignment looks wrong.",
+            MetricType::GAUGE,
+            alarms,
+        ),
+    ]
+}
+
+fn log_e_values(entry: &Entry) -> Vec<Metric> {
+    let tests = entry.metrics.iter().flat_map(|metric| {
+        let log_e = metric.log_e;
+        [
+            ("superior", log_e.superior),
+            ("not_worse", log_e.not_worse),
+            ("worse", log_e.worse),
+        ]
+        .map(|(test, value)| (metric, test, value))
+    });
+    let shown = tests.filter_map(|(metric, test, value)| {
+        let labels: [(&str, &str); 4] = [
+            ("experiment", &entry.name),
+            ("arm", &metric.arm),
+            ("metric", &metric.name),
+            ("test", test),
+        ];
+        value.map(|value| gauge(&labels, value))
+    });
+    shown.collect()
+}
+
+fn control(book: &Book, reloads: &Outcomes, policy: &str) -> Vec<MetricFamily> {
+    let tally = &book.tally;
+    let feedback = [
+        ("accepted", tally.feedback_accepted),
+        ("duplicate", tally.feedback_duplicate),
+        ("refused", tally.feedback_refused),
+    ];
+    let reloads = [
+        ("success", reloads.succeeded()),
+        ("failure", reloads.failed()),
+    ];
+    vec![
+        family(
+            "wald_feedback_total",
+            "Reports by clients.",
+            MetricType::COUNTER,
+            feedback.map(|(outcome, count)| counter(&[("outcome", outcome)], count)),
+        ),
+        family(
+            "wald_policy_reloads_total",
+            "Documents read again.",
+            MetricType::COUNTER,
+            reloads.map(|(outcome, count)| counter(&[("outcome", outcome)], count)),
+        ),
+        family(
+            "wald_policy_info",
+            "The policy in force.",
+            MetricType::GAUGE,
+            [gauge(&[("hash", policy)], 1.0)],
+        ),
+        family(
+            "wald_store_failures_total",
+            "Writes to the store that failed; while they do, nothing is decided.",
+            MetricType::COUNTER,
+            [counter(&[], tally.store_failures)],
+        ),
+    ]
+}
+
+fn family(
+    name: &str,
+    help: &str,
+    kind: MetricType,
+    metrics: impl IntoIterator<Item = Metric>,
+) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(name.to_owned());
+    family.set_help(help.to_owned());
+    family.set_field_type(kind);
+    family.set_metric(metrics.into_iter().collect());
+    family
+}
+
+fn counter(labels: Labels<'_>, count: u64) -> Metric {
+    let mut value = Counter::default();
+    value.set_value(float(count));
+    let mut metric = labelled(labels);
+    metric.set_counter(value);
+    metric
+}
+
+fn gauge(labels: Labels<'_>, value: f64) -> Metric {
+    let mut shown = Gauge::default();
+    shown.set_value(value);
+    let mut metric = labelled(labels);
+    metric.set_gauge(shown);
+    metric
+}
+
+fn histogram(labels: Labels<'_>, seen: &Histogram) -> Metric {
+    let mut shown = Shown::default();
+    shown.set_sample_count(seen.count());
+    shown.set_sample_sum(seen.sum());
+    let buckets = seen.cumulative().map(|(bound, count)| {
+        let mut bucket = Bucket::default();
+        bucket.set_upper_bound(bound);
+        bucket.set_cumulative_count(count);
+        bucket
+    });
+    shown.set_bucket(buckets.collect());
+    let mut metric = labelled(labels);
+    metric.set_histogram(shown);
+    metric
+}
+
+fn labelled(labels: Labels<'_>) -> Metric {
+    let pairs = labels.iter().map(|(name, value)| {
+        let mut pair = LabelPair::default();
+        pair.set_name((*name).to_owned());
+        pair.set_value((*value).to_owned());
+        pair
+    });
+    let mut metric = Metric::default();
+    metric.set_label(pairs.collect());
+    metric
+}
+
+/// Prometheus counts in floating point; beyond 2⁵³ it rounds.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "Prometheus counts in floating point"
+)]
+fn float(count: u64) -> f64 {
+    count as f64
+}

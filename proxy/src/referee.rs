@@ -1,0 +1,163 @@
+//! The one task that decides: it gathers evidence, asks for verdicts, writes them down and only then
+//! publishes the snapshot that follows from them.
+//!
+//! Nobody else publishes a snapshot or changes a run, so there is nothing to lock. Others reach the
+//! referee through a bounded mailbox and read what it knows from the [`Book`].
+
+mod book;
+mod desk;
+mod ruling;
+mod run;
+mod task;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use policy::Policy;
+use tokio::sync::{mpsc, oneshot};
+
+pub(crate) use book::{Book, Entry};
+
+use crate::feedback::{Item, Receipt};
+use crate::live::Live;
+use crate::store::{Store, StoreError};
+use crate::workers::Workers;
+use task::{Keeper, Task};
+
+/// How many letters may wait for the referee; more are turned away.
+const MAILBOX: usize = 256;
+
+/// What is to be put in force.
+pub(crate) struct Candidate {
+    /// The compiled document.
+    pub(crate) policy: Arc<Policy>,
+    /// The running models, by `ModelId`.
+    pub(crate) models: Vec<Arc<inference::Pool>>,
+}
+
+/// What a new document did to the experiments.
+#[derive(Debug, Default, serde::Serialize)]
+pub(crate) struct Adopted {
+    /// Go on with their evidence.
+    pub(crate) kept: Vec<String>,
+    /// Began a run, because they are new or what they decide has changed.
+    pub(crate) started: Vec<String>,
+    /// Are no longer in the document.
+    pub(crate) removed: Vec<String>,
+}
+
+/// What others ask of the referee.
+enum Letter {
+    Feedback(Vec<Item>, oneshot::Sender<Receipt>),
+    Adopt(Box<Candidate>, oneshot::Sender<Result<Adopted, AdoptError>>),
+    Audit(oneshot::Sender<Result<Vec<String>, StoreError>>),
+    Close(oneshot::Sender<()>),
+}
+
+/// The way to the referee.
+#[derive(Clone)]
+pub(crate) struct Referee {
+    letters: mpsc::Sender<Letter>,
+    book: Arc<ArcSwap<Book>>,
+}
+
+/// The mailbox is full, or the referee is gone.
+#[derive(Debug)]
+pub(crate) struct Busy;
+
+/// Why the referee cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// The store could not be read or written.
+    #[error("the store cannot be used")]
+    Store(#[from] StoreError),
+    /// The operating system gave no randomness for a key.
+    #[error("no randomness for a key")]
+    Randomness(#[from] getrandom::Error),
+}
+
+/// Why a document was not put in force.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AdoptError {
+    /// The runs that it begins could not be written down.
+    #[error("the store cannot be written: the document before stays in force")]
+    Store(#[from] StoreError),
+    /// The server is ending.
+    #[error("the server is ending")]
+    Ending,
+}
+
+/// Restores every run from the store, puts the first snapshot in force and starts to judge.
+pub(crate) async fn start(
+    store: Store,
+    first: Candidate,
+    workers: Workers,
+) -> Result<(Live, Referee), StartError> {
+    let (letters, mailbox) = mpsc::channel(MAILBOX);
+    let book = Arc::new(ArcSwap::from_pointee(Book::default()));
+    let referee = Referee {
+        letters,
+        book: Arc::clone(&book),
+    };
+    let (keeper, live) = Keeper::begin(Arc::new(store), first, book, unix_ms()).await?;
+    tokio::spawn(Task::new(keeper, workers, mailbox).judge());
+    Ok((live, referee))
+}
+
+impl Referee {
+    /// Counts what clients report.
+    pub(crate) async fn feedback(&self, items: Vec<Item>) -> Result<Receipt, Busy> {
+        let (reply, answer) = oneshot::channel();
+        self.letters
+            .try_send(Letter::Feedback(items, reply))
+            .map_err(|_| Busy)?;
+        answer.await.map_err(|_| Busy)
+    }
+
+    /// Puts a document in force, all of it or nothing.
+    pub(crate) async fn adopt(&self, candidate: Candidate) -> Result<Adopted, AdoptError> {
+        let (reply, answer) = oneshot::channel();
+        let letter = Letter::Adopt(Box::new(candidate), reply);
+        self.letters
+            .send(letter)
+            .await
+            .map_err(|_| AdoptError::Ending)?;
+        answer.await.map_err(|_| AdoptError::Ending)?
+    }
+
+    /// How the experiments stand.
+    pub(crate) fn book(&self) -> Arc<Book> {
+        self.book.load_full()
+    }
+
+    /// The audit chain, as lines of JSON; none while the referee has too much to do or the store fails.
+    pub(crate) async fn audit(&self) -> Option<Vec<String>> {
+        let (reply, answer) = oneshot::channel();
+        self.letters.try_send(Letter::Audit(reply)).ok()?;
+        let read = answer.await.ok()?;
+        read.inspect_err(|error| tracing::error!(%error, "the audit trail cannot be read"))
+            .ok()
+    }
+
+    /// Takes in the last evidence, writes it down and ends the task. The store is closed afterwards.
+    pub(crate) async fn close(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.letters.send(Letter::Close(reply)).await.is_ok() {
+            // No answer means that the task has ended already, which is what was asked for.
+            drop(answer.await);
+        }
+    }
+}
+
+/// Milliseconds since 1970.
+fn unix_ms() -> u64 {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    millis(since)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,185 @@
+//! What the referee tells others: how each experiment stands, ready to be shown.
+
+use std::collections::BTreeMap;
+
+use policy::{Decide, State};
+use serde::Serialize;
+use stats::{Effect, Estimate, Interval, LogE, Role, Score};
+
+use super::run::Run;
+use crate::store::Milestone;
+
+/// All experiments at one moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Book {
+    /// In the order of the document.
+    pub(crate) experiments: Vec<Entry>,
+    /// What was counted since the start.
+    pub(crate) tally: Tally,
+}
+
+/// What the referee counted since the start.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    /// Verdicts by experiment and kind.
+    pub(crate) decisions: BTreeMap<(String, &'static str), u64>,
+    /// Writes that failed.
+    pub(crate) store_failures: u64,
+    /// Reports that were counted.
+    pub(crate) feedback_accepted: u64,
+    /// Reports that had been counted before.
+    pub(crate) feedback_duplicate: u64,
+    /// Reports that were not counted.
+    pub(crate) feedback_refused: u64,
+    /// Evidence of runs that are no longer in force.
+    pub(crate) orphaned: u64,
+}
+
+/// How one experiment stands.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) state: &'static str,
+    /// `undecided` until there is a verdict.
+    pub(crate) decision: &'static str,
+    pub(crate) run: u32,
+    pub(crate) epoch: u32,
+    pub(crate) step: usize,
+    /// Each candidate's share, step by step.
+    pub(crate) ramp: Vec<f64>,
+    pub(crate) alpha: f64,
+    /// Whether verdicts are only told.
+    pub(crate) advises: bool,
+    pub(crate) arms: Vec<Arm>,
+    pub(crate) metrics: Vec<Metric>,
+    pub(crate) sample_ratio: SampleRatio,
+    /// Closed observations of all arms.
+    pub(crate) observations: u64,
+    /// The same at the verdict.
+    pub(crate) at_observations: Option<u64>,
+    /// Observations that came after their tick had closed.
+    pub(crate) late: u64,
+    /// Why it was decided, or what it waits for.
+    pub(crate) reason: String,
+    pub(crate) history: Vec<Milestone>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Arm {
+    pub(crate) name: String,
+    pub(crate) share: f64,
+    pub(crate) exposures: u64,
+    pub(crate) units: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Metric {
+    pub(crate) name: String,
+    /// The candidate's name.
+    pub(crate) arm: String,
+    pub(crate) role: Role,
+    pub(crate) scale: Effect,
+    pub(crate) estimate: Estimate,
+    pub(crate) interval: Option<Interval>,
+    pub(crate) log_e: LogE,
+    pub(crate) superior: Option<Score>,
+    pub(crate) not_worse: Option<Score>,
+    pub(crate) worse: Option<Score>,
+    pub(crate) n: [u64; 2],
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct SampleRatio {
+    pub(crate) log_e: f64,
+    pub(crate) threshold: f64,
+    pub(crate) alarm: bool,
+}
+
+impl Entry {
+    pub(super) fn of(run: &Run) -> Self {
+        let (experiment, record, report) = (&run.experiment, &run.record, run.ledger.report());
+        let state = run.stage().state();
+        let arm_name = |arm: usize| {
+            experiment
+                .arms
+                .get(arm)
+                .map(|arm| arm.name.to_string())
+                .unwrap_or_default()
+        };
+        let arms = report
+            .arms
+            .iter()
+            .zip(run.stage().shares(experiment))
+            .enumerate()
+            .map(|(place, (arm, share))| Arm {
+                name: arm_name(place),
+                share,
+                exposures: arm.exposures,
+                units: arm.units,
+            });
+        let metrics = report.metrics.iter().map(|metric| Metric {
+            name: metric.name.clone(),
+            arm: arm_name(metric.arm),
+            role: metric.role,
+            scale: metric.scale,
+            estimate: metric.estimate,
+            interval: metric.interval,
+            log_e: metric.log_e,
+            superior: metric.superior,
+            not_worse: metric.not_worse,
+            worse: metric.worse,
+            n: metric.n,
+        });
+        let ratio = report.sample_ratio;
+        Self {
+            name: experiment.name.to_string(),
+            state: word(state),
+            decision: if is_over(state) {
+                word(state)
+            } else {
+                "undecided"
+            },
+            run: record.run,
+            epoch: record.epoch,
+            step: record.step,
+            ramp: experiment.ramp.iter().map(|share| share.value()).collect(),
+            alpha: experiment.design.alpha,
+            advises: experiment.decide == Decide::Advise,
+            arms: arms.collect(),
+            metrics: metrics.collect(),
+            sample_ratio: SampleRatio {
+                log_e: ratio.log_e,
+                threshold: ratio.threshold,
+                alarm: ratio.alarm,
+            },
+            observations: report.observations,
+            at_observations: record.at_observations,
+            late: report.late,
+            reason: record
+                .reason
+                .clone()
+                .unwrap_or_else(|| run.ledger.verdict().reason.to_string()),
+            history: record.history.clone(),
+        }
+    }
+}
+
+fn is_over(state: State) -> bool {
+    matches!(
+        state,
+        State::Promoted(_) | State::RolledBack | State::Futile | State::Stopped
+    )
+}
+
+/// The words of the API.
+fn word(state: State) -> &'static str {
+    match state {
+        State::Draft => "draft",
+        State::Running => "running",
+        State::Paused => "paused",
+        State::Promoted(_) => "promoted",
+        State::RolledBack => "rolled_back",
+        State::Futile => "futile",
+        State::Stopped => "stopped",
+    }
+}

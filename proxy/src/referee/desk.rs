@@ -1,0 +1,99 @@
+//! The desk where feedback is judged: whose it is, whether it is in time, whether it was counted before.
+
+use policy::Observe;
+use stats::{Delta, Kind};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use super::run::Run;
+use crate::feedback::{Item, Receipt, Refused};
+use crate::token::{Claims, Keys};
+
+/// Counts what can be counted.
+pub(super) fn count(runs: &mut [Run], keys: &Keys, items: &[Item]) -> Receipt {
+    let mut receipt = Receipt::default();
+    for (index, item) in items.iter().enumerate() {
+        match count_one(runs, keys, item) {
+            Ok(true) => receipt.accepted += 1,
+            Ok(false) => receipt.duplicate += 1,
+            Err(reason) => receipt.refuse(index, reason),
+        }
+    }
+    receipt
+}
+
+/// Whether an item counts now, or did before.
+fn count_one(runs: &mut [Run], keys: &Keys, item: &Item) -> Result<bool, Refused> {
+    let claims = keys.open(&item.assignment)?;
+    let is_its = |run: &&mut Run| xxh3_64(run.experiment.name.as_bytes()) == claims.experiment;
+    let run = runs.iter_mut().find(is_its).ok_or(Refused::Foreign)?;
+    if run.record.run != claims.run {
+        return Err(Refused::OtherRun);
+    }
+    if !run.is_counting() {
+        return Err(Refused::NotCounting);
+    }
+    let metric = metric(run, item)?;
+    let tick = run.tick(claims.issued_ms);
+    if !run.is_open(tick) {
+        return Err(Refused::Late);
+    }
+    if !run.first_time(tick, &names(&claims, item)) {
+        return Ok(false);
+    }
+    let mut delta = Delta::new(run.ledger.design());
+    delta.observe(
+        claims.epoch,
+        tick,
+        metric,
+        usize::from(claims.arm),
+        claims.bucket,
+        item.value,
+    );
+    run.absorb(delta);
+    Ok(true)
+}
+
+/// The position of the metric that an item is about, if the value fits it.
+fn metric(run: &Run, item: &Item) -> Result<usize, Refused> {
+    let metrics = &run.experiment.design.metrics;
+    let fed = metrics.iter().zip(&run.experiment.observations).enumerate();
+    let mut fed = fed.filter(|(_, (_, observe))| **observe == Observe::Feedback);
+    let (position, (metric, _)) = fed
+        .find(|(_, (metric, _))| metric.name == item.metric)
+        .ok_or(Refused::Metric)?;
+    let is_binary = item.value.total_cmp(&0.0).is_eq() || item.value.total_cmp(&1.0).is_eq();
+    let fits = match metric.kind {
+        Kind::Proportion => is_binary,
+        Kind::Mean { .. } => item.value.is_finite(),
+    };
+    if fits {
+        Ok(position)
+    } else {
+        Err(Refused::Value)
+    }
+}
+
+/// By what an item is known again: the request and the metric, and the client's own name for it. One request
+/// has one outcome, whatever its reports are called.
+fn names(claims: &Claims, item: &Item) -> Vec<u128> {
+    let mut names = vec![digest(
+        b"request",
+        &claims.nonce.to_le_bytes(),
+        &item.metric,
+    )];
+    names.extend(
+        item.id
+            .as_ref()
+            .map(|id| digest(b"id", id.as_bytes(), &item.metric)),
+    );
+    names
+}
+
+fn digest(domain: &[u8], name: &[u8], metric: &str) -> u128 {
+    let mut hash = Xxh3::new();
+    for part in [domain, name, metric.as_bytes()] {
+        hash.update(&(part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.digest128()
+}

@@ -1,0 +1,194 @@
+//! What follows from a run's evidence at this moment: the next step, a verdict, or nothing.
+
+use std::time::Duration;
+
+use policy::{ArmId, Decide, Outcome, Stage, State};
+use serde_json::{Value, json};
+use stats::{Decision, Verdict};
+
+use super::run::Run;
+use crate::audit::{Event, time};
+use crate::store::{Milestone, RunRecord};
+
+/// A change of a run, ready to be written down and then to take effect.
+pub(super) struct Ruling {
+    pub(super) record: RunRecord,
+    pub(super) ledger: stats::Ledger,
+    pub(super) event: Event,
+    /// The verdict as JSON, if this is one.
+    pub(super) verdict: Option<String>,
+}
+
+impl Ruling {
+    /// What follows now, if anything does.
+    pub(super) fn of(run: &Run, now_ms: u64) -> Option<Self> {
+        if !run.is_counting() {
+            return None;
+        }
+        let verdict = run.ledger.verdict();
+        let outcome = match verdict.decision {
+            Decision::Promote { arm } => Outcome::Promote(ArmId(u8::try_from(arm).ok()?)),
+            Decision::RollBack => Outcome::RollBack,
+            Decision::Futile => Outcome::Futile,
+            Decision::Wait | Decision::Unsound if is_over(run, now_ms) => Outcome::Futile,
+            Decision::Wait if may_step(run, now_ms) => Outcome::NextStep,
+            Decision::Wait | Decision::Unsound => return None,
+        };
+        let stage = run.stage().after(&run.experiment, outcome)?;
+        match run.experiment.decide {
+            Decide::Advise if outcome != Outcome::NextStep => {
+                Self::advice(run, stage, &verdict, now_ms)
+            }
+            Decide::Advise | Decide::Automatic => Some(Self::change(run, stage, &verdict, now_ms)),
+        }
+    }
+
+    fn change(run: &Run, stage: Stage, verdict: &Verdict, now_ms: u64) -> Self {
+        let (mut record, mut ledger) = (run.record.clone(), run.ledger.clone());
+        record.set_stage(stage);
+        let observations = ledger.observations();
+        let (kind, is_step) = (kind(stage.state()), stage.state() == State::Running);
+        let reason = sentence(run, verdict, is_step, now_ms);
+        if is_step {
+            ledger.open_epoch(&stage.shares(&run.experiment));
+            record.step_started_ms = now_ms;
+            record.step_exposures = run.exposures();
+        } else {
+            record.at_observations = Some(observations);
+            record.reason = Some(reason.clone());
+        }
+        record
+            .history
+            .push(milestone(run, stage, kind, observations, &reason, now_ms));
+        let verdict = (!is_step).then(|| verdict_json(verdict, kind, &reason, observations));
+        let detail = verdict
+            .clone()
+            .unwrap_or_else(|| json!({ "step": stage.step(), "reason": reason }));
+        let event = event(run, kind, detail, now_ms);
+        Self {
+            record,
+            ledger,
+            event,
+            verdict: verdict.map(|verdict| verdict.to_string()),
+        }
+    }
+
+    /// A verdict that is told and not acted upon, once a run.
+    fn advice(run: &Run, advised: Stage, verdict: &Verdict, now_ms: u64) -> Option<Self> {
+        if run.record.advised {
+            return None;
+        }
+        let kind = kind(advised.state());
+        let reason = format!(
+            "advice only, {kind}: {}",
+            sentence(run, verdict, false, now_ms)
+        );
+        let observations = run.ledger.observations();
+        let mut record = run.record.clone();
+        record.advised = true;
+        record.reason = Some(reason.clone());
+        record.history.push(milestone(
+            run,
+            run.stage(),
+            "advised",
+            observations,
+            &reason,
+            now_ms,
+        ));
+        let event = event(
+            run,
+            "advised",
+            verdict_json(verdict, kind, &reason, observations),
+            now_ms,
+        );
+        Some(Self {
+            record,
+            ledger: run.ledger.clone(),
+            event,
+            verdict: None,
+        })
+    }
+}
+
+/// The first line of a run's history and of its audit trail.
+pub(super) fn opening(run: &mut Run, why: &str, now_ms: u64) -> Event {
+    let first = milestone(run, run.stage(), "started", 0, why, now_ms);
+    run.record.history.push(first);
+    let detail = json!({ "reason": why, "definition": run.record.definition });
+    event(run, "started", detail, now_ms)
+}
+
+fn is_over(run: &Run, now_ms: u64) -> bool {
+    let ran = Duration::from_millis(now_ms.saturating_sub(run.record.started_ms));
+    run.experiment.end.time.is_some_and(|end| ran >= end)
+}
+
+fn may_step(run: &Run, now_ms: u64) -> bool {
+    let minimum = run.experiment.step_minimum;
+    let lasted = Duration::from_millis(now_ms.saturating_sub(run.record.step_started_ms));
+    let exposed = run.exposures().saturating_sub(run.record.step_exposures);
+    run.stage().step() + 1 < run.experiment.ramp.len()
+        && lasted >= minimum.time
+        && exposed >= minimum.observations
+}
+
+fn sentence(run: &Run, verdict: &Verdict, is_step: bool, now_ms: u64) -> String {
+    match verdict.decision {
+        Decision::Wait if is_step => {
+            "the step has seen its minimum and nothing speaks against the next".to_owned()
+        }
+        Decision::Wait | Decision::Unsound if is_over(run, now_ms) => {
+            format!("the time is over without a proof; {}", verdict.reason)
+        }
+        _ => verdict.reason.to_string(),
+    }
+}
+
+fn kind(state: State) -> &'static str {
+    match state {
+        State::Draft => "drafted",
+        State::Running => "stepped",
+        State::Paused => "paused",
+        State::Promoted(_) => "promoted",
+        State::RolledBack => "rolled_back",
+        State::Futile => "futile",
+        State::Stopped => "stopped",
+    }
+}
+
+fn milestone(
+    run: &Run,
+    stage: Stage,
+    event: &str,
+    observations: u64,
+    reason: &str,
+    now_ms: u64,
+) -> Milestone {
+    let share = stage
+        .shares(&run.experiment)
+        .get(1)
+        .copied()
+        .unwrap_or_default();
+    Milestone {
+        time: time(now_ms),
+        event: event.to_owned(),
+        step: stage.step(),
+        share,
+        observations,
+        reason: reason.to_owned(),
+    }
+}
+
+fn verdict_json(verdict: &Verdict, kind: &str, reason: &str, observations: u64) -> Value {
+    json!({ "decision": kind, "reason": reason, "at_observations": observations, "evidence": verdict.reason })
+}
+
+fn event(run: &Run, kind: &'static str, detail: Value, now_ms: u64) -> Event {
+    Event {
+        at_ms: now_ms,
+        kind,
+        experiment: run.experiment.name.to_string(),
+        run: run.record.run,
+        detail,
+    }
+}

@@ -1,0 +1,157 @@
+//! One run of an experiment: its stage, its evidence, and the feedback that was counted.
+
+use std::collections::{BTreeMap, HashSet};
+
+use policy::{Experiment, Stage, State};
+use stats::{Delta, Ledger};
+
+use super::millis;
+use crate::store::RunRecord;
+
+/// The layout of a kept ledger: another Wald may write another.
+const LEDGER_VERSION: u8 = 1;
+
+/// A run as the referee holds it.
+pub(super) struct Run {
+    pub(super) experiment: Experiment,
+    pub(super) record: RunRecord,
+    pub(super) ledger: Ledger,
+    /// Feedback counted in open ticks.
+    seen: BTreeMap<u64, HashSet<u128>>,
+    /// Of that, what the store does not know yet.
+    unsaved: Vec<(u64, u128)>,
+    /// Every tick before this one is closed.
+    open_from: u64,
+    /// Whether there is evidence that the store does not have.
+    pub(super) is_dirty: bool,
+}
+
+/// What the store keeps of a run's evidence.
+pub(super) struct Checkpoint {
+    pub(super) name: String,
+    pub(super) ledger: Vec<u8>,
+    pub(super) unsaved: Vec<(u64, u128)>,
+    pub(super) open_from: u64,
+}
+
+impl Run {
+    /// A run that begins now.
+    pub(super) fn begin(experiment: &Experiment, number: u32, now_ms: u64) -> Self {
+        let stage = Stage::first(number);
+        let record = RunRecord::begin(stage, experiment.definition, now_ms);
+        let ledger = Ledger::new(experiment.design.clone(), &stage.shares(experiment));
+        Self::of(experiment, record, ledger)
+    }
+
+    /// A run that goes on where the store left it; none if its evidence cannot be read.
+    pub(super) fn resume(
+        experiment: &Experiment,
+        record: RunRecord,
+        ledger: &[u8],
+        seen: Vec<(u64, u128)>,
+    ) -> Option<Self> {
+        let [LEDGER_VERSION, bytes @ ..] = ledger else {
+            return None;
+        };
+        let ledger: Ledger = postcard::from_bytes(bytes).ok()?;
+        if *ledger.design() != experiment.design {
+            return None;
+        }
+        let mut run = Self::of(experiment, record, ledger);
+        for (tick, feedback) in seen {
+            run.seen.entry(tick).or_default().insert(feedback);
+        }
+        Some(run)
+    }
+
+    fn of(experiment: &Experiment, record: RunRecord, ledger: Ledger) -> Self {
+        Self {
+            experiment: experiment.clone(),
+            record,
+            ledger,
+            seen: BTreeMap::new(),
+            unsaved: Vec::new(),
+            open_from: 0,
+            is_dirty: true,
+        }
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        self.record.stage()
+    }
+
+    /// Whether evidence counts.
+    pub(super) fn is_counting(&self) -> bool {
+        self.stage().state() == State::Running
+    }
+
+    /// Takes in what workers saw.
+    pub(super) fn absorb(&mut self, delta: Delta) {
+        if self.is_counting() {
+            self.ledger.absorb(delta);
+            self.is_dirty = true;
+        }
+    }
+
+    /// Closes the ticks whose last request has had its whole window by now.
+    pub(super) fn close_ticks(&mut self, now_ms: u64) {
+        let over = self.tick(now_ms.saturating_sub(millis(self.experiment.window)));
+        if over > self.open_from {
+            self.open_from = over;
+            self.ledger.close_before(over);
+            self.seen = self.seen.split_off(&over);
+        }
+    }
+
+    /// The tick in which a moment lies.
+    pub(super) fn tick(&self, unix_ms: u64) -> u64 {
+        unix_ms / millis(self.experiment.tick).max(1)
+    }
+
+    /// Whether a tick still takes observations.
+    pub(super) fn is_open(&self, tick: u64) -> bool {
+        tick >= self.open_from
+    }
+
+    /// Whether none of these was counted in this tick before; from now on all are.
+    pub(super) fn first_time(&mut self, tick: u64, feedback: &[u128]) -> bool {
+        let seen = self.seen.entry(tick).or_default();
+        if feedback.iter().any(|name| seen.contains(name)) {
+            return false;
+        }
+        seen.extend(feedback);
+        self.unsaved
+            .extend(feedback.iter().map(|name| (tick, *name)));
+        true
+    }
+
+    /// Requests of all arms so far.
+    pub(super) fn exposures(&self) -> u64 {
+        let ratio = self.ledger.sample_ratio();
+        (0..self.experiment.arms.len())
+            .map(|arm| ratio.exposures(arm))
+            .sum()
+    }
+
+    /// What the store has to keep of the evidence.
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            name: self.experiment.name.to_string(),
+            ledger: encode(&self.ledger),
+            unsaved: self.unsaved.clone(),
+            open_from: self.open_from,
+        }
+    }
+
+    /// The store has what [`Run::checkpoint`] gave.
+    pub(super) fn saved(&mut self) {
+        self.unsaved.clear();
+        self.is_dirty = false;
+    }
+}
+
+/// A ledger's bytes behind their version. Writing to memory fails for nothing but a type that postcard does
+/// not know, and then the run begins anew after a restart.
+pub(super) fn encode(ledger: &Ledger) -> Vec<u8> {
+    postcard::to_extend(ledger, vec![LEDGER_VERSION]).unwrap_or_default()
+}

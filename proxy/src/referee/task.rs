@@ -1,0 +1,436 @@
+//! The referee's task: one beat after another, collect, judge, write down, publish.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use policy::{Experiment, Policy};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::book::{Book, Entry, Tally};
+use super::ruling::{Ruling, opening};
+use super::run::{Run, encode};
+use super::{AdoptError, Adopted, Candidate, Letter, StartError, desk, millis, unix_ms};
+use crate::live::{Live, Snapshot};
+use crate::observe::Observed;
+use crate::store::{Store, StoreError, Transaction};
+use crate::token::{Key, Keys};
+use crate::workers::Workers;
+
+/// How often evidence is collected.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// How often evidence without a decision is written down: what a crash can lose of it.
+const CHECKPOINT: Duration = Duration::from_secs(5);
+
+/// How long a key signs.
+const KEY_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// How long after its replacement a key is believed, beyond the longest window.
+const KEY_GRACE: Duration = Duration::from_secs(3600);
+
+/// The referee's mailbox and its clock.
+pub(super) struct Task {
+    keeper: Keeper,
+    workers: Workers,
+    mailbox: mpsc::Receiver<Letter>,
+}
+
+/// Everything that only the referee may change.
+pub(super) struct Keeper {
+    store: Arc<Store>,
+    live: Live,
+    policy: Arc<Policy>,
+    models: Vec<Arc<inference::Pool>>,
+    keys: Arc<Keys>,
+    /// By `ExperimentId`.
+    runs: Vec<Run>,
+    tally: Tally,
+    checkpoint_ms: u64,
+    book: Arc<ArcSwap<Book>>,
+}
+
+impl Task {
+    pub(super) fn new(keeper: Keeper, workers: Workers, mailbox: mpsc::Receiver<Letter>) -> Self {
+        Self {
+            keeper,
+            workers,
+            mailbox,
+        }
+    }
+
+    /// Judges until somebody closes the referee or nobody is left to ask it.
+    pub(super) async fn judge(mut self) {
+        let mut beat = tokio::time::interval_at(Instant::now() + BEAT, BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = beat.tick() => self.beat().await,
+                letter = self.mailbox.recv() => match letter {
+                    Some(Letter::Feedback(items, reply)) => drop(reply.send(self.keeper.count(&items))),
+                    Some(Letter::Adopt(candidate, reply)) => drop(reply.send(self.keeper.adopt(*candidate, unix_ms()).await)),
+                    Some(Letter::Audit(reply)) => drop(reply.send(self.keeper.audit().await)),
+                    Some(Letter::Close(reply)) => {
+                        self.beat().await;
+                        self.keeper.checkpoint().await;
+                        drop(self);
+                        // Whoever asked may have stopped waiting.
+                        return reply.send(()).unwrap_or_default();
+                    }
+                    None => return,
+                },
+            }
+        }
+    }
+
+    async fn beat(&mut self) {
+        let now_ms = unix_ms();
+        let evidence = self.workers.evidence().await;
+        self.keeper.beat(evidence, now_ms).await;
+    }
+}
+
+impl Keeper {
+    /// Restores what the store knows and puts the first snapshot in force.
+    pub(super) async fn begin(
+        store: Arc<Store>,
+        first: Candidate,
+        book: Arc<ArcSwap<Book>>,
+        now_ms: u64,
+    ) -> Result<(Self, Live), StartError> {
+        let keys = keys(&store, now_ms)?;
+        let (policy, names) = (Arc::clone(&first.policy), experiments(&first.policy));
+        let runs = blocking(&store, move |tx| settle(tx, &policy, Vec::new(), now_ms)).await?;
+        for (run, name) in runs.0.iter().zip(names) {
+            let (number, step) = (run.record.run, run.record.step);
+            tracing::info!(
+                experiment = name,
+                run = number,
+                step,
+                resumed = !runs.1.started.contains(&name),
+                "experiment"
+            );
+        }
+        let Candidate { policy, models } = first;
+        let keys = Arc::new(keys);
+        let stages = runs.0.iter().map(Run::stage).collect();
+        let snapshot = Snapshot {
+            policy: Arc::clone(&policy),
+            stages,
+            models: models.clone(),
+            keys: Arc::clone(&keys),
+        };
+        let live = Live::new(snapshot);
+        let keeper = Self {
+            store,
+            live: live.clone(),
+            policy,
+            models,
+            keys,
+            runs: runs.0,
+            tally: Tally::default(),
+            checkpoint_ms: now_ms,
+            book,
+        };
+        keeper.write_book();
+        Ok((keeper, live))
+    }
+
+    /// Counts feedback.
+    pub(super) fn count(&mut self, items: &[crate::feedback::Item]) -> crate::feedback::Receipt {
+        let receipt = desk::count(&mut self.runs, &self.keys, items);
+        self.tally.feedback_accepted += receipt.accepted as u64;
+        self.tally.feedback_duplicate += receipt.duplicate as u64;
+        self.tally.feedback_refused += receipt.refused.len() as u64;
+        receipt
+    }
+
+    /// Takes in evidence, closes ticks, and does what follows. A store that fails keeps everything as it is:
+    /// traffic goes on with its last shares, nothing is promoted, and the next beat tries again.
+    pub(super) async fn beat(&mut self, evidence: Vec<Observed>, now_ms: u64) {
+        self.absorb(evidence);
+        for place in 0..self.runs.len() {
+            self.rule(place, now_ms).await;
+        }
+        if now_ms.saturating_sub(self.checkpoint_ms) >= millis(CHECKPOINT) {
+            self.checkpoint_ms = now_ms;
+            self.checkpoint().await;
+        }
+        self.rotate_keys(now_ms).await;
+        self.write_book();
+    }
+
+    /// The audit chain, as lines of JSON.
+    async fn audit(&self) -> Result<Vec<String>, StoreError> {
+        let store = Arc::clone(&self.store);
+        let read = tokio::task::spawn_blocking(move || Ok(store.audit()?.lines().collect()));
+        read.await.unwrap_or(Err(StoreError::Interrupted))
+    }
+
+    fn absorb(&mut self, evidence: Vec<Observed>) {
+        for Observed {
+            experiment,
+            run,
+            delta,
+        } in evidence
+        {
+            let is_its =
+                |mine: &&mut Run| *mine.experiment.name == *experiment && mine.record.run == run;
+            match self.runs.iter_mut().find(is_its) {
+                Some(mine) => mine.absorb(delta),
+                None => self.tally.orphaned += 1,
+            }
+        }
+    }
+
+    /// Writes down what follows for one run, and then lets it take effect.
+    async fn rule(&mut self, place: usize, now_ms: u64) {
+        let Some(run) = self.runs.get_mut(place) else {
+            return;
+        };
+        run.close_ticks(now_ms);
+        let Some(ruling) = Ruling::of(run, now_ms) else {
+            return;
+        };
+        let (name, checkpoint) = (run.experiment.name.to_string(), run.checkpoint());
+        let Ruling {
+            record,
+            ledger,
+            event,
+            verdict,
+        } = ruling;
+        let (kept, bytes, kind) = (record.clone(), encode(&ledger), event.kind);
+        let is_decision = verdict.is_some();
+        let written = blocking(&self.store, move |tx| {
+            tx.put_run(&name, &kept)?;
+            tx.put_ledger(&name, &bytes)?;
+            tx.put_seen(&name, &checkpoint.unsaved, checkpoint.open_from)?;
+            if let Some(verdict) = verdict {
+                tx.decide(&name, kept.run, &verdict)?;
+            }
+            tx.append(event)
+        });
+        if let Err(error) = written.await {
+            return self.store_failed(&error);
+        }
+        let Some(run) = self.runs.get_mut(place) else {
+            return;
+        };
+        (run.record, run.ledger) = (record, ledger);
+        run.saved();
+        tracing::info!(experiment = %run.experiment.name, run = run.record.run, step = run.record.step, event = kind,
+            reason = run.record.history.last().map(|last| &*last.reason), "ruling");
+        if is_decision {
+            *self
+                .tally
+                .decisions
+                .entry((run.experiment.name.to_string(), kind))
+                .or_default() += 1;
+        }
+        self.publish();
+    }
+
+    /// Writes down the evidence of every run that has new one.
+    pub(super) async fn checkpoint(&mut self) {
+        let checkpoints: Vec<_> = self
+            .runs
+            .iter()
+            .filter(|run| run.is_dirty)
+            .map(Run::checkpoint)
+            .collect();
+        if checkpoints.is_empty() {
+            return;
+        }
+        let written = blocking(&self.store, move |tx| {
+            for checkpoint in checkpoints {
+                tx.put_ledger(&checkpoint.name, &checkpoint.ledger)?;
+                tx.put_seen(&checkpoint.name, &checkpoint.unsaved, checkpoint.open_from)?;
+            }
+            Ok(())
+        });
+        match written.await {
+            Ok(()) => self.runs.iter_mut().for_each(Run::saved),
+            Err(error) => self.store_failed(&error),
+        }
+    }
+
+    /// Puts a document in force: runs whose definition is the same go on, others begin.
+    pub(super) async fn adopt(
+        &mut self,
+        candidate: Candidate,
+        now_ms: u64,
+    ) -> Result<Adopted, AdoptError> {
+        self.checkpoint().await;
+        let policy = Arc::clone(&candidate.policy);
+        let current = self.runs.iter().map(|run| {
+            (
+                run.experiment.name.to_string(),
+                run.record.definition.clone(),
+            )
+        });
+        let current = current.collect();
+        let (runs, adopted) =
+            blocking(&self.store, move |tx| settle(tx, &policy, current, now_ms)).await?;
+        let mut before: BTreeMap<String, Run> = std::mem::take(&mut self.runs)
+            .into_iter()
+            .map(|run| (run.experiment.name.to_string(), run))
+            .collect();
+        self.runs = runs
+            .into_iter()
+            .map(|fresh| merged(before.remove(&*fresh.experiment.name), fresh))
+            .collect();
+        (self.policy, self.models) = (candidate.policy, candidate.models);
+        self.publish();
+        self.write_book();
+        Ok(adopted)
+    }
+
+    async fn rotate_keys(&mut self, now_ms: u64) {
+        if now_ms.saturating_sub(self.keys.newest().made_ms()) < millis(KEY_LIFE) {
+            return;
+        }
+        let window = self
+            .runs
+            .iter()
+            .map(|run| run.experiment.window)
+            .max()
+            .unwrap_or_default();
+        let believed_from_ms = now_ms.saturating_sub(millis(window + KEY_GRACE));
+        let Ok(keys) = self.keys.rotated(now_ms, believed_from_ms) else {
+            return;
+        };
+        let kept: Vec<Key> = keys.iter().cloned().collect();
+        match blocking(&self.store, move |tx| tx.put_keys(&kept)).await {
+            Ok(()) => {
+                self.keys = Arc::new(keys);
+                self.publish();
+            }
+            Err(error) => self.store_failed(&error),
+        }
+    }
+
+    fn store_failed(&mut self, error: &StoreError) {
+        self.tally.store_failures += 1;
+        tracing::error!(error = %chain(error), "the store cannot be written; nothing changes until it can");
+    }
+
+    fn publish(&self) {
+        self.live.publish(Snapshot {
+            policy: Arc::clone(&self.policy),
+            stages: self.runs.iter().map(Run::stage).collect(),
+            models: self.models.clone(),
+            keys: Arc::clone(&self.keys),
+        });
+    }
+
+    fn write_book(&self) {
+        let entries = self.runs.iter().map(Entry::of).collect();
+        self.book.store(Arc::new(Book {
+            experiments: entries,
+            tally: self.tally.clone(),
+        }));
+    }
+}
+
+/// The run in memory if the store meant the same one: it may know more than its last checkpoint.
+fn merged(before: Option<Run>, fresh: Run) -> Run {
+    match before {
+        Some(mut before) if before.record.run == fresh.record.run => {
+            before.experiment = fresh.experiment;
+            before
+        }
+        _ => fresh,
+    }
+}
+
+/// Finds or begins the run of every experiment of a document. `current` are the runs in force by name and
+/// definition.
+fn settle(
+    tx: &mut Transaction<'_>,
+    policy: &Policy,
+    current: Vec<(String, String)>,
+    now_ms: u64,
+) -> Result<(Vec<Run>, Adopted), StoreError> {
+    let mut adopted = Adopted::default();
+    let mut runs = Vec::with_capacity(policy.experiments().len());
+    for experiment in policy.experiments() {
+        let (run, is_new) = settle_one(tx, experiment, now_ms)?;
+        let names = if is_new {
+            &mut adopted.started
+        } else {
+            &mut adopted.kept
+        };
+        names.push(experiment.name.to_string());
+        runs.push(run);
+    }
+    adopted.removed = current
+        .into_iter()
+        .map(|(name, _)| name)
+        .filter(|name| policy.experiment(name).is_none())
+        .collect();
+    Ok((runs, adopted))
+}
+
+fn settle_one(
+    tx: &mut Transaction<'_>,
+    experiment: &Experiment,
+    now_ms: u64,
+) -> Result<(Run, bool), StoreError> {
+    let kept = tx.run(&experiment.name)?;
+    let number = kept.as_ref().map_or(1, |(record, ..)| record.run + 1);
+    let why = match kept {
+        None => "the experiment is new",
+        Some((record, ledger, seen)) if record.decides(experiment.definition) => {
+            if let Some(run) = Run::resume(experiment, record, &ledger.unwrap_or_default(), seen) {
+                return Ok((run, false));
+            }
+            "the evidence of the run before cannot be read by this release"
+        }
+        Some(_) => "what the experiment decides has changed",
+    };
+    let mut run = Run::begin(experiment, number, now_ms);
+    let event = opening(&mut run, why, now_ms);
+    tx.put_run(&experiment.name, &run.record)?;
+    tx.put_ledger(&experiment.name, &encode(&run.ledger))?;
+    tx.put_seen(&experiment.name, &[], u64::MAX)?;
+    tx.append(event)?;
+    Ok((run, true))
+}
+
+fn experiments(policy: &Policy) -> Vec<String> {
+    policy
+        .experiments()
+        .iter()
+        .map(|experiment| experiment.name.to_string())
+        .collect()
+}
+
+/// The keys of the store, or the first one.
+fn keys(store: &Store, now_ms: u64) -> Result<Keys, StartError> {
+    if let Some(keys) = Keys::restored(store.write(|tx| tx.keys())?) {
+        return Ok(keys);
+    }
+    let keys = Keys::generate(now_ms)?;
+    let kept: Vec<Key> = keys.iter().cloned().collect();
+    store.write(|tx| tx.put_keys(&kept))?;
+    Ok(keys)
+}
+
+/// Does one transaction where blocking is allowed.
+async fn blocking<T: Send + 'static>(
+    store: &Arc<Store>,
+    work: impl FnOnce(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let store = Arc::clone(store);
+    tokio::task::spawn_blocking(move || store.write(work))
+        .await
+        .unwrap_or(Err(StoreError::Interrupted))
+}
+
+/// An error with its causes, for the log.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -1,0 +1,232 @@
+//! How a document comes into force: read, compiled, its models loaded, handed to the referee. All or nothing.
+
+mod prepare;
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use config::Problems;
+use policy::Policy;
+use tokio::sync::{mpsc, oneshot};
+
+pub(crate) use prepare::{PrepareError, prepare};
+
+use crate::live::Live;
+use crate::referee::{AdoptError, Adopted, Referee};
+
+/// How many wishes may wait; one that finds no room is covered by those that wait.
+const MAILBOX: usize = 8;
+
+/// Why the document in force was not replaced.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReloadError {
+    /// The document, or a file that it names, cannot be used.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// It changes what only a restart can.
+    #[error("{what} cannot change while wald runs: restart it to use this document")]
+    Restart {
+        /// Which part of the document.
+        what: &'static str,
+    },
+    /// The referee could not begin its runs.
+    #[error(transparent)]
+    Adopt(#[from] AdoptError),
+}
+
+impl ReloadError {
+    /// The problems of the document, if that is the reason.
+    pub(crate) fn problems(&self) -> Option<&Problems> {
+        match self {
+            Self::Prepare(PrepareError::Document(problems)) => Some(problems),
+            _ => None,
+        }
+    }
+}
+
+/// What a reload did.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct Reloaded {
+    /// The hash of the policy now in force.
+    pub(crate) hash: String,
+    /// Whether it is another one than before.
+    pub(crate) changed: bool,
+    /// What became of the experiments.
+    pub(crate) experiments: Adopted,
+}
+
+/// Who may ask, and what for.
+enum Wish {
+    /// The file may have changed.
+    IfChanged,
+    /// Somebody asks for it in any case.
+    Now(Option<oneshot::Sender<Result<Reloaded, ReloadError>>>),
+}
+
+/// How many reloads went which way.
+#[derive(Debug, Default)]
+pub(crate) struct Outcomes {
+    succeeded: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Outcomes {
+    /// Those that put a document in force, or found it in force already.
+    pub(crate) fn succeeded(&self) -> u64 {
+        self.succeeded.load(Ordering::Relaxed)
+    }
+
+    /// Those that left the old one in force.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+}
+
+/// The way to the one task that reloads.
+#[derive(Clone)]
+pub(crate) struct Reload {
+    wishes: mpsc::Sender<Wish>,
+    outcomes: Arc<Outcomes>,
+}
+
+impl Reload {
+    /// Starts to watch the file and to listen for SIGHUP.
+    pub(crate) fn start(document: PathBuf, live: Live, referee: Referee) -> Self {
+        let (wishes, waiting) = mpsc::channel(MAILBOX);
+        let outcomes = Arc::new(Outcomes::default());
+        watch::signals(wishes.clone());
+        let watcher = watch::files(&document, wishes.clone())
+            .inspect_err(|error| tracing::warn!(%error, "the document's folder cannot be watched; SIGHUP still reloads"))
+            .ok();
+        let task = Task {
+            document,
+            live,
+            referee,
+            outcomes: Arc::clone(&outcomes),
+        };
+        tokio::spawn(async move {
+            task.serve(waiting).await;
+            drop(watcher);
+        });
+        Self { wishes, outcomes }
+    }
+
+    /// Reloads and says what came of it.
+    pub(crate) async fn now(&self) -> Result<Reloaded, ReloadError> {
+        let (reply, answer) = oneshot::channel();
+        self.wishes
+            .send(Wish::Now(Some(reply)))
+            .await
+            .map_err(|_| AdoptError::Ending)?;
+        answer.await.map_err(|_| AdoptError::Ending)?
+    }
+
+    /// How reloads went so far.
+    pub(crate) fn outcomes(&self) -> &Outcomes {
+        &self.outcomes
+    }
+}
+
+struct Task {
+    document: PathBuf,
+    live: Live,
+    referee: Referee,
+    outcomes: Arc<Outcomes>,
+}
+
+impl Task {
+    async fn serve(self, mut wishes: mpsc::Receiver<Wish>) {
+        let mut in_force = prepare::digest(&self.document);
+        while let Some(wish) = wishes.recv().await {
+            let found = prepare::digest(&self.document);
+            let reply = match wish {
+                Wish::IfChanged if found == in_force => continue,
+                Wish::IfChanged => None,
+                Wish::Now(reply) => reply,
+            };
+            in_force = found;
+            let outcome = self.reload().await;
+            self.tell(&outcome);
+            if let Some(reply) = reply {
+                drop(reply.send(outcome));
+            }
+        }
+    }
+
+    async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        let before = self.live.load().policy.clone();
+        let models = self.live.load().models.clone();
+        let (document, previous) = (self.document.clone(), before.clone());
+        let prepared =
+            tokio::task::spawn_blocking(move || prepare(&document, Some((&previous, &models))));
+        let candidate = prepared.await.unwrap_or(Err(PrepareError::Interrupted))?;
+        if let Some(what) = needs_restart(&before, &candidate.policy) {
+            return Err(ReloadError::Restart { what });
+        }
+        let hash = candidate.policy.hash().to_owned();
+        let experiments = self.referee.adopt(candidate).await?;
+        Ok(Reloaded {
+            changed: hash != before.hash(),
+            hash,
+            experiments,
+        })
+    }
+
+    fn tell(&self, outcome: &Result<Reloaded, ReloadError>) {
+        match outcome {
+            Ok(Reloaded {
+                hash,
+                changed,
+                experiments,
+            }) => {
+                self.outcomes.succeeded.fetch_add(1, Ordering::Relaxed);
+                let Adopted {
+                    kept,
+                    started,
+                    removed,
+                } = experiments;
+                tracing::info!(hash, changed, ?kept, ?started, ?removed, "reloaded");
+            }
+            Err(error) => {
+                self.outcomes.failed.fetch_add(1, Ordering::Relaxed);
+                for problem in error.problems().into_iter().flatten() {
+                    tracing::error!(%problem, "problem in the document");
+                }
+                tracing::error!(%error, "not reloaded; the document before stays in force");
+            }
+        }
+    }
+}
+
+/// The first part of the document that differs and that only a restart can change.
+fn needs_restart(before: &Policy, after: &Policy) -> Option<&'static str> {
+    let listeners = |policy: &Policy| {
+        policy
+            .listeners()
+            .iter()
+            .map(|listener| (listener.name.to_string(), listener.address))
+            .collect::<Vec<_>>()
+    };
+    let parts = [
+        (
+            "the listeners' names and addresses",
+            listeners(before) != listeners(after),
+        ),
+        ("the admin address", before.admin() != after.admin()),
+        ("the store's path", before.store() != after.store()),
+        ("the number of workers", before.workers() != after.workers()),
+    ];
+    parts
+        .into_iter()
+        .find_map(|(what, differs)| differs.then_some(what))
+}
+
+/// The folder that relative paths of a document start at.
+fn folder(document: &Path) -> &Path {
+    match document.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}

@@ -1,0 +1,134 @@
+//! From a file to what can be put in force: text, document, policy, running models.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use config::Problems;
+use inference::{LoadError, MODEL_BYTES_MAX, Model, Pool};
+use policy::Policy;
+use sha2::{Digest, Sha256};
+
+use super::folder;
+use crate::referee::Candidate;
+
+/// The policy in force and its models, which are used again where they are the same.
+type InForce<'a> = (&'a Policy, &'a [Arc<Pool>]);
+
+/// Why a document cannot be put in force.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PrepareError {
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The document has problems.
+    #[error("the document has problems")]
+    Document(#[source] Problems),
+    /// A model's file cannot be read.
+    #[error("cannot read model `{name}` from {}", path.display())]
+    ModelFile {
+        /// The model.
+        name: String,
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A model cannot be used.
+    #[error("model `{name}` cannot be used")]
+    Model {
+        /// The model.
+        name: String,
+        /// Why.
+        source: Box<LoadError>,
+    },
+    /// The operating system gave no threads for a model.
+    #[error("no threads for model `{name}`")]
+    Threads {
+        /// The model.
+        name: String,
+        /// Why.
+        source: inference::StartError,
+    },
+    /// The thread that prepared it ended before it had.
+    #[error("the preparation was interrupted")]
+    Interrupted,
+}
+
+/// Reads, compiles and loads. Blocks: it reads files and optimises models.
+pub(crate) fn prepare(
+    document: &Path,
+    in_force: Option<InForce<'_>>,
+) -> Result<Candidate, PrepareError> {
+    let text = std::fs::read_to_string(document).map_err(|source| PrepareError::Read {
+        path: document.to_owned(),
+        source,
+    })?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let read =
+        config::read(&text, &environment, folder(document)).map_err(PrepareError::Document)?;
+    let policy = policy::compile(&read).map_err(PrepareError::Document)?;
+    let models = policy
+        .models()
+        .iter()
+        .map(|model| pool(model, in_force))
+        .collect::<Result<_, _>>()?;
+    Ok(Candidate {
+        policy: Arc::new(policy),
+        models,
+    })
+}
+
+/// What tells two contents of the file apart; an absent file is a content, too.
+pub(super) fn digest(document: &Path) -> Option<[u8; 32]> {
+    std::fs::read(document)
+        .ok()
+        .map(|bytes| Sha256::digest(bytes).into())
+}
+
+fn pool(model: &policy::Model, in_force: Option<InForce<'_>>) -> Result<Arc<Pool>, PrepareError> {
+    if let Some(running) = in_force.and_then(|in_force| running(model, in_force)) {
+        return Ok(running);
+    }
+    let name = || model.name.to_string();
+    let bytes = read(&model.file).map_err(|source| PrepareError::ModelFile {
+        name: name(),
+        path: model.file.clone(),
+        source,
+    })?;
+    let loaded = Model::load(&bytes, &model.sha256).map_err(|source| PrepareError::Model {
+        name: name(),
+        source: Box::new(source),
+    })?;
+    let pool = Pool::start(loaded, model.threads, model.queue).map_err(|source| {
+        PrepareError::Threads {
+            name: name(),
+            source,
+        }
+    })?;
+    Ok(Arc::new(pool))
+}
+
+/// The pool that serves this very model already.
+fn running(model: &policy::Model, (policy, pools): InForce<'_>) -> Option<Arc<Pool>> {
+    let is_same = |other: &policy::Model| {
+        other.sha256 == model.sha256 && other.threads == model.threads && other.queue == model.queue
+    };
+    let position = policy.models().iter().position(is_same)?;
+    pools.get(position).cloned()
+}
+
+/// A model's bytes, one more than are allowed at the most: the loader then says that it is too large.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(MODEL_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

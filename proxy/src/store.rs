@@ -1,0 +1,193 @@
+//! Durable state in one file: runs, their evidence, decisions, the audit chain, token keys.
+//!
+//! All that belongs to one transition is written in one transaction, which is on disk when it returns.
+//! One process writes; any number may read at the same time. Calls block: they are made off the request
+//! path and off the referee's own thread.
+
+mod run;
+mod tables;
+
+use std::path::{Path, PathBuf};
+
+use redb::backends::InMemoryBackend;
+use redb::{
+    Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase,
+    ReadableTable, TableError,
+};
+
+pub(crate) use run::{Milestone, RunRecord};
+pub(crate) use tables::Transaction;
+
+pub(crate) use crate::audit::Audit;
+use crate::audit::Record;
+use tables::{AUDIT, FORMAT, FORMAT_KEY, META};
+
+/// A store that this process may write to.
+pub(crate) struct Store(Database);
+
+/// A store that another process may be writing to.
+pub(crate) struct Reader(ReadOnlyDatabase);
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// The file is another program's, damaged, not permitted, or in use by another Wald.
+    #[error("cannot use {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What redb says.
+        source: Box<redb::Error>,
+    },
+    /// Another process holds the file.
+    #[error("{} is in use by another wald", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer Wald wrote it.
+    #[error("the store has format {found}, this wald reads {FORMAT}")]
+    Format {
+        /// What the file says.
+        found: u64,
+    },
+}
+
+/// Why a store could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// The disk, or the file on it.
+    #[error("the store failed")]
+    Redb(#[source] Box<redb::Error>),
+    /// What stands in it is not what this Wald writes.
+    #[error("a record of the store is not readable")]
+    Json(#[source] serde_json::Error),
+    /// The thread that wrote ended before it had.
+    #[error("the write was interrupted")]
+    Interrupted,
+    /// There is a decision of this run already; there can be only one.
+    #[error("run {run} of `{experiment}` was decided before")]
+    Decided {
+        /// The experiment.
+        experiment: String,
+        /// Its run.
+        run: u32,
+    },
+}
+
+impl<E: Into<redb::Error>> From<E> for StoreError {
+    fn from(error: E) -> Self {
+        Self::Redb(Box::new(error.into()))
+    }
+}
+
+impl Store {
+    /// Opens the store in this file, or makes it.
+    pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
+        let database = builder()
+            .create(path)
+            .map_err(|error| refused(path, error.into()))?;
+        Self::ready(database).map_err(|error| error.unwrap_or_else(|error| refused(path, error)))
+    }
+
+    /// A store that lasts as long as the process.
+    pub(crate) fn in_memory() -> Result<Self, OpenError> {
+        let path = Path::new("memory");
+        let database = Builder::new().create_with_backend(InMemoryBackend::new());
+        let database = database.map_err(|error| refused(path, error.into()))?;
+        Self::ready(database).map_err(|error| error.unwrap_or_else(|error| refused(path, error)))
+    }
+
+    /// Opens an existing store to read it, also while another process serves from it.
+    pub(crate) fn read(path: &Path) -> Result<Reader, OpenError> {
+        let database = builder()
+            .open_read_only(path)
+            .map_err(|error| refused(path, error.into()))?;
+        Ok(Reader(database))
+    }
+
+    /// Does all of `work`, or nothing of it. On disk when it returns.
+    pub(crate) fn write<T>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let transaction = self.0.begin_write()?;
+        let result = work(&mut Transaction::new(&transaction))?;
+        transaction.commit()?;
+        Ok(result)
+    }
+
+    /// The audit chain.
+    pub(crate) fn audit(&self) -> Result<Audit, StoreError> {
+        records(&self.0.begin_read()?)
+    }
+
+    /// Marks a new store with its format, and refuses one of another.
+    fn ready(database: Database) -> Result<Self, Result<OpenError, redb::Error>> {
+        let found = mark(&database).map_err(Err)?;
+        if found == FORMAT {
+            Ok(Self(database))
+        } else {
+            Err(Ok(OpenError::Format { found }))
+        }
+    }
+}
+
+impl Reader {
+    /// The audit chain.
+    pub(crate) fn audit(&self) -> Result<Audit, StoreError> {
+        records(&self.0.begin_read()?)
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
+    builder
+}
+
+fn refused(path: &Path, error: redb::Error) -> OpenError {
+    let path = path.to_owned();
+    match error {
+        redb::Error::DatabaseAlreadyOpen => OpenError::InUse { path },
+        error => OpenError::File {
+            path,
+            source: Box::new(error),
+        },
+    }
+}
+
+fn mark(database: &Database) -> Result<u64, redb::Error> {
+    let transaction = database.begin_write()?;
+    let found = {
+        let mut meta = transaction.open_table(META)?;
+        let found = meta.get(FORMAT_KEY)?.map(|format| format.value());
+        if found.is_none() {
+            meta.insert(FORMAT_KEY, FORMAT)?;
+        }
+        found.unwrap_or(FORMAT)
+    };
+    transaction.commit()?;
+    Ok(found)
+}
+
+fn records(transaction: &ReadTransaction) -> Result<Audit, StoreError> {
+    let table = match transaction.open_table(AUDIT) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(Audit::new(Vec::new())),
+        Err(error) => return Err(error.into()),
+    };
+    let mut records = Vec::new();
+    for entry in table.iter()? {
+        let (_, value) = entry?;
+        let (hash, body) = value.value();
+        records.push(Record {
+            hash: hash.to_owned(),
+            body: body.to_owned(),
+        });
+    }
+    Ok(Audit::new(records))
+}
+
+#[cfg(test)]
+mod tests;
