@@ -159,7 +159,7 @@ fn kind(state: State) -> &'static str {
 fn milestone(
     run: &Run,
     stage: Stage,
-    event: &str,
+    kind: &str,
     observations: u64,
     reason: &str,
     now_ms: u64,
@@ -171,10 +171,10 @@ fn milestone(
         .unwrap_or_default();
     Milestone {
         time: time(now_ms),
-        event: event.to_owned(),
+        kind: kind.to_owned(),
         step: stage.step(),
         share,
-        observations,
+        at_observations: observations,
         reason: reason.to_owned(),
     }
 }

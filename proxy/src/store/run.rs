@@ -37,13 +37,13 @@ pub(crate) struct Milestone {
     /// When (RFC 3339).
     pub(crate) time: String,
     /// What: `started`, `stepped`, `promoted` and so on.
-    pub(crate) event: String,
+    pub(crate) kind: String,
     /// The step of the ramp since then.
     pub(crate) step: usize,
     /// The share of each candidate since then.
     pub(crate) share: f64,
     /// Closed observations of all arms by then.
-    pub(crate) observations: u64,
+    pub(crate) at_observations: u64,
     /// Why, in a sentence.
     pub(crate) reason: String,
 }
