@@ -45,6 +45,8 @@ pub(crate) struct Entry {
     pub(crate) run: u32,
     pub(crate) epoch: u32,
     pub(crate) step: usize,
+    /// How many steps the ramp has.
+    pub(crate) steps: usize,
     /// Each candidate's share, step by step.
     pub(crate) ramp: Vec<f64>,
     pub(crate) alpha: f64,
@@ -142,6 +144,7 @@ impl Entry {
             run: record.run,
             epoch: record.epoch,
             step: record.step,
+            steps: experiment.ramp.len(),
             ramp: experiment.ramp.iter().map(|share| share.value()).collect(),
             alpha: experiment.design.alpha,
             advises: experiment.decide == Decide::Advise,
