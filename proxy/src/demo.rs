@@ -92,20 +92,21 @@ async fn play(args: &Args, folder: &Folder, host: &Host, view: &View) -> Result<
     if summary.decided() {
         folder.finished()?;
     }
-    if args.once {
-        replay.stop().await;
-        output::json(&summary)?;
-    } else if !matches!(ended, Ended::Interrupted(_)) {
+    if !args.once && !matches!(ended, Ended::Interrupted(_)) {
         view.say(&format!(
             "still serving: http://{}/ shows more; Ctrl-C stops",
             ports.admin()
         ));
         watch::until_interrupted(ports, view, &replay).await;
-        replay.stop().await;
     }
-    Ok(if summary.decided() {
-        Exit::Done
-    } else {
-        Exit::Failed
-    })
+    replay.stop().await;
+    view.rest();
+    if args.once {
+        output::json(&summary)?;
+    }
+    if summary.decided() {
+        return Ok(Exit::Done);
+    }
+    view.say("stopped before every verdict; the same command resumes");
+    Ok(Exit::Failed)
 }

@@ -187,6 +187,40 @@ fn span(text: &str, place: Place) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
+
+    const BROKEN: &str = "\
+version: wald/v1
+listeners:
+  - { name: edge, adress: 127.0.0.1:8080 }
+routes:
+  - name: größe
+    backend: { upstream: nowhere }
+    timeout: 5 parsecs
+";
+
+    fn refused() -> (Source, Problems) {
+        let source = Source {
+            path: PathBuf::from("wald.yaml"),
+            text: BROKEN.to_owned(),
+        };
+        let problems = source.compile().err().expect("the document is broken");
+        (source, problems)
+    }
+
+    #[test]
+    fn people_see_the_line_a_caret_and_the_remedy_of_each_problem() {
+        let (source, problems) = refused();
+        let shown = render(&problems, &source, GraphicalTheme::unicode_nocolor());
+        insta::assert_snapshot!(shown);
+    }
+
+    #[test]
+    fn programs_see_every_field_of_each_problem() {
+        let (_, problems) = refused();
+        let listed = serde_json::to_string_pretty(&listing(&problems)).unwrap();
+        insta::assert_snapshot!(listed);
+    }
 
     #[test]
     fn the_span_is_the_word_at_the_place() {

@@ -39,6 +39,13 @@ impl View {
         }
     }
 
+    /// Leaves the last picture on the terminal.
+    pub(super) fn rest(&self) {
+        if let Kind::Picture(picture) = &*self.0.borrow() {
+            picture.rest();
+        }
+    }
+
     /// How everything stands now.
     pub(super) fn show(&self, experiments: &[Experiment], tally: Tally) {
         match &mut *self.0.borrow_mut() {

@@ -34,26 +34,36 @@ impl Picture {
         for now in experiments {
             let known = self
                 .experiments
-                .iter_mut()
-                .find(|(before, _)| before.name == now.name);
-            match known {
-                Some((before, bar)) => {
-                    if now.is_over()
-                        && let Some(sentence) = event(Some(before), now)
-                    {
-                        self.blocks.println(sentence).ok();
-                    }
-                    bar.set_message(text(now));
-                    before.clone_from(now);
-                }
-                None => {
-                    let bar = self.blocks.insert_before(&self.footer, block());
-                    bar.set_message(text(now));
-                    self.experiments.push((now.clone(), bar));
-                }
+                .iter()
+                .position(|(before, _)| before.name == now.name);
+            let before = known
+                .and_then(|place| self.experiments.get(place))
+                .map(|(before, _)| before);
+            if now.is_over()
+                && let Some(sentence) = event(before, now)
+            {
+                self.say(&sentence);
+            }
+            let place = known.unwrap_or_else(|| self.open(now));
+            if let Some((before, bar)) = self.experiments.get_mut(place) {
+                bar.set_message(text(now));
+                before.clone_from(now);
             }
         }
         self.footer.set_message(tally.to_string());
+    }
+
+    /// Leaves what is there.
+    pub(super) fn rest(&self) {
+        self.experiments.iter().for_each(|(_, bar)| bar.abandon());
+        self.footer.abandon();
+    }
+
+    /// Makes room for another experiment above the footer.
+    fn open(&mut self, experiment: &Experiment) -> usize {
+        let bar = self.blocks.insert_before(&self.footer, block());
+        self.experiments.push((experiment.clone(), bar));
+        self.experiments.len() - 1
     }
 }
 
