@@ -11,7 +11,7 @@ mod lane;
 mod passage;
 mod view;
 
-pub(crate) use counters::{Counters, PathLabels};
+pub(crate) use counters::Counters;
 pub(crate) use evidence::Moment;
 pub(crate) use lane::Lane;
 pub(crate) use passage::Passage;

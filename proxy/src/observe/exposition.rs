@@ -5,7 +5,7 @@ use prometheus::proto::{
 };
 use prometheus::{Encoder, TextEncoder};
 
-use super::counters::{Counters, Histogram};
+use super::counters::{Counters, Histogram, PathLabels, RequestLabels};
 use crate::referee::{Book, Entry};
 use crate::reload::Outcomes;
 
@@ -34,133 +34,144 @@ pub(crate) fn render(
 }
 
 fn traffic(counters: &Counters) -> Vec<MetricFamily> {
-    let code = |code: u16| code.to_string();
-    let requests = counters.requests.iter().map(|(labels, count)| {
-        let labels: [(&str, &str); 5] = [
-            ("listener", &labels.listener),
-            ("route", &labels.route),
-            ("backend", &labels.backend),
-            ("arm", &labels.arm),
-            ("code", &code(labels.code)),
-        ];
-        counter(&labels, *count)
-    });
-    let by_path = |histograms: &std::collections::BTreeMap<super::PathLabels, Histogram>| {
-        let metric = |(labels, seen): (&super::PathLabels, &Histogram)| {
-            histogram(
-                &[
-                    ("route", &labels.route),
-                    ("backend", &labels.backend),
-                    ("arm", &labels.arm),
-                ],
-                seen,
-            )
-        };
-        histograms.iter().map(metric).collect::<Vec<_>>()
-    };
-    let overheads = counters
-        .overheads
-        .iter()
-        .map(|(route, seen)| histogram(&[("route", route)], seen));
-    let inferences = counters.inferences.iter().map(|(labels, seen)| {
-        histogram(
-            &[("model", &labels.model), ("version", &labels.version)],
-            seen,
-        )
-    });
-    vec![
+    let in_flight = counters.in_flight.iter();
+    let refusals = counters.refusals.iter();
+    let limits = counters.limits.iter();
+    let mut families = durations(counters);
+    families.extend([
         family(
             "wald_requests_total",
             "Requests answered.",
             MetricType::COUNTER,
-            requests,
-        ),
-        family(
-            "wald_request_duration_seconds",
-            "From the request's head to the response's last byte.",
-            MetricType::HISTOGRAM,
-            by_path(&counters.durations),
-        ),
-        family(
-            "wald_time_to_first_byte_seconds",
-            "From the request's head to the response's head.",
-            MetricType::HISTOGRAM,
-            by_path(&counters.first_bytes),
-        ),
-        family(
-            "wald_overhead_duration_seconds",
-            "Time in Wald itself.",
-            MetricType::HISTOGRAM,
-            overheads,
+            counters.requests.iter().map(request),
         ),
         family(
             "wald_in_flight_requests",
             "Requests being served.",
             MetricType::GAUGE,
-            counters
-                .in_flight
-                .iter()
-                .map(|(route, count)| gauge(&[("route", route)], float(*count))),
+            in_flight.map(|(route, count)| gauge(&[("route", route)], float(*count))),
         ),
         family(
             "wald_refusals_total",
             "Requests that Wald itself refused.",
             MetricType::COUNTER,
-            counters
-                .refusals
-                .iter()
-                .map(|(reason, count)| counter(&[("reason", &reason.to_string())], *count)),
-        ),
-        family(
-            "wald_inference_duration_seconds",
-            "Waiting and running.",
-            MetricType::HISTOGRAM,
-            inferences,
+            refusals.map(|(reason, count)| counter(&[("reason", &reason.to_string())], *count)),
         ),
         family(
             "wald_limit_reached_total",
             "How often a limit was reached.",
             MetricType::COUNTER,
-            counters
-                .limits
-                .iter()
-                .map(|(limit, count)| counter(&[("limit", limit)], *count)),
+            limits.map(|(limit, count)| counter(&[("limit", limit)], *count)),
+        ),
+    ]);
+    families
+}
+
+fn request((labels, count): (&RequestLabels, &u64)) -> Metric {
+    let code = labels.code.to_string();
+    let labels: [(&str, &str); 5] = [
+        ("listener", &labels.listener),
+        ("route", &labels.route),
+        ("backend", &labels.backend),
+        ("arm", &labels.arm),
+        ("code", &code),
+    ];
+    counter(&labels, *count)
+}
+
+fn durations(counters: &Counters) -> Vec<MetricFamily> {
+    let overheads = counters.overheads.iter();
+    let inferences = counters.inferences.iter().map(|(labels, seen)| {
+        let labels: [(&str, &str); 2] = [("model", &labels.model), ("version", &labels.version)];
+        histogram(&labels, seen)
+    });
+    vec![
+        family(
+            "wald_request_duration_seconds",
+            "From the request's head to the response's last byte.",
+            MetricType::HISTOGRAM,
+            counters.durations.iter().map(by_path),
+        ),
+        family(
+            "wald_time_to_first_byte_seconds",
+            "From the request's head to the response's head.",
+            MetricType::HISTOGRAM,
+            counters.first_bytes.iter().map(by_path),
+        ),
+        family(
+            "wald_overhead_duration_seconds",
+            "Time in Wald itself.",
+            MetricType::HISTOGRAM,
+            overheads.map(|(route, seen)| histogram(&[("route", route)], seen)),
+        ),
+        family(
+            "wald_inference_duration_seconds",
+            "Waiting for a model and running it.",
+            MetricType::HISTOGRAM,
+            inferences,
         ),
     ]
 }
 
+fn by_path((labels, seen): (&PathLabels, &Histogram)) -> Metric {
+    let labels: [(&str, &str); 3] = [
+        ("route", &labels.route),
+        ("backend", &labels.backend),
+        ("arm", &labels.arm),
+    ];
+    histogram(&labels, seen)
+}
+
 fn experiments(book: &Book) -> Vec<MetricFamily> {
-    let arms = || {
-        book.experiments
-            .iter()
-            .flat_map(|entry| entry.arms.iter().map(move |arm| (entry, arm)))
-    };
-    let exposures = arms().map(|(entry, arm)| {
+    let mut families = arms(book);
+    let decisions = book.tally.decisions.iter();
+    let alarms = book.experiments.iter().map(|entry| {
+        let alarm = f64::from(u8::from(entry.sample_ratio.alarm));
+        gauge(&[("experiment", &entry.name)], alarm)
+    });
+    families.extend([
+        family(
+            "wald_experiment_log_e_value",
+            "Natural logarithm of the e-value.",
+            MetricType::GAUGE,
+            book.experiments.iter().flat_map(log_e_values),
+        ),
+        family(
+            "wald_experiment_decisions_total",
+            "Verdicts since the start.",
+            MetricType::COUNTER,
+            decisions.map(|((experiment, decision), count)| {
+                counter(
+                    &[("experiment", experiment), ("decision", decision)],
+                    *count,
+                )
+            }),
+        ),
+        family(
+            "wald_experiment_sample_ratio_alarm",
+            "1 once the assignment looks wrong.",
+            MetricType::GAUGE,
+            alarms,
+        ),
+    ]);
+    families
+}
+
+fn arms(book: &Book) -> Vec<MetricFamily> {
+    let entries = book.experiments.iter();
+    let arms: Vec<_> = entries
+        .flat_map(|entry| entry.arms.iter().map(move |arm| (entry, arm)))
+        .collect();
+    let exposures = arms.iter().map(|(entry, arm)| {
         counter(
             &[("experiment", &entry.name), ("arm", &arm.name)],
             arm.exposures,
         )
     });
-    let shares = arms().map(|(entry, arm)| {
+    let shares = arms.iter().map(|(entry, arm)| {
         gauge(
             &[("experiment", &entry.name), ("arm", &arm.name)],
             arm.share,
-        )
-    });
-    let decisions = book
-        .tally
-        .decisions
-        .iter()
-        .map(|((experiment, decision), count)| {
-            counter(
-                &[("experiment", experiment), ("decision", decision)],
-                *count,
-            )
-        });
-    let alarms = book.experiments.iter().map(|entry| {
-        gauge(
-            &[("experiment", &entry.name)],
-            f64::from(u8::from(entry.sample_ratio.alarm)),
         )
     });
     vec![
@@ -175,24 +186,6 @@ fn experiments(book: &Book) -> Vec<MetricFamily> {
             "The arm's share of the traffic.",
             MetricType::GAUGE,
             shares,
-        ),
-        family(
-            "wald_experiment_log_e_value",
-            "Natural logarithm of the e-value.",
-            MetricType::GAUGE,
-            book.experiments.iter().flat_map(log_e_values),
-        ),
-        family(
-            "wald_experiment_decisions_total",
-            "Verdicts since the start.",
-            MetricType::COUNTER,
-            decisions,
-        ),
-        family(
-            "wald_experiment_sample_ratio_alarm",
-            "1 once the assignment looks wrong.",
-            MetricType::GAUGE,
-            alarms,
         ),
     ]
 }

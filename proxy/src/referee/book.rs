@@ -101,37 +101,6 @@ impl Entry {
     pub(super) fn of(run: &Run) -> Self {
         let (experiment, record, report) = (&run.experiment, &run.record, run.ledger.report());
         let state = run.stage().state();
-        let arm_name = |arm: usize| {
-            experiment
-                .arms
-                .get(arm)
-                .map(|arm| arm.name.to_string())
-                .unwrap_or_default()
-        };
-        let arms = report
-            .arms
-            .iter()
-            .zip(run.stage().shares(experiment))
-            .enumerate()
-            .map(|(place, (arm, share))| Arm {
-                name: arm_name(place),
-                share,
-                exposures: arm.exposures,
-                units: arm.units,
-            });
-        let metrics = report.metrics.iter().map(|metric| Metric {
-            name: metric.name.clone(),
-            arm: arm_name(metric.arm),
-            role: metric.role,
-            scale: metric.scale,
-            estimate: metric.estimate,
-            interval: metric.interval,
-            log_e: metric.log_e,
-            superior: metric.superior,
-            not_worse: metric.not_worse,
-            worse: metric.worse,
-            n: metric.n,
-        });
         let ratio = report.sample_ratio;
         Self {
             name: experiment.name.to_string(),
@@ -148,8 +117,12 @@ impl Entry {
             ramp: experiment.ramp.iter().map(|share| share.value()).collect(),
             alpha: experiment.design.alpha,
             advises: experiment.decide == Decide::Advise,
-            arms: arms.collect(),
-            metrics: metrics.collect(),
+            arms: arms(run, &report),
+            metrics: report
+                .metrics
+                .iter()
+                .map(|metric| Metric::of(run, metric))
+                .collect(),
             sample_ratio: SampleRatio {
                 log_e: ratio.log_e,
                 threshold: ratio.threshold,
@@ -163,6 +136,41 @@ impl Entry {
                 .clone()
                 .unwrap_or_else(|| run.ledger.verdict().reason.to_string()),
             history: record.history.clone(),
+        }
+    }
+}
+
+fn arms(run: &Run, report: &stats::Report) -> Vec<Arm> {
+    let shares = run.stage().shares(&run.experiment);
+    let seen = report.arms.iter().zip(shares).enumerate();
+    seen.map(|(place, (arm, share))| Arm {
+        name: arm_name(run, place),
+        share,
+        exposures: arm.exposures,
+        units: arm.units,
+    })
+    .collect()
+}
+
+fn arm_name(run: &Run, arm: usize) -> String {
+    let arm = run.experiment.arms.get(arm);
+    arm.map(|arm| arm.name.to_string()).unwrap_or_default()
+}
+
+impl Metric {
+    fn of(run: &Run, metric: &stats::MetricReport) -> Self {
+        Self {
+            name: metric.name.clone(),
+            arm: arm_name(run, metric.arm),
+            role: metric.role,
+            scale: metric.scale,
+            estimate: metric.estimate,
+            interval: metric.interval,
+            log_e: metric.log_e,
+            superior: metric.superior,
+            not_worse: metric.not_worse,
+            worse: metric.worse,
+            n: metric.n,
         }
     }
 }

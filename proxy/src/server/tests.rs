@@ -98,7 +98,7 @@ fn snapshot(document: &str) -> Snapshot {
             .map(|_| Stage::first(1))
             .collect(),
         models: models(&policy),
-        keys: Arc::new(Keys::generate().unwrap()),
+        keys: Arc::new(Keys::generate(0).unwrap()),
         policy: Arc::new(policy),
     }
 }
