@@ -45,7 +45,7 @@ Examples:
 State lives in ./.wald-demo/PORT (or WALD_DEMO_DIR): an interrupted demo resumes, a finished one
 starts clean. Exits with 0 when both verdicts came.")]
 pub(crate) struct Args {
-    /// Admin address; the data listeners take the two ports after it
+    /// Port of the admin address; the data listeners take the two after it, and 0 takes any three
     #[arg(long, default_value_t = 9901)]
     port: u16,
     /// Drives which images and users come, in which order

@@ -15,7 +15,7 @@ use crate::store::Store;
 #[command(after_help = "\
 Examples:
   wald audit verify -c wald.yaml
-  wald audit export -c wald.yaml | jq 'select(.kind == \"decided\")'
+  wald audit export -c wald.yaml | jq '{time, kind, experiment}'
 
 The store is the one that the document names. It may be in use. Exits with 1 when the chain is broken.")]
 pub(crate) struct Args {

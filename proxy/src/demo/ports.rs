@@ -2,6 +2,10 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::chance::Chance;
 
 /// The ports that the embedded document names.
 const DOCUMENT_PORTS: Ports = Ports { admin: 9901 };
@@ -30,10 +34,10 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    /// The three ports from `first`, if nobody has them; 0 lets the system choose.
+    /// The three ports from `first`, if nobody has them; from 0, any three that are free.
     pub(super) fn free_from(first: u16) -> Result<Self, PortError> {
         if first == 0 {
-            return Self::chosen_by_the_system();
+            return Self::chosen();
         }
         first.checked_add(2).ok_or(PortError::TooHigh(first))?;
         for port in first..=first + 2 {
@@ -46,18 +50,16 @@ impl Ports {
         Ok(Self { admin: first })
     }
 
-    fn chosen_by_the_system() -> Result<Self, PortError> {
+    /// Three free ports below those that systems hand out to outgoing connections (32768 and up on
+    /// Linux): one of those could take a port between this look and the server's start.
+    fn chosen() -> Result<Self, PortError> {
         const ATTEMPTS: usize = 64;
-        for _ in 0..ATTEMPTS {
-            let free = bind(0).and_then(|listener| listener.local_addr());
-            if let Some(ports) = free
-                .ok()
-                .and_then(|address| Self::free_from(address.port()).ok())
-            {
-                return Ok(ports);
-            }
-        }
-        Err(PortError::NoneFree)
+        let mut chance = Chance::new(u64::from(process::id()), nanoseconds());
+        let mut starts =
+            (0..ATTEMPTS).filter_map(|_| u16::try_from(20_000 + 3 * chance.below(4_000)).ok());
+        starts
+            .find_map(|first| Self::free_from(first).ok())
+            .ok_or(PortError::NoneFree)
     }
 
     pub(super) fn admin(self) -> SocketAddr {
@@ -91,6 +93,14 @@ impl Ports {
         }
         text
     }
+}
+
+/// Sets two demos apart that the same process starts one after the other.
+fn nanoseconds() -> u64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    now.subsec_nanos().into()
 }
 
 fn address(port: u16) -> SocketAddr {

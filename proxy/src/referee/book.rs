@@ -134,7 +134,7 @@ impl Entry {
             reason: record
                 .reason
                 .clone()
-                .unwrap_or_else(|| run.ledger.verdict().reason.to_string()),
+                .unwrap_or_else(|| run.told(&run.ledger.verdict().reason)),
             history: record.history.clone(),
         }
     }

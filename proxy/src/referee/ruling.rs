@@ -138,9 +138,12 @@ fn sentence(run: &Run, verdict: &Verdict, is_step: bool, now_ms: u64) -> String 
             "the step has seen its minimum and nothing speaks against the next".to_owned()
         }
         Decision::Wait | Decision::Unsound if is_over(run, now_ms) => {
-            format!("the time is over without a proof; {}", verdict.reason)
+            format!(
+                "the time is over without a proof; {}",
+                run.told(&verdict.reason)
+            )
         }
-        _ => verdict.reason.to_string(),
+        _ => run.told(&verdict.reason),
     }
 }
 

@@ -43,6 +43,14 @@ impl Run {
         Self::of(experiment, record, ledger)
     }
 
+    /// A reason as people read it: `stats` knows arms by number, they know them by name.
+    pub(super) fn told(&self, reason: &stats::Reason) -> String {
+        let arms = self.experiment.arms.iter().enumerate().rev();
+        arms.fold(reason.to_string(), |told, (number, arm)| {
+            told.replace(&format!("arm {number} "), &format!("arm {} ", arm.name))
+        })
+    }
+
     /// A run that goes on where the store left it; none if its evidence cannot be read.
     pub(super) fn resume(
         experiment: &Experiment,

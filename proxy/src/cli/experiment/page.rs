@@ -1,6 +1,6 @@
 //! Experiments as people read them.
 
-use super::report::{Arm, Entry, Experiment, Experiments, Metric, Score};
+use super::report::{Arm, Entry, Estimate, Experiment, Experiments, Metric, Score};
 
 impl Experiments {
     /// One line an experiment.
@@ -64,10 +64,7 @@ impl Experiment {
                 percent(*share)
             );
         }
-        page += "\n";
-        self.metrics
-            .iter()
-            .for_each(|metric| page += &(metric.line() + "\n"));
+        page += &format!("\n{}", self.measured());
         if let Some(ratio) = &self.sample_ratio {
             let word = if ratio.alarm {
                 "off: promotion is frozen"
@@ -103,34 +100,49 @@ impl Arm {
     }
 }
 
+impl Experiment {
+    /// What each metric shows, and how far the tests of it have come: those that a promotion waits
+    /// for, and those that end in a roll-back. Fits a terminal of eighty columns.
+    pub(crate) fn measured(&self) -> String {
+        let mut table = format!(
+            "  {:<10} {:>8} {:>9}  {:<23} {:<13}{}\n",
+            "", "control", "candidate", "effect", "promote at", "roll back at"
+        );
+        for metric in &self.metrics {
+            let name = match self.arms.len() {
+                0..=2 => metric.name.clone(),
+                _ => format!("{} {}", metric.name, metric.arm),
+            };
+            table += &format!("  {name:<10} {}\n", metric.cells());
+        }
+        table
+    }
+}
+
 impl Metric {
-    /// What it shows, and how far its tests have come.
-    pub(crate) fn line(&self) -> String {
-        let Self {
-            name,
-            arm,
-            estimate,
-            scale,
-            interval,
-            ..
-        } = self;
-        let interval = match interval {
-            Some([low, high]) => format!(
-                "{} {} to {}",
-                scale.replace('_', " "),
-                number(Some(*low)),
-                number(Some(*high))
-            ),
-            None => String::new(),
-        };
-        let (question, wanted) = self.wanted();
+    fn cells(&self) -> String {
+        let Estimate { control, candidate } = self.estimate;
         format!(
-            "{name:<10} {arm:<10} {:>8} → {:<8} {interval:<28} {question} {:<14} worse {}",
-            number(estimate.control),
-            number(estimate.candidate),
-            score(wanted),
-            score(self.worse),
+            "{:>8} {:>9}  {:<23} {:<13}{}",
+            number(control),
+            number(candidate),
+            self.effect(),
+            score(self.wanted()),
+            score(self.worse)
         )
+    }
+
+    /// Where the effect may lie.
+    fn effect(&self) -> String {
+        let Some([low, high]) = self.interval else {
+            return "–".to_owned();
+        };
+        let word = match &*self.scale {
+            "odds_ratio" => "odds × ",
+            "ratio" => "× ",
+            _ => "",
+        };
+        format!("{word}{} to {}", number(Some(low)), number(Some(high)))
     }
 }
 

@@ -128,11 +128,11 @@ impl Experiment {
 }
 
 impl Metric {
-    /// The question whose answer a promotion waits for, in a word, and how far it has come.
-    pub(crate) fn wanted(&self) -> (&'static str, Option<Score>) {
+    /// How far the test has come whose answer a promotion waits for.
+    pub(crate) fn wanted(&self) -> Option<Score> {
         match self.role {
-            Role::Goal => ("better", self.superior),
-            Role::Guardrail => ("not worse", self.not_worse),
+            Role::Goal => self.superior,
+            Role::Guardrail => self.not_worse,
         }
     }
 }

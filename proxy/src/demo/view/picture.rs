@@ -100,10 +100,7 @@ fn text(experiment: &Experiment) -> String {
         )
         .ok();
     }
-    experiment
-        .metrics
-        .iter()
-        .fold(text, |text, metric| text + "  " + &metric.line() + "\n")
+    text + &experiment.measured()
 }
 
 /// A share as a bar of twenty cells.
