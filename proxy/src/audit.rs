@@ -246,6 +246,6 @@ mod tests {
         let record = chain(1).remove(0);
         let line: Value = serde_json::from_str(&record.line()).unwrap();
         assert_eq!(line["hash"], record.hash);
-        assert_eq!(line["time"], "2026-09-21T13:33:20Z");
+        assert_eq!(line["time"], "2026-09-21T14:13:20Z");
     }
 }

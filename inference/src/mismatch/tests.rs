@@ -1,3 +1,5 @@
+//! What a client is told about tensors that do not fit.
+
 use super::*;
 
 fn signatures() -> Vec<Signature> {

@@ -1,3 +1,5 @@
+//! Properties of assignment: shares, stickiness, ramps that move users one way only.
+
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 

@@ -1,3 +1,5 @@
+//! What compiles, and every problem that keeps a document from it.
+
 mod experiments;
 mod meaning;
 mod not_built;

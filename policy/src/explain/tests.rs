@@ -1,3 +1,5 @@
+//! What `wald explain` says about each outcome.
+
 use http::Method;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Where permitted requests go at every stage of an experiment.
+
 use http::Method;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Which stage may follow which.
+
 use super::*;
 use crate::sample;
 

@@ -32,7 +32,7 @@ fn the_layout_of_a_token_stays_as_it_is() {
         hex,
         "01ddccbbaa08070605040302010300000002000000\
          01ff018899aabbccddeeff0068e5cf8b0100002a00000000000000\
-         GOLDEN"
+         1d7f8d0d180c3e7b3f62b4590d6062bc"
     );
 }
 

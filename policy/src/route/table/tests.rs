@@ -1,3 +1,5 @@
+//! The route table against asking every route in order.
+
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Method};
 use proptest::prelude::*;
