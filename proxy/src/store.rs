@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use redb::backends::InMemoryBackend;
 use redb::{
-    Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase,
-    ReadableTable, TableError,
+    Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction,
+    ReadableDatabase, ReadableTable, TableError,
 };
 
 pub(crate) use run::{Milestone, RunRecord};
@@ -98,12 +98,19 @@ impl Store {
         Self::ready(database).map_err(|error| error.unwrap_or_else(|error| refused(path, error)))
     }
 
-    /// Opens an existing store to read it, also while another process serves from it.
+    /// Opens an existing store to read it, also while another process serves from it. After a crash the
+    /// file has to be repaired by someone who may write it, as the next start would do.
     pub(crate) fn read(path: &Path) -> Result<Reader, OpenError> {
-        let database = builder()
-            .open_read_only(path)
-            .map_err(|error| refused(path, error.into()))?;
-        Ok(Reader(database))
+        let database = match builder().open_read_only(path) {
+            Err(DatabaseError::RepairAborted) => builder().open(path).and_then(|repaired| {
+                drop(repaired);
+                builder().open_read_only(path)
+            }),
+            opened => opened,
+        };
+        Ok(Reader(
+            database.map_err(|error| refused(path, error.into()))?,
+        ))
     }
 
     /// Does all of `work`, or nothing of it. On disk when it returns.

@@ -118,6 +118,22 @@ mod tests {
     }
 
     #[test]
+    fn a_store_whose_writer_crashed_is_fine() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, left) = (
+            folder.path().join("w.redb"),
+            folder.path().join("left.redb"),
+        );
+        let _writer = store::Store::open(&path).unwrap();
+        // What a power cut leaves: the file of a writer that never closed it.
+        fs::copy(&path, &left).unwrap();
+        assert_eq!(
+            store(Some(&left)),
+            Finding::fine(format!("store {}", left.display()), "opens")
+        );
+    }
+
+    #[test]
     fn no_store_at_all_is_doubtful() {
         assert_eq!(store(None).mark, Mark::Doubtful);
     }
