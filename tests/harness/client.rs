@@ -1,5 +1,6 @@
 //! A client with one keep-alive HTTP/1.1 connection, which sends exactly what a journey says.
 
+use std::io;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -32,17 +33,21 @@ pub struct Answer {
 impl Client {
     /// Connects.
     pub async fn open(address: SocketAddr) -> Self {
-        let stream = in_time("a connection opens", TcpStream::connect(address)).await;
-        let stream =
-            stream.unwrap_or_else(|error| panic!("{address} takes no connection: {error}"));
-        stream
-            .set_nodelay(true)
-            .expect("a TCP socket has the option");
+        match Self::knock(address).await {
+            Ok(client) => client,
+            Err(error) => panic!("{address} takes no connection: {error}"),
+        }
+    }
+
+    /// Connects to where perhaps nobody is.
+    pub async fn knock(address: SocketAddr) -> io::Result<Self> {
+        let stream = in_time("a connection opens", TcpStream::connect(address)).await?;
+        stream.set_nodelay(true)?;
         let shaken = http1::handshake(TokioIo::new(stream)).await;
         let (sender, connection) = shaken.expect("a handshake sends nothing that could fail");
         // Ends when the sender is dropped; its error reaches whoever waits for an answer.
         tokio::spawn(async move { connection.await.ok() });
-        Self { sender, address }
+        Ok(Self { sender, address })
     }
 
     /// Gets `path`.

@@ -12,6 +12,7 @@
 )]
 
 mod client;
+mod document;
 mod folder;
 mod load;
 mod log;
@@ -21,10 +22,11 @@ mod wait;
 mod wald;
 
 pub use client::{Answer, Client};
+pub use document::{document, fronting, trial};
 pub use folder::Folder;
 pub use load::{Load, Outcome};
 pub use log::Event;
 pub use upstream::{Arrived, Reply, Upstream};
-pub use verb::{Said, wald};
-pub use wait::{PATIENCE, in_time, until};
+pub use verb::{Said, Verb, program, wald};
+pub use wait::{PATIENCE, asked, in_time, until, within};
 pub use wald::{Signal, Wald};

@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::Client;
 
 /// How often each connection sends its share of the requests that are due.
+const BEATS_PER_SECOND: u32 = 100;
 const BEAT: Duration = Duration::from_millis(10);
 
 /// Load that goes on until it is stopped.
@@ -42,12 +43,19 @@ impl Load {
     ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let answered = Arc::new(AtomicU64::new(0));
-        let beats_per_second = 1000 / 10;
-        let each = (per_second / connections / beats_per_second).max(1);
+        let each = (per_second / connections / BEATS_PER_SECOND).max(1).into();
         let mut running = JoinSet::new();
-        for connection in 0..connections {
+        for number in 0..connections {
             let (stop, answered) = (stop.clone(), answered.clone());
-            running.spawn(converse(address, path, connection, each, stop, answered));
+            let lane = Lane {
+                address,
+                path,
+                number,
+                each,
+                stop,
+                answered,
+            };
+            running.spawn(lane.converse());
         }
         Self {
             stop,
@@ -88,39 +96,51 @@ impl Outcome {
     }
 }
 
-async fn converse(
+/// One connection of a load.
+struct Lane {
     address: SocketAddr,
     path: &'static str,
-    connection: u32,
-    each: u32,
+    number: u32,
+    /// Requests in each beat.
+    each: u64,
     stop: Arc<AtomicBool>,
     answered: Arc<AtomicU64>,
-) -> Outcome {
-    let mut outcome = Outcome::default();
-    let mut client = Client::open(address).await;
-    let mut beat = interval(BEAT);
-    // What could not be sent in its beat is sent as soon as possible: a slow proxy gets no relief.
-    beat.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let mut sent = 0_u64;
-    while !stop.load(Ordering::Relaxed) {
-        beat.tick().await;
-        for _ in 0..each {
-            let user = format!("{connection}-{sent}");
-            sent += 1;
+}
+
+impl Lane {
+    /// Sends until it is stopped, or until nobody takes its connection any more.
+    async fn converse(self) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut client = Client::open(self.address).await;
+        let mut beat = interval(BEAT);
+        // What could not be sent in its beat is sent as soon as possible: a slow proxy gets no relief.
+        beat.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        for sent in 0_u64.. {
+            if sent.is_multiple_of(self.each) {
+                beat.tick().await;
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let user = format!("{}-{sent}", self.number);
+            let headers = [("x-user", user.as_str())];
             match client
-                .attempt(Method::GET, path, &[("x-user", &user)], Bytes::new())
+                .attempt(Method::GET, self.path, &headers, Bytes::new())
                 .await
             {
                 Ok(answer) => {
                     *outcome.answers.entry(answer.status).or_default() += 1;
-                    answered.fetch_add(1, Ordering::Relaxed);
+                    self.answered.fetch_add(1, Ordering::Relaxed);
                 }
                 Err(error) => {
                     *outcome.lost.entry(format!("{error:?}")).or_default() += 1;
-                    client = Client::open(address).await;
+                    match Client::knock(self.address).await {
+                        Ok(again) => client = again,
+                        Err(_) => break,
+                    }
                 }
             }
         }
+        outcome
     }
-    outcome
 }

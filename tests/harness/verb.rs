@@ -2,13 +2,19 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
-use crate::in_time;
+use crate::wait::{PATIENCE, within};
+
+/// A verb about to be run.
+pub struct Verb {
+    command: Command,
+    patience: Duration,
+}
 
 /// What a verb said, and how it ended.
 #[derive(Debug)]
@@ -21,6 +27,50 @@ pub struct Said {
     pub stderr: String,
 }
 
+/// Runs `wald` with `arguments` until it ends.
+pub async fn wald(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Said {
+    Verb::new(arguments).run().await
+}
+
+impl Verb {
+    /// `wald` with `arguments`.
+    pub fn new(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        let mut command = program("wald");
+        command.args(arguments).stdin(Stdio::null());
+        Self {
+            command,
+            patience: PATIENCE,
+        }
+    }
+
+    /// With this variable in its environment.
+    pub fn variable(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// It may take this long instead of [`PATIENCE`].
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Runs it until it ends.
+    pub async fn run(mut self) -> Said {
+        let asked = format!("{:?}", self.command);
+        let ended = spawn_blocking(move || self.command.output());
+        let output = within(self.patience, &asked, ended)
+            .await
+            .expect("a thread waits");
+        let output = output.expect("wald can be started");
+        Said {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
 impl Said {
     /// The JSON that it printed.
     #[track_caller]
@@ -29,32 +79,19 @@ impl Said {
     }
 }
 
-/// Runs `wald` with `arguments` until it ends.
-pub async fn wald(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Said {
-    let mut command = command();
-    command.args(arguments).stdin(Stdio::null());
-    let asked = format!("{command:?}");
-    let ended = spawn_blocking(move || command.output());
-    let output = in_time(&asked, ended)
-        .await
-        .expect("a thread waits")
-        .expect("wald can be started");
-    Said {
-        code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
-
-/// The `wald` that was built together with this test.
-pub(crate) fn command() -> Command {
+/// A program of this workspace, as it was built together with this test.
+pub fn program(name: &str) -> Command {
     let test = env::current_exe().expect("a test has a path");
-    let program = test.ancestors().nth(2).map(|folder| folder.join("wald"));
-    match program {
-        Some(program) if program.exists() => Command::new(program),
-        absent => panic!(
-            "{absent:?} is not built: run `make test`",
-            absent = absent.map(PathBuf::into_os_string)
+    let built = test
+        .ancestors()
+        .nth(2)
+        .map(|folder| folder.join(name))
+        .filter(|path| path.exists());
+    match built {
+        Some(path) => Command::new(path),
+        None => panic!(
+            "{name} is not built beside {}: run `make test`",
+            test.display()
         ),
     }
 }

@@ -10,7 +10,7 @@ use rustix::process::{Pid, kill_process};
 use serde_json::Value;
 
 use crate::log::{Event, Log};
-use crate::{Client, in_time, until, verb};
+use crate::{Client, in_time, program, until};
 
 /// A running `wald run`. Its document must ask for a JSON log and may name port 0 everywhere.
 pub struct Wald {
@@ -32,7 +32,7 @@ impl Wald {
 
     /// Starts it and waits for nothing: it may well refuse to start.
     pub fn launch(document: &Path) -> Self {
-        let mut command = verb::command();
+        let mut command = program("wald");
         command.args(["run", "-c"]).arg(document);
         command
             .stdin(Stdio::null())

@@ -2,4 +2,15 @@
 
 #![expect(clippy::expect_used, reason = "a journey that cannot go on has failed")]
 
+mod demo;
+mod explaining;
+mod feedback;
+mod inference;
+mod instrument;
+mod proxying;
+mod reloading;
+mod starting;
+mod stopping;
+mod surviving;
 mod tidy;
+mod verbs;
