@@ -2,7 +2,9 @@
 //!
 //! First step of a request. A connection stays on the worker that accepted it.
 
-mod idle;
+mod activity;
+mod connections;
+mod watched;
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,11 +23,12 @@ use policy::ListenerId;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-pub(crate) use idle::{Busy, Connections};
+pub(crate) use activity::Busy;
+pub(crate) use connections::Connections;
 
 use crate::gateway;
 use crate::server::{Phase, Worker};
-use idle::Watched;
+use watched::Watched;
 
 /// The most streams that a client may have open on one HTTP/2 connection: hyper's own advice.
 const STREAMS_MAX: u32 = 200;
@@ -114,10 +117,10 @@ impl Door {
 
     /// Begins to serve a connection, unless there are too many.
     fn admit(self: &Rc<Self>, stream: TcpStream, address: SocketAddr, graceful: &GracefulShutdown) {
-        if self.connections.open() >= self.listener.limits.connections {
+        let Some(activity) = self.connections.enter() else {
             self.worker.count_limit("listener_connections");
             return;
-        }
+        };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "connection lost before it was served");
             return;
@@ -126,7 +129,6 @@ impl Door {
             Rc::clone(&self.worker),
             Rc::new(Peer::new(self.listener.id, address)),
         );
-        let activity = self.connections.enter();
         let io = Watched::new(TokioIo::new(stream), Rc::clone(&activity));
         let watched = Rc::downgrade(&activity);
         let service = service_fn(move |request: Request<Incoming>| {

@@ -1,8 +1,11 @@
 //! Sends a placed request to a server elsewhere and hands its response on while it arrives.
 
+mod count;
 mod download;
 mod hop;
+mod lease;
 mod pool;
+mod server;
 mod upload;
 
 use std::future::poll_fn;
@@ -25,7 +28,8 @@ pub(crate) use upload::Upload;
 use crate::observe::Passage;
 use crate::refusal::Refusal;
 use hop::strip_response;
-use pool::Lease;
+use lease::Lease;
+use server::Server;
 use upload::{Broken, Progress};
 
 /// The response's head, with its body to come.
@@ -39,14 +43,17 @@ pub(crate) async fn forward(
 ) -> Result<Response<Download>, Refusal> {
     let (pool, patience) = choose(placement, passage).ok_or(Refusal::Incomplete("an upstream"))?;
     let progress = request.body().progress();
-    let (server, named) = pool.next().ok_or(Refusal::Incomplete("a server"))?;
+    let server = pool.next().ok_or(Refusal::Incomplete("a server"))?;
     if !request.headers().contains_key(HOST) {
-        request.headers_mut().insert(HOST, named.host().clone());
+        request.headers_mut().insert(HOST, server.host().clone());
     }
     let sent = Instant::now();
     let answered = exchange(&pool, server, request, &progress, patience).await;
     passage.waited(sent);
     let mut response = answered?;
+    if response.status().is_informational() {
+        return Err(Refusal::Switched);
+    }
     strip_response(response.headers_mut());
     *response.version_mut() = Version::HTTP_11;
     Ok(response)
@@ -69,17 +76,14 @@ fn choose(placement: &Placement, passage: &Passage) -> Option<(Rc<Pool>, Duratio
 
 /// Sends the request, again only if the server closed a waiting connection before anything was written to it.
 async fn exchange(
-    pool: &Rc<Pool>,
-    server: usize,
+    pool: &Pool,
+    server: &Rc<Server>,
     mut request: Request<Upload>,
     progress: &Progress,
     patience: Duration,
 ) -> Result<Response<Download>, Refusal> {
     loop {
-        let mut lease = match pool.waiting(server) {
-            Some(lease) => lease,
-            None => pool.connect(server).await?,
-        };
+        let mut lease = pool.lease(server).await?;
         match send(&mut lease, request, progress, patience).await? {
             Ok(response) => return Ok(response.map(|body| Download::new(body, lease, patience))),
             Err(mut unsent) => match unsent.take_message() {
@@ -108,13 +112,22 @@ async fn send(
         while silence.as_mut().poll(cx).is_ready() {
             let until = progress.moved() + patience;
             if until <= Instant::now() {
-                return Poll::Ready(Err(Refusal::ResponseTimeout));
+                return Poll::Ready(Err(late(progress)));
             }
             silence.as_mut().reset(until.into());
         }
         Poll::Pending
     })
     .await
+}
+
+/// Who let the others wait.
+fn late(progress: &Progress) -> Refusal {
+    if progress.is_awaited() {
+        Refusal::BodyTimeout
+    } else {
+        Refusal::ResponseTimeout
+    }
 }
 
 fn refusal(error: hyper::Error, progress: &Progress) -> Refusal {

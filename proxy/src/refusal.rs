@@ -77,15 +77,18 @@ pub(crate) enum Refusal {
     /// The upstream broke off before it had answered.
     #[error("upstream failed: {0}")]
     Broken(#[source] hyper::Error),
+    /// The upstream changed to another protocol, which nobody had asked for.
+    #[error("upstream switched protocols")]
+    Switched,
     /// The upstream did not accept a connection in time.
     #[error("upstream connect timeout")]
     ConnectTimeout,
     /// The upstream did not begin to answer in time.
     #[error("upstream response timeout")]
     ResponseTimeout,
-    /// All connections that the upstream may have are busy.
-    #[error("upstream connection limit")]
-    UpstreamBusy,
+    /// The upstream may not have more connections or requests.
+    #[error("limit {0}")]
+    UpstreamBusy(&'static str),
     /// The model's queue is full.
     #[error("model queue full")]
     ModelBusy,
@@ -135,10 +138,10 @@ impl Refusal {
             Self::Method { .. } => kind::METHOD,
             Self::Inference(_) => kind::INFERENCE,
             Self::Unreachable(_) => kind::UNREACHABLE,
-            Self::Broken(_) => kind::BROKEN,
+            Self::Broken(_) | Self::Switched => kind::BROKEN,
             Self::ConnectTimeout => kind::CONNECT_TIMEOUT,
             Self::ResponseTimeout => kind::RESPONSE_TIMEOUT,
-            Self::UpstreamBusy => kind::UPSTREAM_BUSY,
+            Self::UpstreamBusy(_) => kind::UPSTREAM_BUSY,
             Self::ModelBusy => kind::MODEL_BUSY,
             Self::ModelTimeout => kind::MODEL_TIMEOUT,
             Self::ModelFailed(_) => kind::MODEL_FAILED,
@@ -179,7 +182,7 @@ impl Refusal {
     pub(crate) fn limit(&self) -> Option<&'static str> {
         match self {
             Self::BodyTooLarge { .. } => Some("body_bytes"),
-            Self::UpstreamBusy => Some("upstream_connections"),
+            Self::UpstreamBusy(limit) => Some(limit),
             Self::ModelBusy => Some("model_queue"),
             Self::FeedbackBusy => Some("referee_mailbox"),
             _ => None,
@@ -216,7 +219,7 @@ impl Refusal {
     /// What a client's software can act upon.
     fn hint(&self, headers: &mut HeaderMap) {
         match self {
-            Self::UpstreamBusy | Self::ModelBusy | Self::FeedbackBusy => {
+            Self::UpstreamBusy(_) | Self::ModelBusy | Self::FeedbackBusy => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::Method { allowed } => {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Sleep;
 
-use super::pool::Lease;
+use super::lease::Lease;
 
 /// A body that gives its connection back at its end, and closes it when it is dropped before.
 pub(crate) struct Download {
@@ -31,7 +31,7 @@ pub(crate) enum Interrupted {
 
 impl Download {
     /// The rest of a response that arrives over `lease`.
-    pub(crate) fn new(body: Incoming, lease: Lease, patience: Duration) -> Self {
+    pub(super) fn new(body: Incoming, lease: Lease, patience: Duration) -> Self {
         let mut download = Self {
             body,
             lease: Some(lease),

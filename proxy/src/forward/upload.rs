@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -22,10 +22,11 @@ pub(crate) struct Upload {
     progress: Rc<Progress>,
 }
 
-/// What became of an upload, for whoever waits for the response.
-pub(crate) struct Progress {
+/// How an upload gets on, for whoever waits for the response.
+pub(super) struct Progress {
     moved: Cell<Instant>,
-    end: Cell<Option<Broken>>,
+    awaited: Cell<bool>,
+    broken: Cell<Option<Broken>>,
 }
 
 /// Why an upload did not reach its end.
@@ -50,7 +51,8 @@ impl Upload {
         }
         let progress = Progress {
             moved: Cell::new(Instant::now()),
-            end: Cell::new(None),
+            awaited: Cell::new(false),
+            broken: Cell::new(None),
         };
         Ok(Self {
             body,
@@ -61,25 +63,37 @@ impl Upload {
     }
 
     /// A handle that outlives the body.
-    pub(crate) fn progress(&self) -> Rc<Progress> {
+    pub(super) fn progress(&self) -> Rc<Progress> {
         Rc::clone(&self.progress)
     }
 
-    fn breaks(&self, why: Broken) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        self.progress.end.set(Some(why));
-        Poll::Ready(Some(Err(why)))
+    /// Counts a frame, or says why it may not pass.
+    fn pass(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Broken> {
+        let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+        let limit = self.limit;
+        self.left = self
+            .left
+            .checked_sub(bytes)
+            .ok_or(Broken::TooLarge { limit })?;
+        self.progress.moved.set(Instant::now());
+        Ok(frame)
     }
 }
 
 impl Progress {
     /// When the last part of the body was taken.
-    pub(crate) fn moved(&self) -> Instant {
+    pub(super) fn moved(&self) -> Instant {
         self.moved.get()
     }
 
+    /// Whether it is the client that should go on.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.awaited.get()
+    }
+
     /// Why the body broke off, if it did.
-    pub(crate) fn broken(&self) -> Option<Broken> {
-        self.end.get()
+    pub(super) fn broken(&self) -> Option<Broken> {
+        self.broken.get()
     }
 }
 
@@ -91,19 +105,16 @@ impl Body for Upload {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
-            return Poll::Ready(None);
-        };
-        let Ok(frame) = frame else {
-            return self.breaks(Broken::ByClient);
-        };
-        let taken = frame.data_ref().map_or(0, |data| data.len() as u64);
-        match self.left.checked_sub(taken) {
-            Some(left) => self.left = left,
-            None => return self.breaks(Broken::TooLarge { limit: self.limit }),
-        }
-        self.progress.moved.set(Instant::now());
-        Poll::Ready(Some(Ok(frame)))
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        self.progress.awaited.set(polled.is_pending());
+        polled.map(|frame| {
+            let passed = match frame? {
+                Ok(frame) => self.pass(frame),
+                Err(_broken) => Err(Broken::ByClient),
+            };
+            self.progress.broken.set(passed.as_ref().err().copied());
+            Some(passed)
+        })
     }
 
     fn is_end_stream(&self) -> bool {

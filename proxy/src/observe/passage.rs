@@ -113,6 +113,7 @@ impl Passage {
     fn record(&mut self, failed: bool) {
         self.ended = true;
         let duration = self.arrived.instant.elapsed();
+        tracing::debug!(lane = self.lane, failed, ?duration, "request ended");
         if self.answered.is_none() {
             self.count_as_left(duration);
         }

@@ -1,5 +1,7 @@
 //! What a client may use up, and what happens then.
 
+use tokio::io::AsyncWriteExt;
+
 use super::{Upstream, Wald, fronting};
 use crate::observe::Counters;
 
@@ -175,4 +177,81 @@ async fn a_stream_that_falls_silent_is_cut_off() {
         String::from_utf8_lossy(&heard)
     );
     connection.closed().await;
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_for_too_long_is_left() {
+    let upstream = Upstream::listen().await;
+    let limits = ", limits: { idle: 200ms }";
+    let wald = Wald::serve(&fronting(upstream.address(), [limits, "", ""]));
+    let mut client = wald.connect().await;
+    let mut connection = upstream
+        .accept_after(&mut client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await;
+    connection.answer().await;
+    connection
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        .await;
+    let piece = vec![7; 64 << 10];
+    while connection.0.write_all(&piece).await.is_ok() {}
+    connection.closed().await;
+}
+
+#[tokio::test]
+async fn a_client_that_stops_sending_its_body_is_told_so() {
+    let upstream = Upstream::listen().await;
+    let wald = Wald::serve(&fronting(
+        upstream.address(),
+        ["", ", timeouts: { response: 50ms }", ""],
+    ));
+    let answer = wald
+        .ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab")
+        .await;
+    assert_eq!(
+        (answer.status(), &answer.json()["code"]),
+        (408, &"WALD-4008".into())
+    );
+}
+
+#[tokio::test]
+async fn an_upstream_gets_no_more_requests_than_its_limit() {
+    let upstream = Upstream::listen().await;
+    let wald = Wald::serve(&fronting(
+        upstream.address(),
+        ["", ", limits: { in_flight: 1 }", ""],
+    ));
+    let mut first = wald.connect().await;
+    let mut connection = upstream
+        .accept_after(&mut first, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await;
+    connection.answer().await;
+    let shed = wald.ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    assert_eq!(
+        (shed.status(), &shed.json()["code"]),
+        (503, &"WALD-5005".into())
+    );
+    assert_eq!(
+        wald.counters().await.limits.get("upstream_in_flight"),
+        Some(&1)
+    );
+}
+
+#[tokio::test]
+async fn a_full_upstream_is_asked_over_whichever_connection_waits() {
+    let (one, two) = (Upstream::listen().await, Upstream::listen().await);
+    let both = format!("'http://{}', 'http://{}'", one.address(), two.address());
+    let document = fronting(one.address(), ["", ", limits: { connections: 1 }", ""]);
+    let wald = Wald::serve(&document.replace(&format!("'http://{}'", one.address()), &both));
+    let mut client = wald.connect().await;
+    let mut connection = one
+        .accept_after(&mut client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await;
+    for _ in 0..3 {
+        connection.answer().await;
+        connection
+            .send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            .await;
+        assert_eq!(client.answer().await.status(), 200);
+        client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    }
 }

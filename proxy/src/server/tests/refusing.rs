@@ -182,3 +182,20 @@ async fn an_upstream_that_does_not_answer_in_time_is_given_up() {
     check(&client.answer().await, 504, "WALD-5004");
     connection.closed().await;
 }
+
+#[tokio::test]
+async fn an_upstream_that_changes_its_protocol_unasked_is_a_bad_gateway() {
+    let upstream = Upstream::listen().await;
+    let wald = Wald::serve(&fronting(upstream.address(), ["", "", ""]));
+    let mut client = wald.connect().await;
+    let mut connection = upstream
+        .accept_after(&mut client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await;
+    connection.answer().await;
+    connection
+        .send(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        )
+        .await;
+    check(&client.answer().await, 502, "WALD-5002");
+}

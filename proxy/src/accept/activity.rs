@@ -1,0 +1,119 @@
+//! What one connection is doing, and since when.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Instant;
+
+use http::{Request, Version};
+use policy::ListenerLimits;
+
+/// What one connection is doing.
+pub(crate) struct Activity {
+    state: Cell<State>,
+    since: Cell<Instant>,
+    /// Since when the client has taken nothing of what it is sent.
+    stalled: Cell<Option<Instant>>,
+    open: Rc<Cell<u32>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing of a request has arrived.
+    Idle,
+    /// A part of a request's head has arrived.
+    Reading,
+    /// So many requests are being served.
+    Serving(u32),
+    /// HTTP/2 between requests: what arrives may as well be a ping, so it is no part of a head.
+    Http2Idle,
+}
+
+impl Activity {
+    /// A connection over which nothing has come; `open` counts it until it is gone.
+    pub(super) fn new(open: Rc<Cell<u32>>) -> Self {
+        Self {
+            state: Cell::new(State::Idle),
+            since: Cell::new(Instant::now()),
+            stalled: Cell::new(None),
+            open,
+        }
+    }
+
+    /// Whether the client has kept the connection waiting for too long, in either direction.
+    pub(super) fn is_overdue(&self, now: Instant, limits: ListenerLimits) -> bool {
+        let for_at_least = |limit, since| now.saturating_duration_since(since) >= limit;
+        let stalls = self
+            .stalled
+            .get()
+            .is_some_and(|since| for_at_least(limits.idle, since));
+        stalls
+            || match self.state.get() {
+                State::Idle | State::Http2Idle => for_at_least(limits.idle, self.since.get()),
+                State::Reading => for_at_least(limits.header_time, self.since.get()),
+                State::Serving(_) => false,
+            }
+    }
+
+    /// Something has arrived.
+    pub(super) fn arrived(&self) {
+        if self.state.get() == State::Idle {
+            self.enter(State::Reading);
+        }
+    }
+
+    /// The client has taken something of what it is sent, or just not.
+    pub(super) fn taken(&self, anything: bool) {
+        match self.stalled.get() {
+            None if !anything => self.stalled.set(Some(Instant::now())),
+            Some(_) if anything => self.stalled.set(None),
+            _ => {}
+        }
+    }
+
+    fn enter(&self, state: State) {
+        self.state.set(state);
+        self.since.set(Instant::now());
+    }
+}
+
+impl Drop for Activity {
+    fn drop(&mut self) {
+        self.open.set(self.open.get().saturating_sub(1));
+    }
+}
+
+/// Proof that a connection is serving a request; held until the answer has gone out.
+pub(crate) struct Busy {
+    activity: Rc<Activity>,
+    after: State,
+}
+
+impl Busy {
+    /// A request's head has arrived.
+    pub(super) fn begin<B>(activity: &Rc<Activity>, request: &Request<B>) -> Self {
+        let serving = match activity.state.get() {
+            State::Serving(requests) => requests,
+            State::Idle | State::Reading | State::Http2Idle => 0,
+        };
+        activity.state.set(State::Serving(serving + 1));
+        let after = match request.version() {
+            Version::HTTP_2 => State::Http2Idle,
+            _ => State::Idle,
+        };
+        Self {
+            activity: Rc::clone(activity),
+            after,
+        }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        match self.activity.state.get() {
+            State::Serving(requests) if requests > 1 => {
+                self.activity.state.set(State::Serving(requests - 1));
+            }
+            _ => self.activity.enter(self.after),
+        }
+    }
+}
