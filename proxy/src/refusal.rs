@@ -15,6 +15,10 @@ use crate::feedback::Refused;
 
 use kind::Kind;
 
+/// The detail of a refusal whose reason only the operator may know.
+const IN_THE_LOG: &str =
+    "nothing more is told here; the operator finds the reason in the log by the request id";
+
 /// Why a request was refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
@@ -196,16 +200,14 @@ impl Refusal {
             code,
             title,
         } = self.kind();
-        let mut problem = json!({
+        let problem = json!({
             "type": format!("urn:wald:refusal:{code}"),
             "title": title,
             "status": status.as_u16(),
             "code": code.to_string(),
+            "detail": self.detail().as_deref().unwrap_or(IN_THE_LOG),
             "request_id": request_id.to_str().unwrap_or_default(),
         });
-        if let Some(detail) = self.detail() {
-            problem["detail"] = detail.into();
-        }
         let mut response = Response::new(Bytes::from(problem.to_string()));
         *response.status_mut() = status;
         response.headers_mut().insert(
@@ -278,5 +280,6 @@ mod tests {
             told.contains(r#""request_id":"17""#) && !told.contains("secret"),
             "{told}"
         );
+        assert!(told.contains(IN_THE_LOG), "{told}");
     }
 }
