@@ -1,35 +1,70 @@
 //! Who is calling, as far as it was proved.
 
-/// A caller whose identity has been established, be it only that there is none.
-///
-/// Today nobody can prove who they are, so [`Caller::anonymous`] is the one way to make one.
-/// ```compile_fail
-/// let forged = policy::Caller { identity: () };
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    identity: Identity,
-}
+use std::fmt;
+use std::sync::Arc;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Identity {
-    Anonymous,
+use crate::{SpiffeId, User};
+
+/// A caller of whom nothing is known but what was proved: the workload by its certificate, the user
+/// by a token. A caller without either is anonymous.
+///
+/// ```compile_fail
+/// fn forge(id: policy::SpiffeId) -> policy::Caller {
+///     policy::Caller { workload: Some(id), user: None }
+/// }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    workload: Option<SpiffeId>,
+    user: Option<Arc<User>>,
 }
 
 impl Caller {
     /// Someone of whom nothing is known.
     #[must_use]
     pub fn anonymous() -> Self {
+        Self::default()
+    }
+
+    /// The same caller, whose connection proved that it comes from this workload.
+    #[must_use]
+    pub fn with_workload(self, workload: SpiffeId) -> Self {
         Self {
-            identity: Identity::Anonymous,
+            workload: Some(workload),
+            ..self
         }
     }
 
-    /// How logs and explanations name the caller.
+    /// The same caller, whose token proved that it acts for this user.
     #[must_use]
-    pub fn describe(&self) -> &'static str {
-        match self.identity {
-            Identity::Anonymous => "an anonymous caller",
+    pub fn with_user(self, user: Arc<User>) -> Self {
+        Self {
+            user: Some(user),
+            ..self
+        }
+    }
+
+    /// The workload that the connection comes from.
+    #[must_use]
+    pub fn workload(&self) -> Option<&SpiffeId> {
+        self.workload.as_ref()
+    }
+
+    /// The user that the token names.
+    #[must_use]
+    pub fn user(&self) -> Option<&User> {
+        self.user.as_deref()
+    }
+}
+
+/// How logs and explanations name the caller.
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.workload, &self.user) {
+            (None, None) => f.write_str("an anonymous caller"),
+            (Some(workload), None) => write!(f, "{workload}"),
+            (None, Some(user)) => write!(f, "{user}"),
+            (Some(workload), Some(user)) => write!(f, "{workload} for {user}"),
         }
     }
 }

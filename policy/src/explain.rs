@@ -62,7 +62,7 @@ impl Policy {
         explanation
             .why
             .push(format!("route {} matches", route.name));
-        let who = caller.describe();
+        let who = caller.to_string();
         match self.authorize(caller, route, request) {
             Ok(permit) => {
                 explanation

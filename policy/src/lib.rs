@@ -30,6 +30,8 @@ mod permit;
 mod placement;
 mod ramp;
 mod route;
+mod spiffe;
+mod user;
 
 mod canonical;
 mod explain;
@@ -52,5 +54,7 @@ pub use placement::Placement;
 pub use policy::Policy;
 pub use ramp::{Outcome, Stage, State};
 pub use route::{NoRoute, Request, Route};
+pub use spiffe::{BadPattern, NotSpiffe, SpiffeId, SpiffePattern};
 pub use target::Target;
 pub use upstream::{Endpoint, Timeouts, Upstream, UpstreamLimits};
+pub use user::User;
