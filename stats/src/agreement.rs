@@ -8,35 +8,35 @@ use serde::{Deserialize, Serialize};
 use statrs::function::beta::ln_beta;
 
 use crate::{
-    design::Side,
+    design::Tail,
     special::{ln_beta_above, ln_beta_below},
 };
 
 /// How many observations the prior is worth.
 pub const PRIOR: f64 = 20.0;
 
-/// The one-sided test of one arm's rate of success.
+/// The test of one arm's rate of success.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Agreement {
     null: f64,
-    side: Side,
+    tail: Tail,
     log_e: f64,
 }
 
 impl Agreement {
-    /// A test that the rate of success is not to this side of `null`.
+    /// A test that the rate of success is not to this side of `null`, which lies between 0 and 1.
     #[must_use]
-    pub fn new(null: f64, side: Side) -> Self {
+    pub fn new(null: f64, tail: impl Into<Tail>) -> Self {
         Self {
             null,
-            side,
+            tail: tail.into(),
             log_e: 0.0,
         }
     }
 
     /// Takes the totals as they stand after a tick.
     pub fn move_to(&mut self, successes: u64, n: u64) {
-        self.log_e = log_e(self.null, self.side, PRIOR, successes, n);
+        self.log_e = log_e(self.null, self.tail, PRIOR, successes, n);
     }
 
     /// ln E of everything so far.
@@ -48,17 +48,20 @@ impl Agreement {
 
 /// ln E of `successes` among `n` against a rate of `null`, with a prior worth `k` observations.
 #[must_use]
-pub fn log_e(null: f64, side: Side, k: f64, successes: u64, n: u64) -> f64 {
+pub fn log_e(null: f64, tail: Tail, k: f64, successes: u64, n: u64) -> f64 {
     let (s, f) = (successes as f64, n.saturating_sub(successes) as f64);
     let (a, b) = (k * null, k * (1.0 - null));
     let two_sided = ln_beta(a + s, b + f) - ln_beta(a, b) - s * null.ln() - f * (-null).ln_1p();
-    two_sided + cut(side, a + s, b + f, null) - cut(side, a, b, null)
+    two_sided + cut(tail, null, [a + s, b + f]) - cut(tail, null, [a, b])
 }
 
-fn cut(side: Side, a: f64, b: f64, null: f64) -> f64 {
-    match side {
-        Side::Greater => ln_beta_above(a, b, null),
-        Side::Less => ln_beta_below(a, b, null),
+/// ln of what a beta distribution has on this side of the null: the mixture is cut to it before and
+/// after what was seen.
+pub(crate) fn cut(tail: Tail, null: f64, [a, b]: [f64; 2]) -> f64 {
+    match tail {
+        Tail::Greater => ln_beta_above(a, b, null),
+        Tail::Less => ln_beta_below(a, b, null),
+        Tail::TwoSided => 0.0,
     }
 }
 
@@ -67,7 +70,7 @@ mod tests {
     use super::*;
 
     fn greater(null: f64, successes: u64, n: u64) -> f64 {
-        log_e(null, Side::Greater, PRIOR, successes, n)
+        log_e(null, Tail::Greater, PRIOR, successes, n)
     }
 
     #[test]
@@ -84,8 +87,8 @@ mod tests {
     #[test]
     fn only_the_side_of_the_truth_gains() {
         assert!(greater(0.9, 9500, 10_000) > 20.0);
-        assert!(log_e(0.9, Side::Less, PRIOR, 9500, 10_000) < -3.0);
-        assert!(log_e(0.9, Side::Less, PRIOR, 8500, 10_000) > 20.0);
+        assert!(log_e(0.9, Tail::Less, PRIOR, 9500, 10_000) < -3.0);
+        assert!(log_e(0.9, Tail::Less, PRIOR, 8500, 10_000) > 20.0);
         assert!(greater(0.9, 8500, 10_000) < -3.0);
     }
 
@@ -93,7 +96,7 @@ mod tests {
     fn the_average_over_what_chance_may_do_is_at_most_one() {
         use statrs::function::factorial::ln_binomial;
         let (n, null) = (60, 0.9_f64);
-        for side in [Side::Greater, Side::Less] {
+        for side in [Tail::Greater, Tail::Less, Tail::TwoSided] {
             let mean: f64 = (0..=n)
                 .map(|s| {
                     let chance = ln_binomial(n, s)
@@ -110,7 +113,7 @@ mod tests {
     fn evidence_stays_a_number_at_a_thousand_million() {
         for null in [0.5, 0.995, 0.999_999] {
             for successes in [0, 1, 500_000_000, 999_999_999, 1_000_000_000] {
-                for side in [Side::Greater, Side::Less] {
+                for side in [Tail::Greater, Tail::Less, Tail::TwoSided] {
                     let log_e = log_e(null, side, PRIOR, successes, 1_000_000_000);
                     assert!(log_e.is_finite(), "{null} {side:?} {successes}: {log_e}");
                 }

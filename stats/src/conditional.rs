@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use curve::Curve;
 pub use table::Table;
 
-use crate::{design::Side, special::ln_mean_exp};
+use crate::{design::Tail, special::ln_mean_exp};
 
 /// How many alternatives are averaged.
 const POINTS: usize = 16;
@@ -29,23 +29,25 @@ const POINTS: usize = 16;
 const NEAREST: f64 = 0.08;
 const FARTHEST: f64 = 1.2;
 
-/// The test of one null on one side, tick by tick. A tick costs its own sums and nothing of the past.
+/// The test of one null on one side or both, tick by tick. A tick costs its own sums and nothing of the
+/// past.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Conditional {
     null: f64,
-    side: Side,
+    tail: Tail,
     /// Σ over ticks of ℓ(w_g) − ℓ(w₀), for each alternative g.
-    sums: [f64; POINTS],
+    sums: Vec<f64>,
 }
 
 impl Conditional {
     /// A test that the log odds ratio of B against A is not to this side of `null`.
     #[must_use]
-    pub fn new(null: f64, side: Side) -> Self {
+    pub fn new(null: f64, tail: impl Into<Tail>) -> Self {
+        let tail = tail.into();
         Self {
             null,
-            side,
-            sums: [0.0; POINTS],
+            tail,
+            sums: vec![0.0; POINTS * tail.signs().len()],
         }
     }
 
@@ -55,11 +57,10 @@ impl Conditional {
             return;
         }
         let null = table.log_likelihood(self.null).value;
-        for (sum, distance) in self.sums.iter_mut().zip(distances()) {
-            *sum += table
-                .log_likelihood(self.null + self.side.sign() * distance)
-                .value
-                - null;
+        let signs = self.tail.signs().iter();
+        let alternatives = signs.flat_map(|sign| distances().map(move |distance| sign * distance));
+        for (sum, step) in self.sums.iter_mut().zip(alternatives) {
+            *sum += table.log_likelihood(self.null + step).value - null;
         }
     }
 

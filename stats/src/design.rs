@@ -119,6 +119,18 @@ pub enum Side {
     Less,
 }
 
+/// Which departures from the null a test gathers evidence for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tail {
+    /// Those above it.
+    Greater,
+    /// Those below it.
+    Less,
+    /// Both.
+    TwoSided,
+}
+
 impl Design {
     /// How many arms are compared with the control.
     #[must_use]
@@ -166,6 +178,26 @@ impl Side {
         match self {
             Self::Greater => 1.0,
             Self::Less => -1.0,
+        }
+    }
+}
+
+impl From<Side> for Tail {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Greater => Self::Greater,
+            Side::Less => Self::Less,
+        }
+    }
+}
+
+impl Tail {
+    /// The signs of the alternatives: +1 above the null, −1 below it.
+    pub(crate) fn signs(self) -> &'static [f64] {
+        match self {
+            Self::Greater => &[1.0],
+            Self::Less => &[-1.0],
+            Self::TwoSided => &[1.0, -1.0],
         }
     }
 }

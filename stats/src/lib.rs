@@ -9,6 +9,11 @@
 
 pub mod agreement;
 pub mod conditional;
+pub mod e_bh;
+pub mod event_split;
+pub mod label;
+pub mod paired_binary;
+pub mod quantile_ab;
 pub mod robbins_siegmund;
 pub mod sample_ratio;
 
@@ -21,7 +26,7 @@ mod special;
 mod trial;
 mod verdict;
 
-pub use design::{Better, Design, Kind, Margin, Metric, Problem, Role, Scale, Side, Unit};
+pub use design::{Better, Design, Kind, Margin, Metric, Problem, Role, Scale, Side, Tail, Unit};
 pub use evidence::{BUCKETS, Bucket, Buckets, Cell, Delta, EpochEvidence, Tally, TickEvidence};
 pub use interval::{Effect, Interval};
 pub use ledger::{HarmCrossing, Ledger};
