@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::design::{Design, Kind, Scale, Unit};
 
-use super::{TickEvidence, bucket::BUCKETS, merge_ticks};
+use super::{Cell, TickEvidence, bucket::BUCKETS, merge_ticks};
 
 /// Durations are clamped here before their logarithm is taken: a nanosecond is below any clock's
 /// resolution over a network.
@@ -104,6 +104,26 @@ impl Delta {
             cell.add_in_bucket(bucket, y)
         } else {
             cell.add(y)
+        }
+    }
+
+    /// Counts requests that were given to an arm, each a unit of its own: for simulations, which draw
+    /// the sums of a tick rather than its requests.
+    pub fn expose_many(&mut self, epoch: u32, arm: usize, requests: u64) {
+        if let Some(count) = self.exposures_of(epoch).counts.get_mut(arm) {
+            *count += requests;
+        }
+    }
+
+    /// Counts outcomes of one metric on one arm that were summed already, on the metric's own scale.
+    pub fn observe_many(&mut self, epoch: u32, tick: u64, metric: usize, arm: usize, sums: &Cell) {
+        if arm >= self.arms || metric >= self.kinds.len() {
+            self.unusable += sums.tally.n;
+            return;
+        }
+        let place = metric * self.arms + arm;
+        if let Some(cell) = self.tick_of(tick, epoch).cells.get_mut(place) {
+            cell.merge(sums);
         }
     }
 

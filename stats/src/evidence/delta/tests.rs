@@ -143,3 +143,22 @@ fn a_duration_of_nothing_is_clamped_before_its_logarithm() {
     assert_eq!(usable(log, -3.0), Some(LOG_FLOOR.ln()));
     assert_eq!(usable(log, 1.0), Some(0.0));
 }
+
+#[test]
+fn sums_count_as_their_observations_do() {
+    let design = design(Unit::Request);
+    let (mut one_by_one, mut summed) = (Delta::new(&design), Delta::new(&design));
+    let mut sums = Cell::default();
+    for y in [1.0, 0.0, 1.0] {
+        one_by_one.expose(1, 3, 2, 0);
+        one_by_one.observe(1, 3, 0, 2, 0, y);
+        sums.tally.add(y);
+    }
+    summed.expose_many(1, 2, 3);
+    summed.observe_many(1, 3, 0, 2, &sums);
+    assert_eq!(summed, one_by_one);
+
+    summed.observe_many(1, 3, 0, 3, &sums);
+    summed.observe_many(1, 3, 2, 0, &sums);
+    assert_eq!((summed.unusable, &summed.ticks), (6, &one_by_one.ticks));
+}
