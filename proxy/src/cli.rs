@@ -15,6 +15,7 @@ pub(crate) mod output;
 pub(crate) mod problems;
 mod run;
 mod schema;
+mod stat;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -49,6 +50,7 @@ enum Verb {
     Check(check::Args),
     Experiment(experiment::Args),
     Audit(audit::Args),
+    Stat(stat::Args),
 }
 
 impl Cli {
@@ -63,6 +65,7 @@ impl Cli {
             Verb::Check(args) => check::check(args),
             Verb::Experiment(args) => experiment::experiment(args),
             Verb::Audit(args) => audit::audit(args),
+            Verb::Stat(args) => stat::stat(args),
         }
     }
 }

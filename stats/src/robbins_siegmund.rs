@@ -73,6 +73,12 @@ impl RobbinsSiegmund {
         }
     }
 
+    /// Lets the gate hold from this variance on, unless it holds already: for a recomputation that was
+    /// told V₀.
+    pub fn start_at(&mut self, variance: f64) {
+        self.start.get_or_insert(variance);
+    }
+
     /// Where it stands; none before the gate.
     #[must_use]
     pub fn position(&self) -> Option<Position> {

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::io::{Seek, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -46,6 +47,15 @@ impl Verb {
     /// With this variable in its environment.
     pub fn variable(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// With this text on its standard input.
+    pub fn input(mut self, text: &str) -> Self {
+        let mut file = tempfile::tempfile().expect("a temporary file");
+        file.write_all(text.as_bytes()).expect("room for the input");
+        file.rewind().expect("a file can be read from its start");
+        self.command.stdin(file);
         self
     }
 

@@ -8,6 +8,7 @@ mod feedback;
 mod inference;
 mod instrument;
 mod proxying;
+mod recomputing;
 mod reloading;
 mod starting;
 mod stopping;

@@ -1,0 +1,91 @@
+//! `wald stat` gives anyone the numbers that the judge uses.
+
+use serde_json::Value;
+use tests::{Said, Verb};
+
+const PAGE: &str = include_str!("../../docs/reference/stat.md");
+
+async fn stat(method: &str, input: &str) -> Said {
+    Verb::new(["stat", method]).input(input).run().await
+}
+
+/// The method, input and output of each example of the page.
+fn examples() -> Vec<(&'static str, &'static str, &'static str)> {
+    let mut lines = PAGE.lines();
+    let mut found = Vec::new();
+    while let Some(line) = lines.next() {
+        let example = line
+            .strip_prefix("$ echo '")
+            .and_then(|rest| rest.split_once("' | wald stat "));
+        if let Some((input, method)) = example {
+            found.push((method, input, lines.next().unwrap_or_default()));
+        }
+    }
+    found
+}
+
+/// Equal, but for what another processor may round otherwise.
+fn alike(found: &Value, expected: &Value) -> bool {
+    match (found, expected) {
+        (Value::Number(found), Value::Number(expected)) => {
+            let (found, expected) = (found.as_f64(), expected.as_f64());
+            found.zip(expected).is_some_and(|(found, expected)| {
+                (found - expected).abs() <= 1e-9 * expected.abs().max(1.0)
+            })
+        }
+        (Value::Array(found), Value::Array(expected)) => {
+            found.len() == expected.len() && found.iter().zip(expected).all(|(a, b)| alike(a, b))
+        }
+        (Value::Object(found), Value::Object(expected)) => {
+            found.len() == expected.len()
+                && found.iter().all(|(name, value)| {
+                    expected.get(name).is_some_and(|other| alike(value, other))
+                })
+        }
+        _ => found == expected,
+    }
+}
+
+#[tokio::test]
+async fn every_example_of_the_page_comes_out_as_printed() {
+    let examples = examples();
+    assert_eq!(examples.len(), 9, "one a method: {examples:?}");
+    for (method, input, printed) in examples {
+        let said = stat(method, input).await;
+        assert_eq!(said.code, Some(0), "{method}: {said:?}");
+        let printed = serde_json::from_str(printed).expect("the page shows JSON");
+        assert!(
+            alike(&said.json(), &printed),
+            "{method}: {said:?} is not {printed}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn many_objects_are_answered_line_by_line_until_one_is_bad() {
+    let input = "{\"n01\": 1, \"n10\": 2}\n{\"n01\": 2, \"n10\": 1} {\"n01\": 3}";
+    let said = stat("paired_binary", input).await;
+    assert_eq!(said.code, Some(2), "{said:?}");
+    let lines: Vec<&str> = said.stdout.lines().collect();
+    assert!(lines.len() == 2 && lines[0] == lines[1], "{said:?}");
+    let error: Value = serde_json::from_str(said.stderr.trim()).expect("an error as JSON");
+    assert!(
+        error["error"]
+            .as_str()
+            .is_some_and(|text| text.contains("n10")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_json_or_nothing_at_all_is_refused_with_status_two() {
+    for input in ["", "{\"n01\": ", "[1]"] {
+        let said = stat("paired_binary", input).await;
+        assert_eq!(
+            (said.code, said.stdout.as_str()),
+            (Some(2), ""),
+            "{input:?} {said:?}"
+        );
+        assert!(said.stderr.starts_with("{\"error\":"), "{said:?}");
+    }
+}
