@@ -5,11 +5,10 @@
 //! for multinomial count data" (NeurIPS 2022), with two outcomes.
 
 use serde::{Deserialize, Serialize};
-use statrs::function::beta::ln_beta;
 
 use crate::{
     design::Tail,
-    special::{ln_beta_above, ln_beta_below},
+    special::{ln_beta, ln_beta_above, ln_beta_below},
 };
 
 /// How many observations the prior is worth.

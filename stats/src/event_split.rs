@@ -7,9 +7,8 @@
 //! data" (NeurIPS 2022), Theorem 1 with two outcomes and §4.2 for counts in continuous time.
 
 use serde::{Deserialize, Serialize};
-use statrs::function::beta::ln_beta;
 
-use crate::{agreement::cut, design::Tail, interval::Interval};
+use crate::{agreement::cut, design::Tail, interval::Interval, special::ln_beta};
 
 /// How many events the prior is worth.
 pub const PRIOR: f64 = 20.0;

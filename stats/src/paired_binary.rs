@@ -6,7 +6,8 @@
 //! the law of the iterated logarithm" (Annals of Mathematical Statistics 41, 1970), §3, for coin tosses.
 
 use serde::{Deserialize, Serialize};
-use statrs::function::beta::ln_beta;
+
+use crate::special::ln_beta;
 
 /// The two-sided test that both kinds of difference are equally frequent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

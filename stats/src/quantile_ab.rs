@@ -9,9 +9,7 @@
 //! Where observations tie, or fall in one bin of a histogram, the count below the place lies between
 //! those before and after them; the smallest product over that range is taken, so no sketch error enters.
 
-use statrs::function::beta::ln_beta;
-
-use crate::interval::Interval;
+use crate::{interval::Interval, special::ln_beta};
 
 /// At how many observations the mixture is sharpest, unless something else is asked for.
 pub const OPTIMUM: f64 = 2000.0;

@@ -8,9 +8,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use statrs::function::gamma::ln_gamma;
 
-use crate::evidence::{Delta, First};
+use crate::{
+    evidence::{Delta, First},
+    special::ln_beta_of_all,
+};
 
 /// How many observations the prior is worth.
 pub const PRIOR: f64 = 1000.0;
@@ -174,12 +176,16 @@ impl Assigned {
 /// ln E of counts against shares, with a prior worth `k` observations.
 #[must_use]
 pub fn log_e(counts: &[u64], shares: &[f64], k: f64) -> f64 {
-    let total: f64 = counts.iter().map(|&count| count as f64).sum();
-    let arm = |(&count, &share): (&u64, &f64)| {
-        let (count, share) = (count as f64, share.max(SHARE_MIN));
-        ln_gamma(k * share + count) - ln_gamma(k * share) - count * share.ln()
+    let arms = || {
+        counts
+            .iter()
+            .zip(shares)
+            .map(|(&count, &share)| (count as f64, share.max(SHARE_MIN)))
     };
-    counts.iter().zip(shares).map(arm).sum::<f64>() - (ln_gamma(k + total) - ln_gamma(k))
+    let prior: Vec<f64> = arms().map(|(_, share)| k * share).collect();
+    let posterior: Vec<f64> = arms().map(|(count, share)| k * share + count).collect();
+    let chance: f64 = arms().map(|(count, share)| count * share.ln()).sum();
+    ln_beta_of_all(&posterior) - ln_beta_of_all(&prior) - chance
 }
 
 #[cfg(test)]

@@ -87,6 +87,33 @@ fn quantiles_that_differ_are_found_and_equal_ones_are_not() {
     assert!(log_e(0.99, &a, &spread(3000, 0.7, 1.2)) > 20.0_f64.ln());
 }
 
+/// If both arms have one distribution, every interleaving of their observations is equally likely, and
+/// E depends on nothing else.
+#[test]
+fn the_average_over_what_chance_may_do_is_at_most_one() {
+    let (all, of_b) = (14_u32, 7);
+    for p in [0.5, 0.55] {
+        let test = QuantileAb::new(p, 0.05, 10.0);
+        let e = |labels: u32| {
+            let is_b = |i: u32| u64::from(labels >> i & 1);
+            let ranks = (0..all).zip(0_i32..);
+            let place = |(i, at)| Place {
+                at,
+                a: 1 - is_b(i),
+                b: is_b(i),
+            };
+            test.log_e(&ranks.map(place).collect::<Vec<_>>()).exp()
+        };
+        let every: Vec<f64> = (0..1 << all)
+            .filter(|labels: &u32| labels.count_ones() == of_b)
+            .map(e)
+            .collect();
+        let mean = every.iter().sum::<f64>() / every.len() as f64;
+        let largest = every.iter().copied().fold(0.0, f64::max);
+        assert!(mean <= 1.0 && largest > 3.0, "{p}: {mean}, up to {largest}");
+    }
+}
+
 #[test]
 fn nothing_seen_says_nothing() {
     assert!(log_e(0.5, &[], &[]).abs() < 1e-12);
