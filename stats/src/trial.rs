@@ -207,13 +207,23 @@ impl Closing<'_> {
     }
 
     fn gate(&self, arms: [usize; 2]) -> bool {
-        let [control, candidate] = arms.map(|arm| self.total(arm));
-        let requests = [control.n, candidate.n];
+        let [control, candidate] = arms.map(|arm| whole(self.epochs, arm));
+        let requests = [control.tally.n, candidate.tally.n];
         let units = self.units.map_or(requests, |units| {
             arms.map(|arm| units.get(arm).copied().unwrap_or(0))
         });
         gate_holds(self.kind, [&control, &candidate], units)
     }
+}
+
+/// All epochs of one arm together, by buckets too: to gauge it, never to compare it.
+fn whole(epochs: &[EpochEvidence], arm: usize) -> Cell {
+    let mut whole = Cell::default();
+    epochs
+        .iter()
+        .filter_map(|epoch| epoch.arms.get(arm))
+        .for_each(|cell| whole.merge(cell));
+    whole
 }
 
 /// All epochs of one arm together: to count it, never to compare it.
