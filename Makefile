@@ -4,6 +4,7 @@
 #   make test   every test
 #   make lint   format, clippy, licences and sources of dependencies
 #   make bench  speed over loopback, beside peers (ARGS="--short" for a first look)
+#   make simulate  error rates of the statistics, by many simulated runs, into tests/simulation/results.md
 #   make digits trains the demo's models anew
 
 SHELL := bash
@@ -27,7 +28,7 @@ define pypi
 @command -v $(1) >/dev/null || { echo "installing $(1)" >&2; $(tools)/bin/pip install -q $(2); }
 endef
 
-.PHONY: help demo test lint bench digits machine
+.PHONY: help demo test lint bench simulate digits machine
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -52,6 +53,9 @@ bench: machine
 	$(call debian,wrk,wrk)
 	cargo build --release --locked -p proxy --bin wald
 	cargo run --release --locked -p load-tests -- $(ARGS)
+
+simulate: machine
+	cargo run --release --locked -p simulation -- results
 
 digits: .venv-digits/ready
 	.venv-digits/bin/python config/examples/digits/train.py

@@ -1,45 +1,39 @@
 //! Users who return, stay on their arm, and are alike in themselves.
 
-use stats::{BUCKETS, Decision, Delta, Design, Ledger, Unit};
+use stats::{BUCKETS, Decision, Delta, Design};
 
-use crate::chance::Chance;
+use crate::{
+    chance::Chance,
+    traffic::{Flow, Tick, run},
+};
 
-/// A crowd on a ramp.
+/// A crowd on a ramp; raising the candidate's share moves users from the control only.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Crowd {
     pub(crate) users: usize,
-    /// The candidate's share, epoch by epoch; raising it moves users from the control only.
-    pub(crate) ramp: &'static [f64],
-    pub(crate) ticks_each: u64,
-    pub(crate) requests: u64,
+    pub(crate) flow: Flow,
+    /// How a user's own inclination is drawn, from 0 to 1.
+    pub(crate) inclination: fn(&mut Chance) -> f64,
 }
 
-/// Which chance of a 1 a user has, given its own inclination from 0 to 1, the epoch and the arm.
-pub(crate) type Habit<'a> = dyn Fn(f64, u32, usize) -> f64 + 'a;
+/// The values of all metrics of a request, given its user's inclination, its moment and its arm.
+pub(crate) type Habit<'a> = dyn Fn(&mut Chance, f64, &Tick, usize) -> Vec<f64> + 'a;
 
 impl Crowd {
     /// Judges a run after every tick; the design says whether as returning users or, wrongly, as if
     /// each request stood alone.
-    pub(crate) fn judge(&self, design: &Design, seed: u64, habit: &Habit<'_>) -> (Decision, u64) {
-        let mut chance = Chance::seeded(seed);
-        let users: Vec<User> = (0..self.users).map(|_| User::drawn(&mut chance)).collect();
-        let mut ledger = Ledger::new(design.clone(), &[1.0 - self.ramp[0], self.ramp[0]]);
-        let mut tick = 0;
-        for (epoch, &share) in (0..).zip(self.ramp) {
-            if epoch > 0 {
-                ledger.open_epoch(&[1.0 - share, share]);
-            }
-            for _ in 0..self.ticks_each {
-                ledger.absorb(self.tick(design, &mut chance, &users, (epoch, tick, share), habit));
-                tick += 1;
-                ledger.close_before(tick);
-                // Shares are right by construction; users who are not told apart make them look wrong.
-                let decision = ledger.verdict().decision;
-                if !matches!(decision, Decision::Wait | Decision::Unsound) {
-                    return (decision, ledger.observations());
-                }
-            }
-        }
-        (ledger.verdict().decision, ledger.observations())
+    pub(crate) fn judge(
+        &self,
+        design: &Design,
+        chance: &mut Chance,
+        habit: &Habit<'_>,
+    ) -> (Decision, u64) {
+        let users: Vec<User> = (0..self.users)
+            .map(|_| User::drawn(chance, self.inclination))
+            .collect();
+        run(design, self.flow, &mut |tick| {
+            self.tick(design, chance, &users, tick, habit)
+        })
     }
 
     fn tick(
@@ -47,16 +41,18 @@ impl Crowd {
         design: &Design,
         chance: &mut Chance,
         users: &[User],
-        (epoch, tick, share): (u32, u64, f64),
+        tick: &Tick,
         habit: &Habit<'_>,
     ) -> Delta {
         let mut delta = Delta::new(design);
-        for _ in 0..self.requests {
+        for _ in 0..self.flow.requests {
             let user = &users[chance.below(self.users)];
-            let arm = usize::from(user.slot < share);
-            let y = chance.one(habit(user.inclination, epoch, arm));
-            delta.expose(epoch, tick, arm, user.id);
-            delta.observe(epoch, tick, 0, arm, user.bucket, y);
+            let arm = usize::from(user.slot < tick.share);
+            delta.expose(tick.epoch, tick.number, arm, user.id);
+            let values = habit(chance, user.inclination, tick, arm);
+            for (metric, y) in values.into_iter().enumerate() {
+                delta.observe(tick.epoch, tick.number, metric, arm, user.bucket, y);
+            }
         }
         delta
     }
@@ -70,35 +66,14 @@ struct User {
 }
 
 impl User {
-    fn drawn(chance: &mut Chance) -> Self {
-        let bucket = (0..BUCKETS)
-            .nth(chance.below(usize::from(BUCKETS)))
-            .unwrap_or(0);
+    fn drawn(chance: &mut Chance, inclination: fn(&mut Chance) -> f64) -> Self {
         Self {
             id: chance.word(),
             slot: chance.uniform(),
-            inclination: chance.uniform(),
-            bucket,
+            inclination: inclination(chance),
+            bucket: (0..BUCKETS)
+                .nth(chance.below(usize::from(BUCKETS)))
+                .unwrap_or(0),
         }
     }
-}
-
-/// Half of the users are inclined towards a 1: an intraclass correlation of spread²/(base(1 − base)).
-pub(crate) fn inclined(base: f64, spread: f64, inclination: f64) -> f64 {
-    if inclination < 0.5 {
-        base - spread
-    } else {
-        base + spread
-    }
-}
-
-/// A single goal.
-pub(crate) fn accuracy(unit: Unit) -> Design {
-    let goal = crate::traffic::metric(
-        "accuracy",
-        stats::Kind::Proportion,
-        stats::Better::Higher,
-        None,
-    );
-    crate::traffic::design(unit, vec![goal])
 }

@@ -1,11 +1,141 @@
-//! Independent requests, tick by tick.
+//! Requests as they come in, tick by tick, and what the judge makes of them after every tick.
 
-use stats::conditional::Table;
-use stats::{Better, Decision, Delta, Design, Kind, Ledger, Margin, Metric, Role, Scale, Unit};
+use stats::{
+    Better, Cell, Decision, Delta, Design, Kind, Ledger, Margin, Metric, Role, Scale, Unit,
+};
 
 use crate::chance::Chance;
 
-/// A metric as plain as can be.
+/// Traffic on a ramp: so many ticks at each share of the candidate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flow {
+    pub(crate) name: &'static str,
+    pub(crate) shares: &'static [f64],
+    pub(crate) ticks_each: u64,
+    /// Of both arms, in each tick.
+    pub(crate) requests: u64,
+}
+
+/// 250 looks, to 50 000 requests an arm.
+pub(crate) const EVEN: Flow = Flow {
+    name: "50/50",
+    shares: &[0.5],
+    ticks_each: 250,
+    requests: 400,
+};
+
+/// 250 looks, with about 100 requests of the smaller arm between them.
+pub(crate) const SMALL: Flow = Flow {
+    name: "5/95",
+    shares: &[0.05],
+    ticks_each: 250,
+    requests: 2000,
+};
+
+pub(crate) const SPLITS: [Flow; 2] = [EVEN, SMALL];
+
+/// 150 looks while the candidate's share rises.
+pub(crate) const RAMP: Flow = Flow {
+    name: "5→25→50%",
+    shares: &[0.05, 0.25, 0.5],
+    ticks_each: 50,
+    requests: 1000,
+};
+
+/// A moment of a flow.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tick {
+    pub(crate) number: u64,
+    pub(crate) epoch: u32,
+    pub(crate) share: f64,
+    /// The part of the run that has passed, from 0 to 1.
+    pub(crate) progress: f64,
+    pub(crate) requests: u64,
+}
+
+impl Flow {
+    pub(crate) fn ticks(self) -> impl Iterator<Item = Tick> {
+        let total = self.ticks_each * self.shares.len() as u64;
+        let epochs = (0..).zip(self.shares);
+        let all = epochs
+            .flat_map(move |(epoch, &share)| (0..self.ticks_each).map(move |_| (epoch, share)));
+        (0..).zip(all).map(move |(number, (epoch, share))| Tick {
+            number,
+            epoch,
+            share,
+            progress: number as f64 / total as f64,
+            requests: self.requests,
+        })
+    }
+}
+
+impl Tick {
+    /// The requests of either arm: each is assigned on its own.
+    pub(crate) fn split(&self, chance: &mut Chance) -> [u64; 2] {
+        let candidate = chance.binomial(self.requests, self.share);
+        [self.requests - candidate, candidate]
+    }
+}
+
+/// Judges a run after every tick, and gives the first decision with the observations that it took.
+pub(crate) fn run(
+    design: &Design,
+    flow: Flow,
+    seen: &mut dyn FnMut(&Tick) -> Delta,
+) -> (Decision, u64) {
+    let shares = |b: f64| [1.0 - b, b];
+    let mut ledger = Ledger::new(design.clone(), &shares(flow.shares[0]));
+    let mut epoch = 0;
+    for tick in flow.ticks() {
+        if tick.epoch > epoch {
+            epoch = ledger.open_epoch(&shares(tick.share));
+        }
+        ledger.absorb(seen(&tick));
+        ledger.close_before(tick.number + 1);
+        let decision = ledger.verdict().decision;
+        // An alarm of the shares is no decision: it only holds promotions back.
+        if !matches!(decision, Decision::Wait | Decision::Unsound) {
+            return (decision, ledger.observations());
+        }
+    }
+    (Decision::Wait, ledger.observations())
+}
+
+/// The sums of all metrics for so many requests of an arm.
+pub(crate) type Draw<'a> = dyn Fn(&mut Chance, &Tick, usize, u64) -> Vec<Cell> + 'a;
+
+/// Judges a run of single requests.
+pub(crate) fn judge(
+    design: &Design,
+    flow: Flow,
+    chance: &mut Chance,
+    draw: &Draw<'_>,
+) -> (Decision, u64) {
+    run(design, flow, &mut |tick| {
+        let mut delta = Delta::new(design);
+        for (arm, requests) in tick.split(chance).into_iter().enumerate() {
+            delta.expose_many(tick.epoch, arm, requests);
+            for (metric, sums) in draw(chance, tick, arm, requests).iter().enumerate() {
+                delta.observe_many(tick.epoch, tick.number, metric, arm, sums);
+            }
+        }
+        delta
+    })
+}
+
+/// Both errors of the whole rule.
+pub(crate) const ERRORS: &[&str] = &["promotion", "roll-back"];
+
+/// The place of a decision among [`ERRORS`].
+pub(crate) fn error_of(decision: Decision) -> Option<usize> {
+    match decision {
+        Decision::Promote { .. } => Some(0),
+        Decision::RollBack => Some(1),
+        Decision::Wait | Decision::Futile | Decision::Unsound => None,
+    }
+}
+
+/// A metric as plain as can be: a guardrail if it has a margin, else a goal.
 pub(crate) fn metric(name: &str, kind: Kind, better: Better, margin: Option<Margin>) -> Metric {
     let role = if margin.is_some() {
         Role::Guardrail
@@ -39,59 +169,44 @@ pub(crate) const LINEAR: Kind = Kind::Mean {
     scale: Scale::Linear,
 };
 
-/// A tick of a rate: both arms have the same, each request goes to B with the chance `share`.
-pub(crate) fn tick_of_a_rate(chance: &mut Chance, requests: u64, share: f64, rate: f64) -> Table {
-    let n_b = chance.binomial(requests, share);
-    let n_a = requests - n_b;
-    Table {
-        n_a,
-        n_b,
-        s_a: chance.binomial(n_a, rate),
-        s_b: chance.binomial(n_b, rate),
-    }
+/// The sums of `n` outcomes of 0 or 1.
+pub(crate) fn ones(chance: &mut Chance, n: u64, rate: f64) -> Cell {
+    let ones = chance.binomial(n, rate) as f64;
+    sums(n, ones, ones)
 }
 
-/// A ramp: so many ticks at each share.
-pub(crate) struct Ramp {
-    pub(crate) shares: &'static [f64],
-    pub(crate) ticks_each: u64,
-    pub(crate) requests: u64,
+/// The sums of `n` normal numbers: their mean is normal, their scatter a chi-square of n − 1 degrees of
+/// freedom on its own (Cochran's theorem), so that three draws are as exact as n.
+pub(crate) fn normals(chance: &mut Chance, n: u64, mean: f64, deviation: f64) -> Cell {
+    if n == 0 {
+        return Cell::default();
+    }
+    let count = n as f64;
+    let found = mean + deviation * chance.normal() / count.sqrt();
+    let freedom = (count - 1.0) / 2.0;
+    let scatter = if n > 1 {
+        2.0 * chance.gamma(freedom)
+    } else {
+        0.0
+    };
+    sums(
+        n,
+        count * found,
+        deviation.powi(2) * scatter + count * found * found,
+    )
 }
 
-/// What a request brings: the values of all metrics, given its arm and its moment.
-pub(crate) type Outcome<'a> = dyn FnMut(&mut Chance, u64, usize) -> Vec<f64> + 'a;
+fn sums(n: u64, sum: f64, square: f64) -> Cell {
+    let mut cell = Cell::default();
+    (cell.tally.n, cell.tally.sum, cell.tally.square) = (n, sum, square);
+    cell
+}
 
-/// Judges a whole run after every tick, and gives the first decision with the observations it took.
-pub(crate) fn judge(
-    design: &Design,
-    ramp: &Ramp,
-    chance: &mut Chance,
-    outcome: &mut Outcome<'_>,
-) -> (Decision, u64) {
-    let shares = |b: f64| [1.0 - b, b];
-    let mut ledger = Ledger::new(design.clone(), &shares(ramp.shares[0]));
-    let mut tick = 0;
-    for (epoch, &share) in (0..).zip(ramp.shares) {
-        if epoch > 0 {
-            ledger.open_epoch(&shares(share));
-        }
-        for _ in 0..ramp.ticks_each {
-            let mut delta = Delta::new(design);
-            for request in 0..ramp.requests {
-                let arm = usize::from(chance.uniform() < share);
-                delta.expose(epoch, tick, arm, request);
-                for (metric, y) in outcome(chance, tick, arm).into_iter().enumerate() {
-                    delta.observe(epoch, tick, metric, arm, 0, y);
-                }
-            }
-            ledger.absorb(delta);
-            tick += 1;
-            ledger.close_before(tick);
-            let decision = ledger.verdict().decision;
-            if decision != Decision::Wait {
-                return (decision, ledger.observations());
-            }
-        }
-    }
-    (Decision::Wait, ledger.observations())
+/// What `n` visitors spend: this part of them buys, for sums that differ by orders of magnitude.
+pub(crate) fn revenue(chance: &mut Chance, n: u64, buyers: f64, deviation: f64) -> Cell {
+    let bought = chance.binomial(n, buyers);
+    let mut cell = Cell::default();
+    (0..bought).for_each(|_| cell.tally.add((deviation * chance.normal()).exp()));
+    cell.tally.n = n;
+    cell
 }

@@ -1,10 +1,12 @@
 //! A clear difference, and it must be found, the right way round.
 
-use stats::{Better, Decision, Design, Kind, Margin, Unit};
+use stats::{Better, Cell, Decision, Design, Kind, Margin, Unit};
 
-use crate::chance::Chance;
-use crate::crowd::{Crowd, accuracy};
-use crate::traffic::{LOG, Outcome, Ramp, design, judge, metric};
+use crate::{
+    chance::Chance,
+    crowd::Crowd,
+    traffic::{Flow, LOG, Tick, design, judge, metric, normals, ones},
+};
 
 /// The experiments of `wald demo`: twenty seeds, of which nineteen must come out right.
 #[track_caller]
@@ -33,17 +35,21 @@ fn guarded() -> Design {
 }
 
 fn inference(accuracy: [f64; 2], failed: [f64; 2]) -> impl Fn(u64) -> (Decision, u64) {
-    let ramp = Ramp {
+    let flow = Flow {
+        name: "20→50%",
         shares: &[0.2, 0.5],
         ticks_each: 25,
         requests: 200,
     };
     move |seed| {
-        let outcome: &mut Outcome<'_> = &mut |chance, _, arm| {
-            let latency = 3e-4 * [1.0, 1.1][arm] * (0.6 * chance.normal()).exp();
-            vec![chance.one(accuracy[arm]), chance.one(failed[arm]), latency]
+        let draw = |chance: &mut Chance, _: &Tick, arm: usize, n: u64| -> Vec<Cell> {
+            vec![
+                ones(chance, n, accuracy[arm]),
+                ones(chance, n, failed[arm]),
+                normals(chance, n, [0.0, 0.1][arm] - 8.0, 0.6),
+            ]
         };
-        judge(&guarded(), &ramp, &mut Chance::seeded(seed), outcome)
+        judge(&guarded(), flow, &mut Chance::seeded(seed), &draw)
     }
 }
 
@@ -76,40 +82,46 @@ fn a_better_model_that_fails_too_often_is_rolled_back() {
 
 const VISITORS: Crowd = Crowd {
     users: 2000,
-    ramp: &[0.2, 0.5],
-    ticks_each: 20,
-    requests: 200,
+    flow: Flow {
+        name: "20→50%",
+        shares: &[0.2, 0.5],
+        ticks_each: 20,
+        requests: 200,
+    },
+    inclination: Chance::uniform,
 };
+
+/// Visitors who are right, or fail, with these chances.
+fn visitors(metric: stats::Metric, rates: [f64; 2]) -> impl Fn(u64) -> (Decision, u64) {
+    let design = design(Unit::Sticky, vec![metric]);
+    move |seed| {
+        let habit =
+            |chance: &mut Chance, _: f64, _: &Tick, arm: usize| vec![chance.one(rates[arm])];
+        VISITORS.judge(&design, &mut Chance::seeded(seed), &habit)
+    }
+}
+
+fn accuracy() -> stats::Metric {
+    metric("accuracy", Kind::Proportion, Better::Higher, None)
+}
 
 #[test]
 fn a_worse_model_is_rolled_back_for_users_who_stay_on_their_arm() {
-    let design = accuracy(Unit::Sticky);
-    let habit = |_, _, arm: usize| [0.90, 0.80][arm];
-    check(Decision::RollBack, 8000, |seed| {
-        VISITORS.judge(&design, seed, &habit)
-    });
+    check(Decision::RollBack, 8000, visitors(accuracy(), [0.90, 0.80]));
 }
 
 #[test]
 fn a_better_model_is_promoted_for_users_who_stay_on_their_arm() {
-    let design = accuracy(Unit::Sticky);
-    let habit = |_, _, arm: usize| [0.88, 0.97][arm];
-    check(Decision::Promote { arm: 1 }, 8000, |seed| {
-        VISITORS.judge(&design, seed, &habit)
-    });
+    check(
+        Decision::Promote { arm: 1 },
+        8000,
+        visitors(accuracy(), [0.88, 0.97]),
+    );
 }
 
 #[test]
 fn a_model_that_often_fails_is_rolled_back_though_the_control_never_does() {
-    let failed = metric(
-        "failed",
-        Kind::Proportion,
-        Better::Lower,
-        Some(Margin::Odds(1.5)),
-    );
-    let design = design(Unit::Sticky, vec![failed]);
-    let habit = |_, _, arm: usize| [0.0, 0.3][arm];
-    check(Decision::RollBack, 8000, |seed| {
-        VISITORS.judge(&design, seed, &habit)
-    });
+    let odds = Some(Margin::Odds(1.5));
+    let failed = metric("failed", Kind::Proportion, Better::Lower, odds);
+    check(Decision::RollBack, 8000, visitors(failed, [0.0, 0.3]));
 }
