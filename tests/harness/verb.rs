@@ -2,11 +2,13 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::io::{Seek, Write};
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader, Seek, Write};
+use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::spawn_blocking;
 
 use crate::wait::{PATIENCE, within};
@@ -65,6 +67,29 @@ impl Verb {
         self
     }
 
+    /// Asks one question a line, each only after the line that answers the one before, and gives the
+    /// answers.
+    pub async fn converse(mut self, questions: &[&str]) -> Vec<String> {
+        let piped = self.command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = Kept(piped.spawn().expect("wald can be started"));
+        let mut input = child.0.stdin.take().expect("standard input is piped");
+        let output = child.0.stdout.take().expect("standard output is piped");
+        let (said, mut heard) = unbounded_channel();
+        thread::spawn(move || {
+            let lines = BufReader::new(output).lines();
+            lines
+                .map_while(Result::ok)
+                .all(|line| said.send(line).is_ok())
+        });
+        let mut answers = Vec::with_capacity(questions.len());
+        for question in questions {
+            writeln!(input, "{question}").expect("wald reads its input");
+            let answer = within(self.patience, question, heard.recv()).await;
+            answers.extend(answer);
+        }
+        answers
+    }
+
     /// Runs it until it ends.
     pub async fn run(mut self) -> Said {
         let asked = format!("{:?}", self.command);
@@ -78,6 +103,17 @@ impl Verb {
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
+    }
+}
+
+/// A process that does not outlive the journey.
+struct Kept(Child);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        self.0.kill().ok();
+        self.0.wait().ok();
     }
 }
 

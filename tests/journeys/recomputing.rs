@@ -10,7 +10,7 @@ async fn stat(method: &str, input: &str) -> Said {
 }
 
 /// The method, input and output of each example of the page.
-fn examples() -> Vec<(&'static str, &'static str, &'static str)> {
+fn examples_of_the_page() -> Vec<(&'static str, &'static str, &'static str)> {
     let mut lines = PAGE.lines();
     let mut found = Vec::new();
     while let Some(line) = lines.next() {
@@ -48,7 +48,7 @@ fn alike(found: &Value, expected: &Value) -> bool {
 
 #[tokio::test]
 async fn every_example_of_the_page_comes_out_as_printed() {
-    let examples = examples();
+    let examples = examples_of_the_page();
     assert_eq!(examples.len(), 9, "one a method: {examples:?}");
     for (method, input, printed) in examples {
         let said = stat(method, input).await;
@@ -59,6 +59,61 @@ async fn every_example_of_the_page_comes_out_as_printed() {
             "{method}: {said:?} is not {printed}"
         );
     }
+}
+
+#[tokio::test]
+async fn every_method_has_an_example_in_the_help_that_runs() {
+    let help = Verb::new(["stat", "--help"]).run().await.stdout;
+    let examples: Vec<(&str, &str)> = help
+        .split("echo '")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("' | wald stat "))
+        .map(|(input, rest)| (input, rest.split_whitespace().next().unwrap_or_default()))
+        .collect();
+    let methods: Vec<&str> = examples.iter().map(|(_, method)| *method).collect();
+    let paged: Vec<&str> = examples_of_the_page()
+        .iter()
+        .map(|(method, ..)| *method)
+        .collect();
+    assert_eq!(methods, paged);
+    for (input, method) in examples {
+        let said = stat(method, input).await;
+        assert_eq!(
+            (said.code, said.stderr.as_str()),
+            (Some(0), ""),
+            "{method}: {said:?}"
+        );
+        assert!(!said.stdout.contains("null"), "{method}: {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_object_is_answered_before_the_next_is_written() {
+    let questions = ["{\"n01\": 0, \"n10\": 0}", "{\"n01\": 30, \"n10\": 60}"];
+    let answers = Verb::new(["stat", "paired_binary"])
+        .converse(&questions)
+        .await;
+    let log_e = |answer: &String| {
+        let answer: Value = serde_json::from_str(answer).expect("a line of JSON");
+        answer["log_e"].as_f64().expect("a number")
+    };
+    let log_e: Vec<f64> = answers.iter().map(log_e).collect();
+    assert!(log_e.len() == 2 && log_e[0].abs() < 1e-12, "{answers:?}");
+    // ln B(30.5, 60.5) − ln B(½, ½) + 90 ln 2, from mpmath.
+    assert!((log_e[1] - 2.618_265_761_843_6).abs() < 1e-9, "{answers:?}");
+}
+
+#[tokio::test]
+async fn a_misspelled_argument_or_method_is_answered_with_the_nearest() {
+    let said = stat("agreement", "{\"succeses\": 1, \"n\": 1, \"p0\": 0.5}").await;
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(
+        said.stderr.contains("did you mean `successes`?"),
+        "{said:?}"
+    );
+    let said = stat("agreemnt", "{}").await;
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.stderr.contains("agreement"), "{said:?}");
 }
 
 #[tokio::test]

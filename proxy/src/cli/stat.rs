@@ -16,19 +16,31 @@ use argument::Wrong;
 
 /// Recompute a statistic: arguments as JSON on standard input, the result as JSON on standard output
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  echo '{\"ticks\": [[500, 500, 5, 15]], \"side\": \"greater\"}' | wald stat conditional_2x2
-  echo '{\"successes\": 630, \"n\": 630, \"p0\": 0.995}' | wald stat agreement
-  wald stat sample_ratio < counts.jsonl      one result a line for each object
-
-Logarithms are natural, and only logarithms of e-values are printed: JSON has no infinity. Bad arguments
-are told on standard error as {\"error\": …}, with exit status 2.")]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The method
     #[arg(value_enum)]
     method: Method,
 }
+
+/// One a method, and each runs as it stands: a journey does it.
+const EXAMPLES: &str = r#"Examples:
+  echo '{"ticks": [[500, 500, 5, 15]], "side": "greater"}' | wald stat conditional_2x2
+  echo '{"s_a": 40, "s_b": 80, "rho_b": 0.5}' | wald stat event_split
+  echo '{"p": 0.5, "ticks": [{"u": [0, 1], "count_a": [50, 50], "count_b": [50, 50]},
+                      {"u": [0, 1], "count_a": [90, 10], "count_b": [10, 90]}]}' | wald stat label
+  echo '{"ticks": [[600, 6000, 61000, 600, 6600, 74000]]}' | wald stat robbins_siegmund
+  echo '{"a": [1, 2, 3, 4], "b": [5, 6, 7, 8], "p": 0.5, "t_opt": 8}' | wald stat quantile_ab
+  echo '{"n01": 30, "n10": 60}' | wald stat paired_binary
+  echo '{"successes": 630, "n": 630, "p0": 0.995}' | wald stat agreement
+  echo '{"counts": [5000, 5300], "rho": [0.5, 0.5]}' | wald stat sample_ratio
+  echo '{"e_values": [1, 41, 42, 1], "alpha": 0.05}' | wald stat e_bh
+
+Standard input may hold many objects; each is answered by one line as soon as it is read.
+Logarithms are natural, and only logarithms of e-values are printed: JSON has no infinity.
+Where it is not given, side is two_sided (agreement: greater), alpha 0.05, w0 0, t_opt 2000,
+and k 20 (sample_ratio: 1000).
+Bad arguments are told on standard error as {"error": …}, with exit status 2."#;
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 #[value(rename_all = "snake_case")]

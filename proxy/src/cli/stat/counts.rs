@@ -6,7 +6,7 @@ use stats::conditional::{Conditional, Table};
 use stats::paired_binary::PairedBinary;
 use stats::{Tail, agreement, event_split, sample_ratio};
 
-use super::argument::{Count, Wrong, between_0_and_1, positive};
+use super::argument::{Count, Wrong, between_0_and_1, positive, prior};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,7 +20,17 @@ pub(super) struct ConditionalArguments {
     w0: f64,
 }
 
+/// Odds of one to some five hundred million: beyond all that counts can tell.
+const LOG_ODDS_MAX: f64 = 20.0;
+
 pub(super) fn conditional(given: &ConditionalArguments) -> Result<Value, Wrong> {
+    if given.w0.abs() > LOG_ODDS_MAX {
+        return Err(Wrong::value(
+            "w0",
+            given.w0,
+            "a log odds ratio from −20 to 20",
+        ));
+    }
     let mut test = Conditional::new(given.w0, given.side);
     let ticks = given.ticks.iter().enumerate();
     let log_e = ticks.map(
@@ -53,7 +63,7 @@ pub(super) struct EventSplitArguments {
 
 pub(super) fn event_split(given: &EventSplitArguments) -> Result<Value, Wrong> {
     let share = between_0_and_1("rho_b", given.rho_b)?;
-    let k = positive("k", given.k)?;
+    let k = prior("k", given.k)?;
     let events = [given.s_a.0, given.s_b.0];
     Ok(json!({ "log_e": event_split::log_e(share, k, given.side, events) }))
 }
@@ -85,7 +95,7 @@ pub(super) struct AgreementArguments {
 
 pub(super) fn agreement(given: &AgreementArguments) -> Result<Value, Wrong> {
     let null = between_0_and_1("p0", given.p0)?;
-    let k = positive("k", given.k)?;
+    let k = prior("k", given.k)?;
     let (successes, n) = (given.successes.0, given.n.0);
     if successes > n {
         return Err(Wrong::value("successes", successes, "at most n"));
@@ -119,7 +129,7 @@ pub(super) fn sample_ratio(given: SampleRatioArguments) -> Result<Value, Wrong> 
             return Err(Wrong::value("arguments", "neither or both forms", wanted));
         }
     };
-    let k = positive("k", given.k)?;
+    let k = prior("k", given.k)?;
     let of = |epoch: &Assigned| epoch.log_e(k);
     let log_e = epochs.iter().map(of).sum::<Result<f64, Wrong>>()?;
     Ok(json!({ "log_e": log_e }))

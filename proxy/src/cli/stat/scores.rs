@@ -7,7 +7,7 @@ use stats::quantile_ab::{self, QuantileAb};
 use stats::robbins_siegmund::{Null, RobbinsSiegmund, Walk, boundary};
 use stats::{Cell, Side, Tail, Tally, e_bh};
 
-use super::argument::{Count, Wrong, between_0_and_1, positive};
+use super::argument::{Count, Wrong, between_0_and_1, moderate, positive, prior};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +37,9 @@ pub(super) fn label(given: &LabelArguments) -> Result<Value, Wrong> {
             let wanted = "one of count_a and of count_b for each score";
             return Err(Wrong::value(format!("ticks[{place}]"), found, wanted));
         }
+        for (score, &u) in tick.u.iter().enumerate() {
+            moderate(format!("ticks[{place}].u[{score}]"), u)?;
+        }
         let counts = tick.count_a.iter().zip(&tick.count_b);
         let bins = tick.u.iter().zip(counts);
         test.add(bins.map(|(&u, (a, b))| Bin { u, a: a.0, b: b.0 }), share);
@@ -49,7 +52,7 @@ pub(super) fn label(given: &LabelArguments) -> Result<Value, Wrong> {
 #[serde(deny_unknown_fields)]
 pub(super) struct RobbinsSiegmundArguments {
     /// By tick: count, sum and sum of squares of A and of B.
-    ticks: Vec<(Count, f64, f64, Count, f64, f64)>,
+    ticks: Vec<Sums>,
     /// How many ticks each epoch has; all of them, if absent.
     epochs: Option<Vec<Count>>,
     /// V when the gate first holds; V of the first tick that has one, if absent.
@@ -65,21 +68,33 @@ pub(super) fn robbins_siegmund(given: &RobbinsSiegmundArguments) -> Result<Value
     let v0 = given.v0.map(|v0| positive("v0", v0)).transpose()?;
     let mut walking = Walking::new(alpha, given.side);
     for (place, epoch) in epochs(given)?.into_iter().enumerate() {
-        let (n_a, sum_a, square_a, n_b, sum_b, square_b) = given.ticks[place];
-        walking.add(
-            epoch,
-            [tally(n_a, sum_a, square_a), tally(n_b, sum_b, square_b)],
-            v0,
-        );
+        walking.add(epoch, arms(place, given.ticks[place])?, v0);
     }
     Ok(walking.result())
 }
 
-fn tally(n: Count, sum: f64, square: f64) -> Tally {
-    Tally {
-        n: n.0,
-        sum,
-        square,
+type Sums = (Count, f64, f64, Count, f64, f64);
+
+fn arms(tick: usize, sums: Sums) -> Result<[Tally; 2], Wrong> {
+    let (n_a, sum_a, square_a, n_b, sum_b, square_b) = sums;
+    let a = tally(tick, n_a.0, sum_a, square_a)?;
+    Ok([a, tally(tick, n_b.0, sum_b, square_b)?])
+}
+
+fn tally(tick: usize, n: u64, sum: f64, square: f64) -> Result<Tally, Wrong> {
+    let place = || format!("ticks[{tick}]");
+    let tally = Tally {
+        n,
+        sum: moderate(place(), sum)?,
+        square: moderate(place(), square)?,
+    };
+    // By Cauchy and Schwarz, but for rounding.
+    if sum * sum <= tally.count() * square * (1.0 + 1e-9) {
+        Ok(tally)
+    } else {
+        let found = format!("{n} numbers with sum {sum} and sum of squares {square}");
+        let wanted = "sums that some numbers have: sum² ≤ n · sum of squares";
+        Err(Wrong::value(place(), found, wanted))
     }
 }
 
@@ -177,7 +192,7 @@ pub(super) struct QuantileAbArguments {
 pub(super) fn quantile_ab(given: &QuantileAbArguments) -> Result<Value, Wrong> {
     let p = between_0_and_1("p", given.p)?;
     let alpha = between_0_and_1("alpha", given.alpha)?;
-    let optimum = positive("t_opt", given.t_opt)?;
+    let optimum = prior("t_opt", given.t_opt)?;
     for (name, sample) in [("a", &given.a), ("b", &given.b)] {
         if let Some(place) = sample.windows(2).position(|pair| pair[0] > pair[1]) {
             let found = format!("falls after position {place}");

@@ -218,64 +218,109 @@ fn refused(method: Method, input: Value, named: &str) {
 }
 
 #[test]
-fn every_bad_argument_is_named() {
-    refused(Method::PairedBinary, json!({ "n01": 1.5, "n10": 0 }), "1.5");
-    refused(Method::PairedBinary, json!({ "n01": -1, "n10": 0 }), "-1");
-    refused(Method::PairedBinary, json!({ "n01": 1 }), "n10");
-    refused(
-        Method::PairedBinary,
-        json!({ "n01": 1, "n10": 1, "n11": 1 }),
-        "n11",
-    );
-    refused(Method::PairedBinary, json!([1, 2]), "object");
-    refused(
-        Method::Conditional,
-        json!({ "ticks": [[5, 5, 6, 0]] }),
-        "ticks[0]",
-    );
-    refused(
-        Method::Conditional,
-        json!({ "ticks": [], "side": "bigger" }),
-        "bigger",
-    );
-    refused(
-        Method::EventSplit,
-        json!({ "s_a": 1, "s_b": 1, "rho_b": 1 }),
-        "rho_b",
-    );
-    refused(
-        Method::Agreement,
-        json!({ "successes": 2, "n": 1, "p0": 0.5 }),
-        "successes",
-    );
-    refused(
-        Method::Agreement,
-        json!({ "successes": 1, "n": 1, "p0": 0.5, "k": 0 }),
-        "k: 0",
-    );
-    refused(
-        Method::SampleRatio,
-        json!({ "counts": [1, 2], "rho": [0.5, 0.4] }),
-        "rho",
-    );
-    refused(Method::SampleRatio, json!({ "counts": [1, 2] }), "epochs");
+fn an_argument_of_another_shape_is_named_with_its_place() {
+    use Method::{Agreement, Conditional, PairedBinary, SampleRatio};
+    let unknown = "n11: unknown field `n11`, expected `n01` or `n10`; did you mean `n01`?";
+    let nested = json!({ "epochs": [{ "counts": [1, 2], "rhos": [0.5, 0.5] }] });
+    for (method, input, named) in [
+        (PairedBinary, json!({ "n01": 1.5, "n10": 0 }), "n01: 1.5"),
+        (PairedBinary, json!({ "n01": 0, "n10": -1 }), "n10: -1"),
+        (PairedBinary, json!({ "n01": 1 }), "n10"),
+        (
+            PairedBinary,
+            json!({ "n01": 1, "n10": 1, "n11": 1 }),
+            unknown,
+        ),
+        (PairedBinary, json!([1, 2]), "object"),
+        (
+            Conditional,
+            json!({ "ticks": [[5, 5, 1, 1], [5, 5, "2", 0]] }),
+            "ticks[1][2]",
+        ),
+        (
+            Conditional,
+            json!({ "ticks": [], "side": "les" }),
+            "did you mean `less`?",
+        ),
+        (SampleRatio, nested, "epochs[0].rhos: unknown field"),
+        (
+            Agreement,
+            json!({ "succeses": 1 }),
+            "did you mean `successes`?",
+        ),
+    ] {
+        refused(method, input, named);
+    }
+}
+
+#[test]
+fn a_count_or_rate_that_makes_no_sense_is_named() {
+    use Method::{Agreement, Conditional, EventSplit, SampleRatio};
+    for (method, input, named) in [
+        (Conditional, json!({ "ticks": [[5, 5, 6, 0]] }), "ticks[0]"),
+        (Conditional, json!({ "ticks": [], "w0": -800 }), "w0: -800"),
+        (
+            EventSplit,
+            json!({ "s_a": 1, "s_b": 1, "rho_b": 1 }),
+            "rho_b: 1",
+        ),
+        (
+            EventSplit,
+            json!({ "s_a": 1, "s_b": 1, "rho_b": 0.5, "k": 1e300 }),
+            "k: 1",
+        ),
+        (
+            Agreement,
+            json!({ "successes": 2, "n": 1, "p0": 0.5 }),
+            "successes: 2",
+        ),
+        (
+            Agreement,
+            json!({ "successes": 1, "n": 1, "p0": 0.5, "k": 0 }),
+            "k: 0",
+        ),
+        (
+            SampleRatio,
+            json!({ "counts": [1, 2], "rho": [0.5, 0.4] }),
+            "rho: a sum",
+        ),
+        (SampleRatio, json!({ "counts": [1, 2] }), "epochs"),
+    ] {
+        refused(method, input, named);
+    }
+}
+
+#[test]
+fn a_score_sum_or_e_value_that_makes_no_sense_is_named() {
+    use Method::{EBh, Label, QuantileAb, RobbinsSiegmund};
     let uneven = json!({ "ticks": [{ "u": [1], "count_a": [1, 2], "count_b": [1] }], "p": 0.5 });
-    refused(Method::Label, uneven, "ticks[0]");
-    refused(
-        Method::QuantileAb,
-        json!({ "a": [2, 1], "b": [], "p": 0.5 }),
-        "a: falls",
-    );
-    refused(
-        Method::RobbinsSiegmund,
-        json!({ "ticks": [], "epochs": [1] }),
-        "epochs",
-    );
-    refused(
-        Method::RobbinsSiegmund,
-        json!({ "ticks": [], "alpha": 0 }),
-        "alpha",
-    );
-    refused(Method::EBh, json!({ "e_values": [-1] }), "e_values");
-    refused(Method::EBh, json!({}), "log_e_values");
+    let far = json!({ "ticks": [{ "u": [1e200], "count_a": [1], "count_b": [1] }], "p": 0.5 });
+    for (method, input, named) in [
+        (Label, uneven, "ticks[0]: 1 scores"),
+        (Label, far, "ticks[0].u[0]"),
+        (
+            QuantileAb,
+            json!({ "a": [2, 1], "b": [], "p": 0.5 }),
+            "a: falls",
+        ),
+        (
+            RobbinsSiegmund,
+            json!({ "ticks": [], "epochs": [1] }),
+            "epochs: a sum",
+        ),
+        (
+            RobbinsSiegmund,
+            json!({ "ticks": [], "alpha": 0 }),
+            "alpha: 0",
+        ),
+        (
+            RobbinsSiegmund,
+            json!({ "ticks": [[2, 10, 20, 1, 1, 1]] }),
+            "ticks[0]",
+        ),
+        (EBh, json!({ "e_values": [-1] }), "e_values: -1"),
+        (EBh, json!({}), "log_e_values"),
+    ] {
+        refused(method, input, named);
+    }
 }
