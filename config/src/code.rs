@@ -62,6 +62,8 @@ codes! {
     NO_GUARDRAIL = 2020, "An experiment has no guardrail.";
     BAD_METRIC = 2021, "A metric's kind, source, role and other fields do not fit together.";
     BAD_MARGIN = 2022, "A margin is missing, or does not fit its metric.";
+    UNPROVABLE = 2023, "A margin cannot be proven before the experiment's `end`.";
+    ZEROS_ON_LOG = 2024, "Numbers that may be nought are compared on a scale that has none.";
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod metric;
 mod model;
 mod names;
 mod pattern;
+mod provable;
 mod ramp;
 mod report;
 mod route;

@@ -22,6 +22,8 @@ pub struct Experiment {
     pub design: stats::Design,
     /// What each metric of the design observes.
     pub observations: Vec<Observe>,
+    /// What stands beside each observation, in the same order.
+    pub beside: Vec<Option<Beside>>,
     /// What a step of the ramp must have seen before the next.
     pub step_minimum: StepMinimum,
     /// When to give up.
@@ -60,6 +62,19 @@ pub enum Observe {
     FirstByte,
     /// What clients report afterwards.
     Feedback,
+}
+
+/// A second number beside an observation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// The bytes of the request's body, as the request says; none if it does not.
+    RequestBytes,
+    /// The same, and nought if it does not say.
+    KnownBytes,
+    /// Seconds to the last byte of the answer.
+    Duration,
+    /// Seconds to its first byte.
+    FirstByte,
 }
 
 /// What a step of the ramp must have seen before the next.

@@ -44,7 +44,7 @@ pub use config::value::Share;
 pub use assignment::{Assignment, BUCKETS, SLOTS, Unit};
 pub use caller::Caller;
 pub use compile::compile;
-pub use experiment::{Arm, Decide, End, Experiment, Observe, StepMinimum};
+pub use experiment::{Arm, Beside, Decide, End, Experiment, Observe, StepMinimum};
 pub use explain::{Answer, Explanation};
 pub use id::{ArmId, ExperimentId, ListenerId, ModelId, RouteId, UpstreamId};
 pub use listener::{Listener, ListenerLimits};

@@ -69,9 +69,9 @@ pub(crate) enum Refused {
     /// The experiment has no such metric, or it is not fed by feedback.
     #[error("the experiment has no metric of this name whose source is feedback")]
     Metric,
-    /// A proportion is 0 or 1, any other value a finite number.
+    /// A proportion is 0 or 1, a count whole, on a log scale a number is positive, any other finite.
     #[error(
-        "the value does not fit the metric: a proportion takes 0 or 1, a mean any finite number"
+        "the value does not fit the metric: a proportion takes 0 or 1, a count whole numbers, a mean on the log scale positive ones, any other finite ones"
     )]
     Value,
     /// The metric's window is over.

@@ -116,8 +116,15 @@ fn place(
         .authorize(caller, route, &request)
         .map_err(Refusal::Denied)?;
     let placement = policy.place(permit, stages, &head.headers, worker.chance().draw());
-    passage.placed(&placement);
+    passage.placed(&placement, content_length(&head.headers));
     Ok(placement)
+}
+
+/// How long the body is going to be, as the request says; hyper has refused lengths that contradict
+/// each other (RFC 9112 §6.3).
+fn content_length(headers: &http::HeaderMap) -> Option<u64> {
+    let written = headers.get(http::header::CONTENT_LENGTH)?;
+    written.to_str().ok()?.parse().ok()
 }
 
 /// Lets whatever the request was placed on answer it.

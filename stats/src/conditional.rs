@@ -64,6 +64,18 @@ impl Conditional {
         }
     }
 
+    /// The log odds ratio of the null.
+    #[must_use]
+    pub fn null(&self) -> f64 {
+        self.null
+    }
+
+    /// Σ over ticks of ℓ(w_g) − ℓ(w₀), by alternative.
+    #[must_use]
+    pub fn gains(&self) -> &[f64] {
+        &self.sums
+    }
+
     /// ln E of all ticks so far.
     #[must_use]
     pub fn log_e(&self) -> f64 {
@@ -72,7 +84,7 @@ impl Conditional {
 }
 
 /// How far each alternative stands from the null, evenly spaced in the logarithm.
-fn distances() -> impl Iterator<Item = f64> {
+pub(crate) fn distances() -> impl Iterator<Item = f64> {
     let (nearest, farthest) = (NEAREST.ln(), FARTHEST.ln());
     let step = (farthest - nearest) / crate::design::count(POINTS - 1);
     (0_u32..)

@@ -1,10 +1,14 @@
 //! What is to be decided: arms, metrics, error rate and end. Fixed before the first observation.
 
+mod method;
 mod problem;
+mod provable;
 
 use serde::{Deserialize, Serialize};
 
+pub use method::Method;
 pub use problem::Problem;
+pub use provable::Typical;
 
 /// How the evidence of one run is judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +23,19 @@ pub struct Design {
     pub alpha: f64,
     /// After so many observations of all arms an undecided run ends and the control stays.
     pub end: Option<u64>,
+    /// How many of the goals a promotion needs.
+    pub goals: Goals,
+}
+
+/// How many of the goals a promotion needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Goals {
+    /// Each of them, at α.
+    #[default]
+    All,
+    /// One of them; each is tested at its part of α.
+    Any,
 }
 
 /// What is assigned to an arm.
@@ -46,22 +63,43 @@ pub struct Metric {
     pub margin: Option<Margin>,
     /// Whether any harm rolls back, not only harm beyond the margin.
     pub critical: bool,
-    /// The smallest improvement worth having: a ratio less one for means on the log scale, a
-    /// difference for all others.
+    /// The smallest improvement worth having: a ratio less one for means on the log scale, quantiles
+    /// and counts of requests, a difference for all others.
     pub worth: Option<f64>,
 }
 
-/// What kind of number an observation is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What kind of number an observation is, and what of it is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// 0 or 1.
     Proportion,
+    /// Any number, compared by how often it lies above a limit that was fixed before the start.
+    Exceedance {
+        /// What is exceeded or not, in the unit of the observations.
+        limit: f64,
+    },
     /// Any number, compared by its mean.
     Mean {
         /// Arithmetic or geometric.
         scale: Scale,
     },
+    /// A mean from which a covariate has taken what it explains.
+    Adjusted {
+        /// Arithmetic or geometric; of the observations and of the covariate alike.
+        scale: Scale,
+    },
+    /// A positive number of which a quantile is compared.
+    Quantile {
+        /// Which, between 0 and 1.
+        at: f64,
+    },
+    /// A positive number of which the whole distribution is compared.
+    Distribution,
+    /// The sum of one number by the sum of another.
+    Ratio,
+    /// How many events a request brought, compared by their rate.
+    Count,
 }
 
 /// On which scale a mean is taken.
@@ -142,6 +180,21 @@ impl Design {
     #[must_use]
     pub fn alpha_each(&self) -> f64 {
         self.alpha / count(self.candidates())
+    }
+
+    /// The error rate of one goal's proof: where any goal suffices, they share it.
+    #[must_use]
+    pub fn alpha_goal(&self) -> f64 {
+        match self.goals {
+            Goals::All => self.alpha_each(),
+            Goals::Any => {
+                let goals = self
+                    .metrics
+                    .iter()
+                    .filter(|metric| metric.role == Role::Goal);
+                self.alpha_each() / count(goals.count())
+            }
+        }
     }
 
     /// The error rate of one metric's boundary when harm is looked for in all of them.

@@ -23,12 +23,15 @@ pub struct EventSplit {
 
 /// The events of one epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Split {
-    epoch: u32,
+pub struct Split {
+    /// The stretch of constant shares.
+    pub epoch: u32,
     /// B's share of the traffic of both arms, between 0 and 1.
-    share: f64,
-    a: u64,
-    b: u64,
+    pub share: f64,
+    /// A's events.
+    pub a: u64,
+    /// B's events.
+    pub b: u64,
 }
 
 impl EventSplit {
@@ -54,6 +57,18 @@ impl EventSplit {
             Some(known) => (known.a, known.b) = (known.a + a, known.b + b),
             None => self.epochs.push(Split { epoch, share, a, b }),
         }
+    }
+
+    /// What it gathers evidence for.
+    #[must_use]
+    pub fn tail(&self) -> Tail {
+        self.tail
+    }
+
+    /// The events by epoch.
+    #[must_use]
+    pub fn splits(&self) -> &[Split] {
+        &self.epochs
     }
 
     /// ln E of everything so far.

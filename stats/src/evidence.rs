@@ -1,11 +1,14 @@
 //! What was observed, as sums: by metric, arm, epoch and tick. All of it adds, across workers and
 //! proxies, in any order.
 //!
-//! A cell costs 24 bytes, and 8 KiB more for a sticky unit, where the same sums are kept in 512
-//! buckets of the unit's hash.
+//! The sums of a cell take 24 bytes, and 8 KiB more for a sticky unit, where the same sums are kept in
+//! 512 buckets of the unit's hash. What else a cell keeps is what its metric asks for: a histogram, or
+//! the sums of a second number.
 
 mod bucket;
 mod delta;
+mod histogram;
+mod pair;
 mod tally;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +16,9 @@ use serde::{Deserialize, Serialize};
 pub use bucket::{BUCKETS, Bucket, Buckets};
 pub use delta::Delta;
 pub(crate) use delta::First;
+pub(crate) use histogram::BIN_MIN;
+pub use histogram::{GAMMA, Histogram};
+pub use pair::Pair;
 pub use tally::Tally;
 
 /// The observations of one metric on one arm.
@@ -22,6 +28,10 @@ pub struct Cell {
     pub tally: Tally,
     /// By bucket of the unit; only where units return.
     pub buckets: Option<Buckets>,
+    /// How often numbers fell where; only for quantiles and distributions.
+    pub histogram: Option<Histogram>,
+    /// Of a second number; only for ratios and covariates.
+    pub pair: Option<Pair>,
 }
 
 /// All metrics and arms of one epoch within one tick.
@@ -54,11 +64,25 @@ impl Cell {
         self.buckets.get_or_insert_default().add(bucket, y);
     }
 
+    pub(crate) fn add_to_histogram(&mut self, y: f64) {
+        self.histogram.get_or_insert_default().add(y);
+    }
+
+    pub(crate) fn add_second(&mut self, bucket: Option<u16>, y: f64, x: f64) {
+        self.pair.get_or_insert_default().add(bucket, y, x);
+    }
+
     /// Adds what another saw.
     pub fn merge(&mut self, other: &Self) {
         self.tally.merge(&other.tally);
         if let Some(theirs) = &other.buckets {
             self.buckets.get_or_insert_default().merge(theirs);
+        }
+        if let Some(theirs) = &other.histogram {
+            self.histogram.get_or_insert_default().merge(theirs);
+        }
+        if let Some(theirs) = &other.pair {
+            self.pair.get_or_insert_default().merge(theirs);
         }
     }
 }

@@ -12,8 +12,14 @@ pub enum Effect {
     OddsRatio,
     /// The ratio of geometric means.
     Ratio,
-    /// The difference of means or rates, B − A.
+    /// The difference of means, rates or ratios of sums, B − A.
     Difference,
+    /// The ratio of the rates of events.
+    RateRatio,
+    /// The ratio of quantiles.
+    QuantileRatio,
+    /// Nothing: whole distributions have no one effect.
+    None,
 }
 
 /// A confidence sequence's current member: at every moment of a run at once, it holds the true effect
@@ -33,15 +39,24 @@ impl Effect {
     #[must_use]
     pub fn of(metric: &Metric, unit: Unit) -> Self {
         match (metric.kind, unit) {
-            (Kind::Proportion, Unit::Request) => Self::OddsRatio,
-            (Kind::Proportion, Unit::Sticky)
+            (Kind::Proportion | Kind::Exceedance { .. }, Unit::Request) => Self::OddsRatio,
+            (Kind::Proportion | Kind::Exceedance { .. } | Kind::Count, Unit::Sticky)
             | (
                 Kind::Mean {
                     scale: Scale::Linear,
-                },
+                }
+                | Kind::Adjusted {
+                    scale: Scale::Linear,
+                }
+                | Kind::Ratio,
                 _,
             ) => Self::Difference,
-            (Kind::Mean { scale: Scale::Log }, _) => Self::Ratio,
+            (Kind::Mean { scale: Scale::Log } | Kind::Adjusted { scale: Scale::Log }, _) => {
+                Self::Ratio
+            }
+            (Kind::Count, Unit::Request) => Self::RateRatio,
+            (Kind::Quantile { .. }, _) => Self::QuantileRatio,
+            (Kind::Distribution, _) => Self::None,
         }
     }
 }

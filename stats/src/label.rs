@@ -81,6 +81,12 @@ impl Label {
         }
     }
 
+    /// Σ over ticks of ln E, by slope.
+    #[must_use]
+    pub fn gains(&self) -> &[f64] {
+        &self.sums
+    }
+
     /// ln E of all ticks so far.
     #[must_use]
     pub fn log_e(&self) -> f64 {

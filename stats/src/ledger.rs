@@ -114,6 +114,20 @@ impl Ledger {
         crate::verdict::reach(self)
     }
 
+    /// The same, with what may still be true named where it waits; dearer, for people.
+    #[must_use]
+    pub fn explain(&self) -> Verdict {
+        crate::verdict::explain(self)
+    }
+
+    /// Whether an alarm speaks against going up a step: a distribution behind some metric that is worse
+    /// than its margin allows, on any candidate.
+    #[must_use]
+    pub fn is_alarmed(&self) -> bool {
+        let mut trials = self.measured.iter().flat_map(|measured| &measured.trials);
+        trials.any(Trial::is_alarmed)
+    }
+
     /// Every number that people and dashboards may want.
     #[must_use]
     pub fn report(&self) -> Report {
@@ -174,6 +188,7 @@ impl Ledger {
                 cells,
                 epochs: &measured.epochs,
                 units,
+                shares: self.ratio.shares(evidence.epoch),
                 kind: metric.kind,
             };
             measured
@@ -190,6 +205,13 @@ impl Ledger {
 }
 
 impl Measured {
+    /// The control and an arm, epoch by epoch.
+    pub(crate) fn pairs(&self, arm: usize) -> impl Iterator<Item = (&Cell, &Cell)> {
+        self.epochs
+            .iter()
+            .filter_map(move |epoch| Some((epoch.arms.first()?, epoch.arms.get(arm)?)))
+    }
+
     fn add(&mut self, epoch: u32, cells: &[Cell]) {
         if cells.iter().all(|cell| cell.tally.n == 0) {
             return;

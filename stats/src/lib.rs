@@ -26,10 +26,16 @@ mod special;
 mod trial;
 mod verdict;
 
-pub use design::{Better, Design, Kind, Margin, Metric, Problem, Role, Scale, Side, Tail, Unit};
-pub use evidence::{BUCKETS, Bucket, Buckets, Cell, Delta, EpochEvidence, Tally, TickEvidence};
+pub use design::{
+    Better, Design, Goals, Kind, Margin, Method, Metric, Problem, Role, Scale, Side, Tail, Typical,
+    Unit,
+};
+pub use evidence::{
+    BUCKETS, Bucket, Buckets, Cell, Delta, EpochEvidence, GAMMA, Histogram, Pair, Tally,
+    TickEvidence,
+};
 pub use interval::{Effect, Interval};
 pub use ledger::{HarmCrossing, Ledger};
-pub use report::{ArmReport, Estimate, LogE, MetricReport, Report, SampleRatioReport};
-pub use trial::{Crossing, Question, Score};
-pub use verdict::{Decision, Finding, Proof, Reason, Verdict};
+pub use report::{ArmReport, Estimate, LogE, Methods, MetricReport, Report, SampleRatioReport};
+pub use trial::{ArmSums, Crossing, Numbers, Question, Score, Stretch};
+pub use verdict::{Decision, Finding, Open, Proof, Reason, Verdict};

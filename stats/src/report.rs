@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    design::{Kind, Metric, Role, Scale},
-    evidence::EpochEvidence,
+    design::{Kind, Method, Metric, Role, Scale},
+    evidence::{Cell, EpochEvidence, Histogram},
     interval::{Effect, Interval},
     ledger::{Ledger, Measured},
     sample_ratio,
@@ -54,6 +54,10 @@ pub struct MetricReport {
     pub interval: Option<Interval>,
     /// ln E by question, where the test has one.
     pub log_e: LogE,
+    /// Whether the alarm behind the metric has gone off.
+    pub alarm: bool,
+    /// Which test answers each question.
+    pub methods: Methods,
     /// The score of "B is better".
     pub superior: Option<Score>,
     /// The score of "B is not worse by its margin".
@@ -62,6 +66,17 @@ pub struct MetricReport {
     pub worse: Option<Score>,
     /// Closed observations of the control and the candidate.
     pub n: [u64; 2],
+}
+
+/// The tests of a metric by question; none where it is not asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Methods {
+    /// Of "B is better".
+    pub superior: Option<Method>,
+    /// Of "B is not worse by its margin".
+    pub not_worse: Option<Method>,
+    /// Of "B is worse".
+    pub worse: Option<Method>,
 }
 
 /// What both arms are estimated at; none of an arm that was never observed.
@@ -139,11 +154,17 @@ fn metric_report(
         role: metric.role,
         scale: Effect::of(metric, unit),
         estimate: Estimate::of(metric, &measured.epochs, trial.arm),
-        interval: trial.interval(metric, unit),
+        interval: trial.interval(metric, unit, &measured.epochs),
         log_e: LogE {
             superior: log_e(superior),
             not_worse: log_e(not_worse),
             worse: log_e(worse),
+        },
+        alarm: trial.is_alarmed(),
+        methods: Methods {
+            superior: metric.method(unit, Question::Superior),
+            not_worse: metric.method(unit, Question::NotWorse),
+            worse: metric.method(unit, Question::Worse),
         },
         superior,
         not_worse,
@@ -157,6 +178,55 @@ impl Estimate {
     /// difference is then an effect and no drift. An arm that was never seen together with the other
     /// has its plain mean.
     pub(crate) fn of(metric: &Metric, epochs: &[EpochEvidence], arm: usize) -> Self {
+        match metric.kind {
+            Kind::Quantile { at } => Self::quantile(at, epochs, arm),
+            // The middle stands for the whole.
+            Kind::Distribution => Self::quantile(0.5, epochs, arm),
+            Kind::Ratio => Self::ratio(epochs, arm),
+            _ => Self::mean(metric, epochs, arm),
+        }
+    }
+
+    /// Of the newest epoch that has both arms, as its interval.
+    fn quantile(at: f64, epochs: &[EpochEvidence], arm: usize) -> Self {
+        let of = |epoch: &EpochEvidence, arm: usize| {
+            let bin = epoch.arms.get(arm)?.histogram.as_ref()?.quantile(at)?;
+            Some(Histogram::middle(bin))
+        };
+        let both = |epoch: &EpochEvidence| Some([of(epoch, 0)?, of(epoch, arm)?]);
+        let found = epochs.iter().rev().find_map(both);
+        Self {
+            control: found.map(|[control, _]| control),
+            candidate: found.map(|[_, candidate]| candidate),
+        }
+    }
+
+    /// Both arms' ratios of sums, each epoch weighted as its test does, by h·x̄ of the candidate.
+    fn ratio(epochs: &[EpochEvidence], arm: usize) -> Self {
+        let (mut weight, mut control, mut candidate) = (0.0, 0.0, 0.0);
+        for epoch in epochs {
+            let (Some(a), Some(b)) = (epoch.arms.first(), epoch.arms.get(arm)) else {
+                continue;
+            };
+            let second = |cell: &Cell| cell.pair.as_ref().map(|pair| pair.x);
+            let (Some(x_a), Some(x_b)) = (second(a), second(b)) else {
+                continue;
+            };
+            if x_a.sum > 0.0 && x_b.sum > 0.0 {
+                let h = a.tally.count() * x_b.sum / (a.tally.count() + b.tally.count());
+                weight += h;
+                control += h * a.tally.sum / x_a.sum;
+                candidate += h * b.tally.sum / x_b.sum;
+            }
+        }
+        let shown = |sum: f64| (weight > 0.0).then(|| sum / weight);
+        Self {
+            control: shown(control),
+            candidate: shown(candidate),
+        }
+    }
+
+    fn mean(metric: &Metric, epochs: &[EpochEvidence], arm: usize) -> Self {
         let (mut weight, mut control, mut candidate) = (0.0, 0.0, 0.0);
         for epoch in epochs {
             let (Some(a), Some(b)) = (epoch.arms.first(), epoch.arms.get(arm)) else {
@@ -170,7 +240,11 @@ impl Estimate {
             control += h * mean_a;
             candidate += h * mean_b;
         }
-        let show = |mean: f64| if metric.kind == LOG { mean.exp() } else { mean };
+        let is_log = matches!(
+            metric.kind,
+            Kind::Mean { scale: Scale::Log } | Kind::Adjusted { scale: Scale::Log }
+        );
+        let show = |mean: f64| if is_log { mean.exp() } else { mean };
         if weight > 0.0 {
             let shown = |sum: f64| Some(show(sum / weight));
             return Self {
@@ -185,5 +259,3 @@ impl Estimate {
         }
     }
 }
-
-const LOG: Kind = Kind::Mean { scale: Scale::Log };

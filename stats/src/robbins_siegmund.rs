@@ -17,7 +17,8 @@ mod walk;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use gate::holds as gate_holds;
-pub use walk::{Null, Walk};
+pub(crate) use walk::explained;
+pub use walk::{Null, Second, Walk};
 
 use crate::{
     design::Side,
@@ -63,6 +64,30 @@ impl RobbinsSiegmund {
     #[must_use]
     pub fn null(&self) -> Null {
         self.null
+    }
+
+    /// Which direction it proves.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        self.side
+    }
+
+    /// The a of its boundary, solved for its level.
+    #[must_use]
+    pub fn a(&self) -> f64 {
+        self.a
+    }
+
+    /// V when the gate first held.
+    #[must_use]
+    pub fn start(&self) -> Option<f64> {
+        self.start
+    }
+
+    /// The walk as it stands.
+    #[must_use]
+    pub fn walk(&self) -> Walk {
+        self.walk
     }
 
     /// Takes the walk as it stands after a tick, and whether the gate holds by now.
@@ -128,3 +153,6 @@ pub fn boundary(alpha: f64) -> f64 {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod second;

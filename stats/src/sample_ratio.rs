@@ -113,6 +113,14 @@ impl SampleRatio {
         self.epochs.len()
     }
 
+    /// The shares of traffic in an epoch, by arm.
+    pub(crate) fn shares(&self, epoch: u32) -> &[f64] {
+        let assigned = usize::try_from(epoch)
+            .ok()
+            .and_then(|epoch| self.epochs.get(epoch));
+        assigned.map_or(&[], |assigned| &assigned.shares)
+    }
+
     /// How many requests an arm was given.
     #[must_use]
     pub fn exposures(&self, arm: usize) -> u64 {
@@ -202,6 +210,7 @@ mod tests {
             metrics: vec![],
             alpha: 0.05,
             end: None,
+            goals: crate::Goals::All,
         };
         (ratio, Delta::new(&design))
     }

@@ -1,10 +1,16 @@
 //! One metric on one candidate: the three questions asked of it, each with the test that suits it.
 
 mod block;
+mod exceedance;
+mod labels;
+mod numbers;
 mod test;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use numbers::{ArmSums, Numbers, Stretch};
 pub(crate) use test::Test;
 
 use block::Block;
@@ -12,8 +18,9 @@ use block::Block;
 use crate::{
     conditional::Curve,
     design::{Design, Kind, Metric, Unit},
-    evidence::{Cell, EpochEvidence, Tally},
+    evidence::{BIN_MIN, Cell, EpochEvidence, GAMMA, Tally},
     interval::{Effect, Interval},
+    quantile_ab::{self, Place, QuantileAb},
     robbins_siegmund::{boundary, gate_holds},
 };
 
@@ -52,12 +59,14 @@ pub enum Score {
 }
 
 /// The moment when a test answered yes; it stays answered.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Crossing {
     /// The tick whose evidence did it.
     pub tick: u64,
     /// The score at that moment.
     pub score: Score,
+    /// What it was made of.
+    pub numbers: Numbers,
 }
 
 /// The state of every test of one metric on one candidate.
@@ -68,6 +77,8 @@ pub(crate) struct Trial {
     pub(crate) superior: Option<Test>,
     pub(crate) not_worse: Option<Test>,
     pub(crate) worse: Option<Test>,
+    /// What raises an alarm without deciding anything.
+    pub(crate) alarm: Option<Test>,
     /// For intervals of odds ratios.
     curve: Option<Curve>,
     /// Ticks that are still too small for the conditional test.
@@ -87,6 +98,8 @@ pub(crate) struct Closing<'a> {
     pub(crate) epochs: &'a [EpochEvidence],
     /// Units seen, by arm; none where each request is one.
     pub(crate) units: Option<&'a [u64]>,
+    /// The shares of traffic in this epoch, by arm.
+    pub(crate) shares: &'a [f64],
     pub(crate) kind: Kind,
 }
 
@@ -131,6 +144,7 @@ impl Trial {
             superior: test(Question::Superior),
             not_worse: test(Question::NotWorse),
             worse: test(Question::Worse),
+            alarm: Test::alarm(design, metric),
             curve: odds.then(Curve::new),
             block: Block::default(),
             alpha: design.alpha_each(),
@@ -152,6 +166,12 @@ impl Trial {
             .is_some_and(|test| test.crossed.is_some())
     }
 
+    /// Whether the alarm behind the metric has gone off.
+    pub(crate) fn is_alarmed(&self) -> bool {
+        let alarm = self.alarm.as_ref();
+        alarm.is_some_and(|alarm| alarm.crossed.is_some())
+    }
+
     /// Feeds a closed tick to every test.
     pub(crate) fn close(&mut self, closing: &Closing<'_>) {
         let (Some(control), Some(candidate)) = (closing.cells.first(), closing.cells.get(self.arm))
@@ -164,28 +184,76 @@ impl Trial {
         let mut tables = self
             .block
             .add(closing.epoch, &control.tally, &candidate.tally);
-        if closing.kind != Kind::Proportion {
+        if !matches!(closing.kind, Kind::Proportion | Kind::Exceedance { .. }) {
             tables.clear();
         }
         if let Some(curve) = &mut self.curve {
             tables.iter().for_each(|table| curve.add(table));
         }
-        let gate = closing.gate([0, self.arm]);
-        for test in [&mut self.superior, &mut self.not_worse, &mut self.worse]
-            .into_iter()
-            .flatten()
-        {
+        let gate = self.walks() && closing.gate([0, self.arm]);
+        let tests = [
+            &mut self.superior,
+            &mut self.not_worse,
+            &mut self.worse,
+            &mut self.alarm,
+        ];
+        for test in tests.into_iter().flatten() {
             test.close(self.arm, closing, &tables, gate);
         }
     }
 
+    /// Whether any of its tests waits for a gate.
+    fn walks(&self) -> bool {
+        let tests = [&self.superior, &self.not_worse, &self.worse];
+        tests
+            .into_iter()
+            .flatten()
+            .any(|test| test.walk().is_some())
+    }
+
     /// Where the effect may lie; none before there is enough to say.
-    pub(crate) fn interval(&self, metric: &Metric, unit: Unit) -> Option<Interval> {
-        match (&self.curve, Effect::of(metric, unit)) {
-            (Some(curve), _) => curve.interval(self.alpha),
-            (None, Effect::Ratio) => self.walk_interval()?.map(f64::exp),
-            (None, _) => self.walk_interval(),
+    pub(crate) fn interval(
+        &self,
+        metric: &Metric,
+        unit: Unit,
+        epochs: &[EpochEvidence],
+    ) -> Option<Interval> {
+        match Effect::of(metric, unit) {
+            Effect::OddsRatio => self.curve.as_ref()?.interval(self.alpha),
+            Effect::Ratio => self.walk_interval()?.map(f64::exp),
+            Effect::Difference => self.walk_interval(),
+            Effect::RateRatio => self.superior.as_ref()?.split()?.interval(self.alpha),
+            Effect::QuantileRatio => self.quantile_interval(metric, epochs),
+            Effect::None => None,
         }
+    }
+
+    /// Of the newest epoch that has both arms: over epochs the traffic changes, and with it the quantile
+    /// that both arms would have.
+    fn quantile_interval(&self, metric: &Metric, epochs: &[EpochEvidence]) -> Option<Interval> {
+        let Kind::Quantile { at } = metric.kind else {
+            return None;
+        };
+        let both = |epoch: &EpochEvidence| {
+            let control = epoch.arms.first()?.histogram.clone()?;
+            Some([control, epoch.arms.get(self.arm)?.histogram.clone()?])
+        };
+        let [control, candidate] = epochs.iter().rev().find_map(both)?;
+        let mut places: BTreeMap<i32, [u64; 2]> = BTreeMap::new();
+        for (arm, histogram) in [control, candidate].iter().enumerate() {
+            if histogram.none() > 0 {
+                places.entry(BIN_MIN - 1).or_default()[arm] += histogram.none();
+            }
+            for (bin, count) in histogram.bins() {
+                places.entry(bin).or_default()[arm] += count;
+            }
+        }
+        let places: Vec<Place> = places
+            .into_iter()
+            .map(|(at, [a, b])| Place { at, a, b })
+            .collect();
+        let test = QuantileAb::new(at, self.alpha, quantile_ab::OPTIMUM);
+        test.interval(&places, self.alpha, GAMMA.ln())
     }
 
     fn walk_interval(&self) -> Option<Interval> {
@@ -204,6 +272,23 @@ impl Closing<'_> {
         self.epochs
             .iter()
             .filter_map(move |epoch| Some((epoch.arms.first()?, epoch.arms.get(arm)?)))
+    }
+
+    /// B's share of the traffic by A's, in this epoch.
+    pub(crate) fn odds(&self, arm: usize) -> f64 {
+        let share = |arm: usize| self.shares.get(arm).copied().unwrap_or(0.0);
+        share(arm) / share(0)
+    }
+
+    /// How many events this tick brought to an arm.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a sum of whole numbers, and saturating"
+    )]
+    pub(crate) fn events(&self, arm: usize) -> u64 {
+        let sum = self.cells.get(arm).map_or(0.0, |cell| cell.tally.sum);
+        sum.round() as u64
     }
 
     fn gate(&self, arms: [usize; 2]) -> bool {
@@ -235,3 +320,6 @@ pub(crate) fn total(epochs: &[EpochEvidence], arm: usize) -> Tally {
         .for_each(|cell| total.merge(&cell.tally));
     total
 }
+
+#[cfg(test)]
+mod kinds;

@@ -5,13 +5,14 @@ mod worth;
 
 use serde::{Deserialize, Serialize};
 
-pub use reason::{Finding, Proof, Reason};
+pub use reason::{Finding, Open, Proof, Reason};
 
 use crate::{
-    design::{Metric, Role},
-    ledger::Ledger,
+    design::{Better, Goals, Kind, Metric, Role},
+    ledger::{Ledger, Measured},
+    report::Estimate,
     sample_ratio,
-    trial::Question,
+    trial::{Crossing, Question},
 };
 
 /// A decision and everything that it rests on.
@@ -53,14 +54,32 @@ pub(crate) fn reach(ledger: &Ledger) -> Verdict {
             verdict(Decision::Futile, reason)
         });
     }
-    if let Some(arm) = (1..ledger.design().arms).find(|&arm| proven(ledger, arm)) {
+    if let Some(arm) = best_proven(ledger) {
         return verdict(Decision::Promote { arm }, promotion(ledger, arm));
     }
     if let Some(reason) = ended(ledger).or_else(|| worth::none_left(ledger)) {
         return verdict(Decision::Futile, reason);
     }
     let (observations, end) = (ledger.observations(), ledger.design().end);
-    verdict(Decision::Wait, Reason::Gathering { observations, end })
+    let open = Vec::new();
+    verdict(
+        Decision::Wait,
+        Reason::Gathering {
+            observations,
+            end,
+            open,
+        },
+    )
+}
+
+/// The verdict with what is still open named, where it waits: for people, since the intervals cost more
+/// than the verdict.
+pub(crate) fn explain(ledger: &Ledger) -> Verdict {
+    let mut verdict = reach(ledger);
+    if let Reason::Gathering { open, .. } = &mut verdict.reason {
+        *open = Open::all(ledger);
+    }
+    verdict
 }
 
 fn harm(ledger: &Ledger) -> Option<Reason> {
@@ -77,20 +96,21 @@ fn harm(ledger: &Ledger) -> Option<Reason> {
         .zip(&crossing.scores)
         .enumerate();
     let proofs = proofs.filter_map(|(place, (_, score))| {
-        Proof::of(
-            ledger,
-            place,
-            arm,
-            Question::Worse,
-            (*score)?,
-            crossing.tick,
-        )
+        let numbers = crossing.numbers.get(place)?.clone()?;
+        let crossing = Crossing {
+            tick: crossing.tick,
+            score: (*score)?,
+            numbers,
+        };
+        Proof::of(ledger, place, arm, Question::Worse, crossing)
     });
     Some(Reason::Worse {
         arm,
         tick: crossing.tick,
         log_e: crossing.log_e,
         threshold: crossing.threshold,
+        alpha: ledger.design().alpha_each(),
+        metrics: crossing.scores.len(),
         proofs: proofs.collect(),
     })
 }
@@ -108,52 +128,90 @@ fn unbalanced(ledger: &Ledger) -> Option<Reason> {
 
 fn ended(ledger: &Ledger) -> Option<Reason> {
     let (observations, end) = (ledger.observations(), ledger.design().end?);
-    (observations >= end).then_some(Reason::Ended { observations, end })
+    (observations >= end).then(|| Reason::Ended {
+        observations,
+        end,
+        open: Open::all(ledger),
+    })
 }
 
-/// What a metric has to show before a promotion.
-fn wanted(metric: &Metric) -> Question {
-    match metric.role {
-        Role::Goal => Question::Superior,
-        Role::Guardrail => Question::NotWorse,
+/// What a metric has to show before a promotion; nothing, where it only raises alarms.
+fn wanted(metric: &Metric) -> Option<Question> {
+    match (metric.kind, metric.role) {
+        (Kind::Distribution, _) => None,
+        (_, Role::Goal) => Some(Question::Superior),
+        (_, Role::Guardrail) => Some(Question::NotWorse),
     }
+}
+
+/// Of the candidates that have shown all they had to, the one with the greatest improvement of the first
+/// goal; of equal ones the first. Each of them may be promoted at its own part of α, so which one is taken
+/// needs no test.
+fn best_proven(ledger: &Ledger) -> Option<usize> {
+    let proven = (1..ledger.design().arms).filter(|&arm| proven(ledger, arm));
+    proven.reduce(|best, arm| {
+        if improvement(ledger, arm) > improvement(ledger, best) {
+            arm
+        } else {
+            best
+        }
+    })
+}
+
+/// By how much a candidate is estimated to improve the first goal; candidates share the control but not
+/// its epochs' weights, so differences are compared, not values.
+fn improvement(ledger: &Ledger, arm: usize) -> f64 {
+    let mut pairs = ledger.measured().iter().zip(&ledger.design().metrics);
+    let improvement = pairs
+        .find(|(_, metric)| metric.role == Role::Goal)
+        .and_then(|(Measured { epochs, .. }, metric)| {
+            let Estimate { control, candidate } = Estimate::of(metric, epochs, arm);
+            let gain = candidate? - control?;
+            Some(match metric.better {
+                Better::Higher => gain,
+                Better::Lower => -gain,
+            })
+        });
+    improvement.unwrap_or(f64::NEG_INFINITY)
 }
 
 /// Whether every metric has shown what it had to. Each at α, without correction: the candidate is
 /// promoted only if all of them cross, so that one true null suffices to keep the error at α
-/// (intersection–union).
+/// (intersection–union). Where any goal suffices, goals share α instead.
 fn proven(ledger: &Ledger, arm: usize) -> bool {
-    let metrics = &ledger.design().metrics;
-    let mut shown = ledger
-        .measured()
-        .iter()
-        .zip(metrics)
-        .map(|(measured, metric)| {
-            measured
-                .trials
-                .get(arm - 1)
-                .is_some_and(|trial| trial.answered(wanted(metric)))
-        });
-    !metrics.is_empty() && shown.all(|shown| shown)
+    let design = ledger.design();
+    let shown = |role: Role| {
+        let pairs = ledger.measured().iter().zip(&design.metrics);
+        pairs
+            .filter(move |(_, metric)| metric.role == role)
+            .filter_map(move |(measured, metric)| {
+                let question = wanted(metric)?;
+                let trial = measured.trials.get(arm - 1);
+                Some(trial.is_some_and(|trial| trial.answered(question)))
+            })
+    };
+    let goals = match design.goals {
+        // Nothing can be better than the control at nothing.
+        Goals::All => shown(Role::Goal).all(|shown| shown) && is_sound(ledger),
+        Goals::Any => shown(Role::Goal).any(|shown| shown) && is_sound(ledger),
+    };
+    goals && shown(Role::Guardrail).all(|shown| shown)
+}
+
+/// Whether there is anything to prove.
+fn is_sound(ledger: &Ledger) -> bool {
+    let mut metrics = ledger.design().metrics.iter();
+    metrics.any(|metric| wanted(metric).is_some())
 }
 
 fn promotion(ledger: &Ledger, arm: usize) -> Reason {
-    let proofs = ledger
-        .design()
-        .metrics
-        .iter()
-        .enumerate()
-        .filter_map(|(place, metric)| {
-            let question = wanted(metric);
-            let test = ledger
-                .measured()
-                .get(place)?
-                .trials
-                .get(arm - 1)?
-                .test(question)?;
-            let crossing = test.crossed?;
-            Proof::of(ledger, place, arm, question, crossing.score, crossing.tick)
-        });
+    let metrics = ledger.design().metrics.iter().enumerate();
+    let proofs = metrics.filter_map(|(place, metric)| {
+        let question = wanted(metric)?;
+        let trial = ledger.measured().get(place)?.trials.get(arm - 1)?;
+        let crossing = trial.test(question)?.crossed.clone()?;
+        Proof::of(ledger, place, arm, question, crossing)
+    });
     Reason::Better {
         arm,
         proofs: proofs.collect(),

@@ -161,6 +161,7 @@ pub(crate) fn design(unit: Unit, metrics: Vec<Metric>) -> Design {
         metrics,
         alpha: 0.05,
         end: None,
+        goals: stats::Goals::All,
     }
 }
 

@@ -29,7 +29,7 @@ record! {
         pub end: Option<End>,
         /// Length of a tick, from `1s` to `1m`: evidence is judged tick by tick. Default: `1s`.
         pub tick: Option<Period>,
-        /// Reserved: whether `all` goals must be reached or `any`.
+        /// Whether `all` goals must be reached or `any`, each then tested more strictly. Default: `all`.
         pub goals: Option<Goals>,
         /// Reserved: groups of units that are also judged apart.
         pub segments: Option<Anything>,

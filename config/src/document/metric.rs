@@ -18,6 +18,10 @@ record! {
         pub role: Role,
         /// Which quantile, for the kind of that name, for example `0.99`.
         pub quantile: Option<f64>,
+        /// What a ratio divides by, for example `request_bytes`. Default: `requests`.
+        pub per: Option<Per>,
+        /// What is known of a request beforehand and explains part of a mean: `request_bytes`.
+        pub covariate: Option<Covariate>,
         /// How much worse a guardrail may be, for example `{ relative: 10% }`.
         pub margin: Option<Margin>,
         /// Compares ratios (`log`) or differences (`linear`) of means. Default: `log` for durations.
@@ -72,6 +76,28 @@ choice! {
         Feedback = "feedback",
         /// A number in the answer, by JSON pointer, for example `{ response: /score }`.
         Response(String) = "response",
+    }
+}
+
+choice! {
+    /// What a ratio divides by.
+    pub enum Per {
+        /// Requests, each one.
+        Requests = "requests",
+        /// Bytes of the request's body, by its `content-length`; requests without are not counted.
+        RequestBytes = "request_bytes",
+        /// Seconds from the request's first byte to the answer's last.
+        Duration = "duration",
+        /// Seconds from the request's first byte to the answer's first.
+        FirstByte = "first_byte",
+    }
+}
+
+choice! {
+    /// What is known of a request before it is routed.
+    pub enum Covariate {
+        /// Bytes of the request's body, by its `content-length`; nought without.
+        RequestBytes = "request_bytes",
     }
 }
 

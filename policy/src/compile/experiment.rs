@@ -8,7 +8,7 @@ use http::header::HeaderName;
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Report, Scope, backend, metric, names, ramp};
+use super::{Report, Scope, backend, metric, names, provable, ramp};
 use crate::{
     Arm, Decide, End, Experiment, ExperimentId, Share, StepMinimum, Target, Unit, canonical,
 };
@@ -43,27 +43,22 @@ pub(super) fn compile(
         ramp,
         metrics,
         alpha,
-        start,
+        start: _,
         decide,
         step_minimum,
         end,
         tick,
         goals,
-        segments,
-        layer,
-        holdout,
-        approve,
-        shadow_first,
+        segments: _,
+        layer: _,
+        holdout: _,
+        approve: _,
+        shadow_first: _,
     } = written;
     let candidates = u8::try_from(arms.len().saturating_sub(1)).unwrap_or(u8::MAX);
     let arms = self::arms(scope, &path.field("arms"), arms);
     let report = &mut scope.report;
-    later(report, path, start.as_ref(), goals.as_ref());
-    report.not_built(path, "segments", segments.is_some());
-    report.not_built(path, "layer", layer.is_some());
-    report.not_built(path, "holdout", holdout.is_some());
-    report.not_built(path, "approve", approve.is_some());
-    report.not_built(path, "shadow_first", shadow_first.is_some());
+    later(report, path, written);
     let unit = self::unit(report, &path.field("unit"), unit);
     let alpha = self::alpha(report, &path.field("alpha"), *alpha);
     let tick = self::tick(report, &path.field("tick"), tick.map(|time| time.0));
@@ -73,7 +68,7 @@ pub(super) fn compile(
     let ramp = ramp::compile(report, &path.field("ramp"), ramp, candidates);
     let (unit, arms, ramp, metrics) = (unit?, arms?, ramp?, metrics?);
     let definition = definition(scope.document, written, &arms);
-    Some(Experiment {
+    let experiment = Experiment {
         id: ExperimentId(position),
         name: name.as_str().into(),
         design: stats::Design {
@@ -82,8 +77,10 @@ pub(super) fn compile(
             metrics: metrics.design,
             alpha,
             end: end.observations,
+            goals: self::goals(goals.as_ref()),
         },
         observations: metrics.observations,
+        beside: metrics.beside,
         window: metrics.window,
         arms,
         unit,
@@ -95,15 +92,31 @@ pub(super) fn compile(
         // From the name alone, so that users keep their arms when anything else changes.
         salt: xxh3_64(name.as_bytes()),
         definition,
-    })
+    };
+    provable::tell(&mut scope.report, path, &experiment);
+    Some(experiment)
 }
 
-fn later(report: &mut Report<'_>, path: &Path, start: Option<&Start>, goals: Option<&Goals>) {
-    if start == Some(&Start::Manual) {
+/// Refuses what is not built yet.
+fn later(report: &mut Report<'_>, path: &Path, written: &document::Experiment) {
+    for (field, used) in [
+        ("segments", written.segments.is_some()),
+        ("layer", written.layer.is_some()),
+        ("holdout", written.holdout.is_some()),
+        ("approve", written.approve.is_some()),
+        ("shadow_first", written.shadow_first.is_some()),
+    ] {
+        report.not_built(path, field, used);
+    }
+    if written.start == Some(Start::Manual) {
         report.not_built_value(&path.field("start"), "`manual`");
     }
-    if goals == Some(&Goals::Any) {
-        report.not_built_value(&path.field("goals"), "`any`");
+}
+
+fn goals(written: Option<&Goals>) -> stats::Goals {
+    match written {
+        None | Some(Goals::All) => stats::Goals::All,
+        Some(Goals::Any) => stats::Goals::Any,
     }
 }
 

@@ -1,13 +1,16 @@
 //! Metrics: what is observed, how it is compared, and whether that fits together.
 
+mod kind;
+mod unsound;
+
 use std::time::Duration;
 
-use config::document::{self, MetricKind, Source};
+use config::document::{self, Source};
 use config::{Path, code};
-use stats::{Better, Kind, Margin, Problem, Role, Scale};
+use stats::{Better, Margin, Role};
 
 use super::{Report, names};
-use crate::Observe;
+use crate::{Beside, Observe};
 
 /// How long a request is waited for unless the document says otherwise.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -18,6 +21,8 @@ pub(super) struct Metrics {
     pub(super) design: Vec<stats::Metric>,
     /// What each of them observes.
     pub(super) observations: Vec<Observe>,
+    /// What stands beside it.
+    pub(super) beside: Vec<Option<Beside>>,
     /// The longest time that one of them waits.
     pub(super) window: Duration,
 }
@@ -48,20 +53,21 @@ pub(super) fn compile(
     let metric = |(position, written)| metric(report, &path.index(position), written, unit);
     let metrics: Vec<_> = written.iter().enumerate().map(metric).collect();
     let metrics = metrics.into_iter().collect::<Option<Vec<_>>>()?;
-    let window = metrics
-        .iter()
-        .map(|(_, _, window)| *window)
-        .max()
-        .unwrap_or(WINDOW);
-    let (design, observations) = metrics
-        .into_iter()
-        .map(|(metric, observe, _)| (metric, observe))
-        .unzip();
+    let window = metrics.iter().map(|metric| metric.window).max();
     Some(Metrics {
-        design,
-        observations,
-        window,
+        observations: metrics.iter().map(|metric| metric.observe).collect(),
+        beside: metrics.iter().map(|metric| metric.beside).collect(),
+        window: window.unwrap_or(WINDOW),
+        design: metrics.into_iter().map(|metric| metric.judged).collect(),
     })
+}
+
+/// One metric.
+struct Compiled {
+    judged: stats::Metric,
+    observe: Observe,
+    beside: Option<Beside>,
+    window: Duration,
 }
 
 fn metric(
@@ -69,31 +75,32 @@ fn metric(
     path: &Path,
     written: &document::Metric,
     unit: stats::Unit,
-) -> Option<(stats::Metric, Observe, Duration)> {
+) -> Option<Compiled> {
     let document::Metric {
         name,
-        kind,
+        kind: _,
         source,
         better,
         role,
-        quantile,
+        quantile: _,
+        per: _,
+        covariate: _,
         margin,
-        scale,
+        scale: _,
         critical,
-        slo,
+        slo: _,
         window,
         maturation,
         winsorize,
         worth,
     } = written;
-    report.not_built(path, "quantile", quantile.is_some());
-    report.not_built(path, "slo", slo.is_some());
     report.not_built(path, "maturation", maturation.is_some());
     report.not_built(path, "winsorize", winsorize.is_some());
     let window = report.positive(path, "window", window.map(|time| time.0), WINDOW);
     let observe = observe(report, &path.field("source"), source);
-    let kind = self::kind(report, path, kind, scale.as_ref(), observe);
+    let kind = observe.and_then(|observe| kind::compile(report, path, written, observe));
     let (kind, observe) = (kind?, observe?);
+    let margin = margin.as_ref().map(self::margin);
     let metric = stats::Metric {
         name: name.clone(),
         kind,
@@ -105,13 +112,18 @@ fn metric(
             document::Role::Goal => Role::Goal,
             document::Role::Guardrail => Role::Guardrail,
         },
-        margin: margin.as_ref().map(self::margin),
+        margin,
         critical: critical.unwrap_or_default(),
         worth: *worth,
     };
     misplaced(report, path, &metric);
-    unsound(report, path, &metric, unit);
-    Some((metric, observe, window))
+    unsound::tell(report, path, &metric, unit);
+    Some(Compiled {
+        judged: metric,
+        observe,
+        beside: kind::beside(written),
+        window,
+    })
 }
 
 fn observe(report: &mut Report<'_>, path: &Path, written: &Source) -> Option<Observe> {
@@ -126,76 +138,6 @@ fn observe(report: &mut Report<'_>, path: &Path, written: &Source) -> Option<Obs
     };
     report.not_built_value(path, what);
     None
-}
-
-/// How the observations are compared, if that makes sense for what is observed.
-fn kind(
-    report: &mut Report<'_>,
-    path: &Path,
-    written: &MetricKind,
-    scale: Option<&document::Scale>,
-    observe: Option<Observe>,
-) -> Option<Kind> {
-    let place = path.field("kind");
-    let what = match written {
-        MetricKind::Proportion => return proportion(report, path, scale, observe),
-        MetricKind::Mean => return mean(report, path, scale, observe),
-        MetricKind::Distribution => "the kind `distribution`",
-        MetricKind::Quantile => "the kind `quantile`",
-        MetricKind::Ratio => "the kind `ratio`",
-        MetricKind::Count => "the kind `count`",
-    };
-    report.not_built_value(&place, what);
-    None
-}
-
-fn proportion(
-    report: &mut Report<'_>,
-    path: &Path,
-    scale: Option<&document::Scale>,
-    observe: Option<Observe>,
-) -> Option<Kind> {
-    if scale.is_some() {
-        let message = "a proportion has no scale: odds are compared";
-        report.error(code::BAD_METRIC, &path.field("scale"), message, "remove it");
-    }
-    if matches!(observe, Some(Observe::Duration | Observe::FirstByte)) {
-        let message = "a time is no proportion";
-        report.error(
-            code::BAD_METRIC,
-            &path.field("kind"),
-            message,
-            "use `kind: mean`",
-        );
-        return None;
-    }
-    Some(Kind::Proportion)
-}
-
-fn mean(
-    report: &mut Report<'_>,
-    path: &Path,
-    scale: Option<&document::Scale>,
-    observe: Option<Observe>,
-) -> Option<Kind> {
-    let times = matches!(observe, Some(Observe::Duration | Observe::FirstByte));
-    if observe == Some(Observe::Failed) {
-        let message = "the mean of failed or not is a proportion";
-        report.error(
-            code::BAD_METRIC,
-            &path.field("kind"),
-            message,
-            "use `kind: proportion`",
-        );
-        return None;
-    }
-    let scale = match scale {
-        Some(document::Scale::Log) => Scale::Log,
-        Some(document::Scale::Linear) => Scale::Linear,
-        None if times => Scale::Log,
-        None => Scale::Linear,
-    };
-    Some(Kind::Mean { scale })
 }
 
 fn margin(written: &document::Margin) -> Margin {
@@ -248,51 +190,5 @@ fn misplaced(report: &mut Report<'_>, path: &Path, metric: &stats::Metric) {
                 remedy,
             );
         }
-    }
-}
-
-/// Reports why the metric could not be judged soundly, which `stats` knows.
-fn unsound(report: &mut Report<'_>, path: &Path, metric: &stats::Metric, unit: stats::Unit) {
-    // Alone in an otherwise sound design, so that every problem is the metric's.
-    let design = stats::Design {
-        arms: 2,
-        unit,
-        metrics: vec![metric.clone()],
-        alpha: super::experiment::ALPHA,
-        end: None,
-    };
-    for problem in design.problems() {
-        let (code, field, remedy) = match problem {
-            Problem::NoMargin { .. } => (
-                code::BAD_MARGIN,
-                "margin",
-                "say how much worse it may be, such as { odds: 1.5 }",
-            ),
-            Problem::MarginOfMean { .. } => (
-                code::BAD_MARGIN,
-                "margin",
-                "write, for example, { relative: 10% }",
-            ),
-            Problem::AbsoluteOnLog { .. } => (
-                code::BAD_MARGIN,
-                "margin",
-                "use { relative: 10% }, or `scale: linear`",
-            ),
-            Problem::MarginRange { .. } => (
-                code::BAD_MARGIN,
-                "margin",
-                "write, for example, { odds: 1.5 } or { relative: 10% }",
-            ),
-            Problem::CeilingOfSticky { .. } => {
-                (code::NOT_BUILT, "margin", "change the margin or the unit")
-            }
-            Problem::Worth { .. } => (
-                code::OUT_OF_RANGE,
-                "worth",
-                "write the smallest improvement worth having",
-            ),
-            Problem::Arms { .. } | Problem::NoMetric | Problem::Alpha { .. } => continue,
-        };
-        report.error(code, &path.field(field), problem.to_string(), remedy);
     }
 }

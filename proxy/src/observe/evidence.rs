@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use policy::{Assignment, Experiment, Observe};
+use policy::{Assignment, Beside, Experiment, Observe};
 use stats::Delta;
 
 /// One moment on both clocks: evidence is dated by the calendar, durations are measured by the other.
@@ -42,7 +42,7 @@ pub(crate) struct Outcome {
 /// The evidence that one worker gathered since it was last collected.
 pub(crate) struct RunShard {
     design: stats::Design,
-    observations: Vec<Observe>,
+    observations: Vec<(Observe, Option<Beside>)>,
     run: u32,
     tick_millis: u64,
     window: Duration,
@@ -69,6 +69,7 @@ struct Exposed {
     epoch: u32,
     arm: usize,
     bucket: u16,
+    request_bytes: Option<u64>,
 }
 
 impl RunShard {
@@ -76,7 +77,12 @@ impl RunShard {
     pub(crate) fn new(experiment: &Experiment, run: u32) -> Self {
         Self {
             design: experiment.design.clone(),
-            observations: experiment.observations.clone(),
+            observations: experiment
+                .observations
+                .iter()
+                .copied()
+                .zip(experiment.beside.iter().copied())
+                .collect(),
             run,
             tick_millis: u64::try_from(experiment.tick.as_millis())
                 .unwrap_or(u64::MAX)
@@ -94,7 +100,13 @@ impl RunShard {
     }
 
     /// Counts that a unit met its arm, and waits for the outcome.
-    pub(crate) fn expose(&mut self, assignment: &Assignment, at: Moment) -> Exposure {
+    /// `request_bytes` is the length of its body, if it says one.
+    pub(crate) fn expose(
+        &mut self,
+        assignment: &Assignment,
+        at: Moment,
+        request_bytes: Option<u64>,
+    ) -> Exposure {
         let Assignment {
             epoch,
             arm,
@@ -110,6 +122,7 @@ impl RunShard {
             epoch,
             arm: arm.index(),
             bucket,
+            request_bytes,
         });
         match self.free.pop() {
             Some(Exposure(slot)) => {
@@ -161,7 +174,8 @@ impl RunShard {
     }
 
     fn record(&mut self, exposed: Exposed, outcome: Outcome) {
-        for (metric, observe) in self.observations.iter().enumerate() {
+        let bytes = exposed.request_bytes.map(|bytes| bytes as f64);
+        for (metric, (observe, beside)) in self.observations.iter().enumerate() {
             let value = match observe {
                 Observe::Failed => f64::from(u8::from(outcome.failed)),
                 Observe::Duration => outcome.duration.as_secs_f64(),
@@ -175,7 +189,19 @@ impl RunShard {
                 bucket,
                 ..
             } = exposed;
-            self.delta.observe(epoch, tick, metric, arm, bucket, value);
+            let Some(beside) = beside else {
+                self.delta.observe(epoch, tick, metric, arm, bucket, value);
+                continue;
+            };
+            let beside = match beside {
+                Beside::RequestBytes => bytes,
+                Beside::KnownBytes => Some(bytes.unwrap_or_default()),
+                Beside::Duration => Some(outcome.duration.as_secs_f64()),
+                Beside::FirstByte => Some(outcome.first_byte.as_secs_f64()),
+            };
+            let pair = [Some(value), beside];
+            self.delta
+                .observe_pair(epoch, tick, metric, arm, bucket, pair);
         }
     }
 

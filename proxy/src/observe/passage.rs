@@ -72,13 +72,14 @@ impl Passage {
     }
 
     /// The request was placed; if its experiment runs, it is evidence from now on.
-    pub(crate) fn placed(&mut self, placement: &Placement) {
+    /// `request_bytes` is the length of its body, if it says one.
+    pub(crate) fn placed(&mut self, placement: &Placement, request_bytes: Option<u64>) {
         self.lane = self.view.lanes().find(placement);
         if let Some(assignment) = placement
             .assignment()
             .filter(|assignment| assignment.counted)
         {
-            let exposure = self.view.expose(assignment, self.arrived);
+            let exposure = self.view.expose(assignment, self.arrived, request_bytes);
             self.exposure = exposure.map(|exposure| (assignment.experiment, exposure));
         }
     }

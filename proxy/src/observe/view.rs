@@ -96,9 +96,14 @@ impl View {
     }
 
     /// Counts that a unit met its arm, and waits for the outcome.
-    pub(crate) fn expose(&self, assignment: &Assignment, at: Moment) -> Option<Exposure> {
+    pub(crate) fn expose(
+        &self,
+        assignment: &Assignment,
+        at: Moment,
+        request_bytes: Option<u64>,
+    ) -> Option<Exposure> {
         let run = self.runs.get(assignment.experiment.index())?;
-        Some(run.borrow_mut().expose(assignment, at))
+        Some(run.borrow_mut().expose(assignment, at, request_bytes))
     }
 
     /// Records the outcome of an exposure.

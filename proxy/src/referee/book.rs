@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use policy::{Decide, State};
 use serde::Serialize;
-use stats::{Effect, Estimate, Interval, LogE, Role, Score};
+use stats::{Effect, Estimate, Interval, LogE, Methods, Role, Score};
 
 use super::run::Run;
 use crate::store::Milestone;
@@ -84,6 +84,10 @@ pub(crate) struct Metric {
     pub(crate) estimate: Estimate,
     pub(crate) interval: Option<Interval>,
     pub(crate) log_e: LogE,
+    /// Whether the alarm behind the metric has gone off, which stops the ramp.
+    pub(crate) alarm: bool,
+    /// Which test answers each question.
+    pub(crate) methods: Methods,
     pub(crate) superior: Option<Score>,
     pub(crate) not_worse: Option<Score>,
     pub(crate) worse: Option<Score>,
@@ -134,7 +138,7 @@ impl Entry {
             reason: record
                 .reason
                 .clone()
-                .unwrap_or_else(|| run.told(&run.ledger.verdict().reason)),
+                .unwrap_or_else(|| run.told(&run.ledger.explain().reason)),
             history: record.history.clone(),
         }
     }
@@ -167,6 +171,8 @@ impl Metric {
             estimate: metric.estimate,
             interval: metric.interval,
             log_e: metric.log_e,
+            alarm: metric.alarm,
+            methods: metric.methods,
             superior: metric.superior,
             not_worse: metric.not_worse,
             worse: metric.worse,

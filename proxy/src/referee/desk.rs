@@ -1,7 +1,7 @@
 //! The desk where feedback is judged: whose it is, whether it is in time, whether it was counted before.
 
 use policy::Observe;
-use stats::{Delta, Kind};
+use stats::{Delta, Kind, Scale};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::run::Run;
@@ -64,7 +64,14 @@ fn metric(run: &Run, item: &Item) -> Result<usize, Refused> {
     let is_binary = item.value.total_cmp(&0.0).is_eq() || item.value.total_cmp(&1.0).is_eq();
     let fits = match metric.kind {
         Kind::Proportion => is_binary,
-        Kind::Mean { .. } => item.value.is_finite(),
+        Kind::Mean { scale: Scale::Log } => item.value.is_finite() && item.value > 0.0,
+        Kind::Count => item.value >= 0.0 && item.value.fract().total_cmp(&0.0).is_eq(),
+        Kind::Mean { .. }
+        | Kind::Adjusted { .. }
+        | Kind::Exceedance { .. }
+        | Kind::Quantile { .. }
+        | Kind::Distribution
+        | Kind::Ratio => item.value.is_finite(),
     };
     if fits {
         Ok(position)

@@ -128,6 +128,7 @@ fn may_step(run: &Run, now_ms: u64) -> bool {
     let lasted = Duration::from_millis(now_ms.saturating_sub(run.record.step_started_ms));
     let exposed = run.exposures().saturating_sub(run.record.step_exposures);
     run.stage().step() + 1 < run.experiment.ramp.len()
+        && !run.ledger.is_alarmed()
         && lasted >= minimum.time
         && exposed >= minimum.observations
 }

@@ -1,6 +1,6 @@
 //! Designs that could not be judged soundly, or not at all.
 
-use super::{Better, Design, Kind, Margin, Metric, Role, Unit};
+use super::{Better, Design, Kind, Margin, Metric, Role, Scale, Unit};
 
 /// A unit remembers the arms that it was seen on as the bits of one word.
 const ARMS_MAX: usize = 64;
@@ -34,6 +34,56 @@ pub enum Problem {
         "margins `odds` and `at_most` are for proportions; a mean takes `relative` or `absolute`"
     )]
     MarginOfMean {
+        /// Its position.
+        metric: usize,
+    },
+    /// A quantile is compared by ratios, or by how often it is exceeded.
+    #[error("a quantile takes the margin `relative`, or `odds` of exceeding it")]
+    MarginOfQuantile {
+        /// Its position.
+        metric: usize,
+    },
+    /// Distributions and rates of events are compared by ratios.
+    #[error("this kind takes the margin `relative`")]
+    MarginOfRatio {
+        /// Its position.
+        metric: usize,
+    },
+    /// There is no such quantile.
+    #[error("the quantile is {at}, want more than 0 and less than 1")]
+    QuantileRange {
+        /// Its position.
+        metric: usize,
+        /// What was asked for.
+        at: f64,
+    },
+    /// Nothing exceeds it, or everything does.
+    #[error("the limit is {limit}, want more than 0")]
+    Limit {
+        /// Its position.
+        metric: usize,
+        /// What was asked for.
+        limit: f64,
+    },
+    /// Which number of a returning unit exceeds a moving limit is not kept by bucket.
+    #[error(
+        "a quantile without an `slo` is not built yet for units that return; give an `slo`, or use `unit: request`"
+    )]
+    QuantileOfSticky {
+        /// Its position.
+        metric: usize,
+    },
+    /// Requests of one unit are no independent labels.
+    #[error(
+        "the distribution of requests says nothing about units that return; compare a mean, or use `unit: request`"
+    )]
+    DistributionOfSticky {
+        /// Its position.
+        metric: usize,
+    },
+    /// A heavier tail can hide a lighter bulk.
+    #[error("a distribution only raises alarms: it can prove no improvement, so it is no goal")]
+    DistributionAsGoal {
         /// Its position.
         metric: usize,
     },
@@ -80,6 +130,13 @@ impl Problem {
             Self::Arms { .. } | Self::NoMetric | Self::Alpha { .. } => None,
             Self::NoMargin { metric }
             | Self::MarginOfMean { metric }
+            | Self::MarginOfQuantile { metric }
+            | Self::MarginOfRatio { metric }
+            | Self::QuantileRange { metric, .. }
+            | Self::Limit { metric, .. }
+            | Self::QuantileOfSticky { metric }
+            | Self::DistributionOfSticky { metric }
+            | Self::DistributionAsGoal { metric }
             | Self::AbsoluteOnLog { metric }
             | Self::MarginRange { metric, .. }
             | Self::Worth { metric, .. }
@@ -115,8 +172,11 @@ impl Metric {
         if let Some(worth) = self.worth.filter(|&worth| worth.is_nan() || worth <= 0.0) {
             problems.push(Problem::Worth { metric, worth });
         }
+        problems.extend(self.problem_of_kind(metric, unit));
         let Some(margin) = self.margin else {
-            if self.role == Role::Guardrail {
+            // An alarm proves nothing, so it may do without where any harm is too much.
+            let is_alarm = self.kind == Kind::Distribution && self.critical;
+            if self.role == Role::Guardrail && !is_alarm {
                 problems.push(Problem::NoMargin { metric });
             }
             return;
@@ -124,22 +184,55 @@ impl Metric {
         if !self.allows(margin) {
             problems.push(Problem::MarginRange { metric, margin });
         }
+        problems.extend(self.problem_of_margin(margin, metric, unit));
+    }
+
+    fn problem_of_kind(&self, metric: usize, unit: Unit) -> Option<Problem> {
+        match (self.kind, unit) {
+            (Kind::Quantile { at }, _) if !(at > 0.0 && at < 1.0) => {
+                Some(Problem::QuantileRange { metric, at })
+            }
+            (Kind::Exceedance { limit }, _) if !(limit > 0.0 && limit.is_finite()) => {
+                Some(Problem::Limit { metric, limit })
+            }
+            (Kind::Distribution, _) if self.role == Role::Goal => {
+                Some(Problem::DistributionAsGoal { metric })
+            }
+            (Kind::Quantile { .. }, Unit::Sticky) => Some(Problem::QuantileOfSticky { metric }),
+            (Kind::Distribution, Unit::Sticky) => Some(Problem::DistributionOfSticky { metric }),
+            _ => None,
+        }
+    }
+
+    fn problem_of_margin(&self, margin: Margin, metric: usize, unit: Unit) -> Option<Problem> {
+        let log = Kind::Mean { scale: Scale::Log };
+        let adjusted = Kind::Adjusted { scale: Scale::Log };
         match (self.kind, margin) {
-            (Kind::Mean { .. }, Margin::Odds(_) | Margin::AtMost(_)) => {
-                problems.push(Problem::MarginOfMean { metric });
+            (
+                Kind::Mean { .. } | Kind::Adjusted { .. } | Kind::Ratio,
+                Margin::Odds(_) | Margin::AtMost(_),
+            ) => Some(Problem::MarginOfMean { metric }),
+            (kind, Margin::Absolute(_)) if kind == log || kind == adjusted => {
+                Some(Problem::AbsoluteOnLog { metric })
+            }
+            (Kind::Proportion | Kind::Exceedance { .. }, Margin::AtMost(_))
+                if unit == Unit::Sticky =>
+            {
+                Some(Problem::CeilingOfSticky { metric })
+            }
+            (Kind::Quantile { .. }, Margin::Absolute(_) | Margin::AtMost(_)) => {
+                Some(Problem::MarginOfQuantile { metric })
             }
             (
-                Kind::Mean {
-                    scale: super::Scale::Log,
-                },
-                Margin::Absolute(_),
-            ) => {
-                problems.push(Problem::AbsoluteOnLog { metric });
+                Kind::Distribution | Kind::Count,
+                Margin::Odds(_) | Margin::AtMost(_) | Margin::Absolute(_),
+            ) if self.kind == Kind::Distribution || unit == Unit::Request => {
+                Some(Problem::MarginOfRatio { metric })
             }
-            (Kind::Proportion, Margin::AtMost(_)) if unit == Unit::Sticky => {
-                problems.push(Problem::CeilingOfSticky { metric });
+            (Kind::Count, Margin::Odds(_) | Margin::AtMost(_)) => {
+                Some(Problem::MarginOfMean { metric })
             }
-            _ => {}
+            _ => None,
         }
     }
 
@@ -183,6 +276,7 @@ mod tests {
             metrics: vec![metric],
             alpha: 0.05,
             end: None,
+            goals: crate::Goals::All,
         }
     }
 
@@ -207,14 +301,91 @@ mod tests {
 
     #[test]
     fn odds_of_a_mean_are_refused() {
-        let mean = Kind::Mean {
-            scale: crate::Scale::Log,
-        };
+        let mean = Kind::Mean { scale: Scale::Log };
         let metric = guardrail(mean, Some(Margin::Odds(1.5)));
         assert_eq!(
             design(Unit::Request, metric).problems(),
             [Problem::MarginOfMean { metric: 0 }]
         );
+    }
+
+    #[track_caller]
+    fn check(unit: Unit, kind: Kind, margin: Margin, expected: &[Problem]) {
+        let found = design(unit, guardrail(kind, Some(margin))).problems();
+        assert_eq!(found, expected, "{kind:?} {margin:?}");
+    }
+
+    #[test]
+    fn a_margin_that_its_kind_does_not_know_is_refused() {
+        let (odds, relative, absolute) = (
+            Margin::Odds(1.5),
+            Margin::Relative(0.2),
+            Margin::Absolute(0.2),
+        );
+        let p99 = Kind::Quantile { at: 0.99 };
+        let of_ratio = [Problem::MarginOfRatio { metric: 0 }];
+        check(Unit::Request, p99, relative, &[]);
+        check(Unit::Request, p99, odds, &[]);
+        check(
+            Unit::Request,
+            p99,
+            absolute,
+            &[Problem::MarginOfQuantile { metric: 0 }],
+        );
+        check(Unit::Request, Kind::Distribution, absolute, &of_ratio);
+        check(Unit::Request, Kind::Count, absolute, &of_ratio);
+        check(Unit::Sticky, Kind::Count, absolute, &[]);
+        check(
+            Unit::Request,
+            Kind::Ratio,
+            odds,
+            &[Problem::MarginOfMean { metric: 0 }],
+        );
+        check(Unit::Request, Kind::Ratio, absolute, &[]);
+    }
+
+    #[test]
+    fn quantiles_and_limits_that_do_not_exist_are_refused() {
+        let relative = Margin::Relative(0.2);
+        for at in [0.0, 1.0, -0.5, 99.0] {
+            let refused = [Problem::QuantileRange { metric: 0, at }];
+            check(Unit::Request, Kind::Quantile { at }, relative, &refused);
+        }
+        let kind = Kind::Exceedance { limit: 0.0 };
+        let refused = [Problem::Limit {
+            metric: 0,
+            limit: 0.0,
+        }];
+        check(Unit::Request, kind, Margin::Odds(2.0), &refused);
+    }
+
+    #[test]
+    fn requests_of_returning_units_have_no_distribution_of_their_own() {
+        let relative = Margin::Relative(0.2);
+        let sticky = [Problem::DistributionOfSticky { metric: 0 }];
+        check(Unit::Sticky, Kind::Distribution, relative, &sticky);
+        let quantile = [Problem::QuantileOfSticky { metric: 0 }];
+        check(
+            Unit::Sticky,
+            Kind::Quantile { at: 0.9 },
+            relative,
+            &quantile,
+        );
+    }
+
+    #[test]
+    fn a_distribution_is_no_goal() {
+        let mut metric = guardrail(Kind::Distribution, None);
+        metric.role = Role::Goal;
+        let found = design(Unit::Request, metric).problems();
+        assert_eq!(found, [Problem::DistributionAsGoal { metric: 0 }]);
+    }
+
+    #[test]
+    fn an_alarm_on_any_harm_needs_no_margin() {
+        let mut metric = guardrail(Kind::Distribution, None);
+        metric.critical = true;
+        assert_eq!(design(Unit::Request, metric).problems(), []);
     }
 
     #[test]
@@ -225,6 +396,7 @@ mod tests {
             metrics: vec![],
             alpha: 0.5,
             end: None,
+            goals: crate::Goals::All,
         };
         let expected = [
             Problem::Arms { arms: 1 },

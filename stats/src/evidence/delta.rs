@@ -10,6 +10,9 @@ use super::{Cell, TickEvidence, bucket::BUCKETS, merge_ticks};
 /// resolution over a network.
 const LOG_FLOOR: f64 = 1e-9;
 
+/// A request that brings more events than this is broken, and the sums of rarer ones stay exact.
+const COUNT_MAX: f64 = 1e6;
+
 /// Beyond this a square times 10⁹ observations would no longer be a number.
 const MAGNITUDE_MAX: f64 = 1e100;
 
@@ -23,6 +26,8 @@ const UNITS_MAX: usize = 1 << 16;
 pub struct Delta {
     arms: usize,
     kinds: Vec<Kind>,
+    /// Which metrics have an alarm behind them that looks at the whole distribution.
+    alarmed: Vec<bool>,
     unit: Unit,
     pub(crate) ticks: Vec<TickEvidence>,
     pub(crate) exposures: Vec<Exposures>,
@@ -51,6 +56,11 @@ impl Delta {
         Self {
             arms: design.arms,
             kinds: design.metrics.iter().map(|metric| metric.kind).collect(),
+            alarmed: design
+                .metrics
+                .iter()
+                .map(|metric| metric.alarm_allowance(design.unit).is_some())
+                .collect(),
             unit: design.unit,
             ticks: Vec::new(),
             exposures: Vec::new(),
@@ -91,8 +101,28 @@ impl Delta {
         bucket: u16,
         y: f64,
     ) {
-        let value = self.kinds.get(metric).and_then(|&kind| usable(kind, y));
-        let (Some(y), true) = (value, arm < self.arms && bucket < BUCKETS) else {
+        // A ratio without a second number is one per request.
+        let x = match self.kinds.get(metric) {
+            Some(Kind::Ratio) => Some(1.0),
+            _ => None,
+        };
+        self.observe_pair(epoch, tick, metric, arm, bucket, [Some(y), x]);
+    }
+
+    /// Counts an outcome with the number beside it that its metric asks for: what a ratio divides by,
+    /// or the covariate.
+    pub fn observe_pair(
+        &mut self,
+        epoch: u32,
+        tick: u64,
+        metric: usize,
+        arm: usize,
+        bucket: u16,
+        [y, x]: [Option<f64>; 2],
+    ) {
+        let is_alarmed = self.alarmed.get(metric).is_some_and(|&alarmed| alarmed);
+        let value = self.kinds.get(metric).and_then(|&kind| usable(kind, y?, x));
+        let (Some(value), true) = (value, arm < self.arms && bucket < BUCKETS) else {
             self.unusable += 1;
             return;
         };
@@ -100,10 +130,16 @@ impl Delta {
         let Some(cell) = self.tick_of(tick, epoch).cells.get_mut(place) else {
             return;
         };
-        if sticky {
-            cell.add_in_bucket(bucket, y)
-        } else {
-            cell.add(y)
+        let bucket = sticky.then_some(bucket);
+        match bucket {
+            Some(bucket) => cell.add_in_bucket(bucket, value.y),
+            None => cell.add(value.y),
+        }
+        if let Some(y) = y.filter(|_| is_alarmed || value.is_placed) {
+            cell.add_to_histogram(y);
+        }
+        if let Some(x) = value.second {
+            cell.add_second(bucket, value.y, x);
         }
     }
 
@@ -189,18 +225,62 @@ impl Delta {
     }
 }
 
-/// The number that is summed for an observation, if it can be one.
-fn usable(kind: Kind, y: f64) -> Option<f64> {
-    match kind {
+/// An observation as it is summed.
+struct Usable {
+    y: f64,
+    /// Whether it counts where it lies.
+    is_placed: bool,
+    /// The number beside it.
+    second: Option<f64>,
+}
+
+/// What is summed for an observation, if it can be one.
+fn usable(kind: Kind, y: f64, x: Option<f64>) -> Option<Usable> {
+    let is_number = |y: f64| y.abs() <= MAGNITUDE_MAX;
+    let (y, second) = match kind {
         Kind::Proportion => {
-            (y.to_bits() == 1.0_f64.to_bits() || y.abs() < f64::MIN_POSITIVE).then_some(y)
+            let is_either = y.to_bits() == 1.0_f64.to_bits() || y.abs() < f64::MIN_POSITIVE;
+            (is_either.then_some(y)?, None)
         }
-        Kind::Mean {
-            scale: Scale::Linear,
-        } => (y.abs() <= MAGNITUDE_MAX).then_some(y),
-        Kind::Mean { scale: Scale::Log } => {
-            (y.abs() <= MAGNITUDE_MAX).then(|| y.max(LOG_FLOOR).ln())
+        Kind::Exceedance { limit } => {
+            let exceeded = is_number(y).then(|| f64::from(u8::from(y > limit)))?;
+            (exceeded, None)
         }
+        Kind::Mean { scale } => (on_scale(scale, y)?, None),
+        Kind::Adjusted { scale } => {
+            let x = x.filter(|&x| is_number(x))?;
+            (on_scale(scale, y)?, Some(covariate(scale, x)))
+        }
+        Kind::Quantile { .. } | Kind::Distribution => (is_number(y).then_some(y)?, None),
+        Kind::Ratio => {
+            let x = x.filter(|&x| is_number(x))?;
+            (is_number(y).then_some(y)?, Some(x))
+        }
+        Kind::Count => {
+            let is_count = (0.0..=COUNT_MAX).contains(&y) && y.fract().abs() < f64::MIN_POSITIVE;
+            (is_count.then_some(y)?, None)
+        }
+    };
+    Some(Usable {
+        y,
+        is_placed: matches!(kind, Kind::Quantile { .. } | Kind::Distribution),
+        second,
+    })
+}
+
+fn on_scale(scale: Scale, y: f64) -> Option<f64> {
+    (y.abs() <= MAGNITUDE_MAX).then(|| match scale {
+        Scale::Linear => y,
+        Scale::Log => y.max(LOG_FLOOR).ln(),
+    })
+}
+
+/// Any function of what was known before routing is a covariate; beside logarithms the logarithm
+/// explains most, and ln(1 + x) is one where nothing is sent.
+fn covariate(scale: Scale, x: f64) -> f64 {
+    match scale {
+        Scale::Linear => x,
+        Scale::Log => x.max(0.0).ln_1p(),
     }
 }
 

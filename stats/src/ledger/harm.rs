@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     design::{Design, count},
     special::ln_sum_exp,
-    trial::{Question, Score},
+    trial::{Numbers, Question, Score},
 };
 
 use super::Measured;
@@ -25,6 +25,8 @@ pub struct HarmCrossing {
     pub threshold: f64,
     /// The score of "B is worse" by metric; none where it is not asked.
     pub scores: Vec<Option<Score>>,
+    /// What each of them was made of.
+    pub numbers: Vec<Option<Numbers>>,
 }
 
 /// `candidate` counts from 0, without the control.
@@ -43,11 +45,20 @@ pub(super) fn found(
     let boundary = |score: &Score| matches!(score, Score::Boundary { .. }) && score.crosses();
     let crossed =
         log_e.is_some_and(|log_e| log_e >= threshold) || scores.iter().flatten().any(boundary);
-    crossed.then_some(HarmCrossing {
+    let numbers = |measured: &Measured| {
+        let trial = measured.trials.get(candidate)?;
+        Some(
+            trial
+                .test(Question::Worse)?
+                .numbers(measured.pairs(trial.arm)),
+        )
+    };
+    crossed.then(|| HarmCrossing {
         tick,
         log_e,
         threshold,
         scores,
+        numbers: measured.iter().map(numbers).collect(),
     })
 }
 

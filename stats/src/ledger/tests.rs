@@ -52,6 +52,7 @@ fn design(unit: Unit) -> Design {
         metrics,
         alpha: 0.05,
         end: Some(100_000),
+        goals: crate::Goals::All,
     }
 }
 
@@ -139,12 +140,21 @@ fn equal_arms_wait_until_the_end_and_keep_the_control() {
     check(&ledger, Decision::Wait);
     ledger.absorb(tick(&design, 0, 19, Right([90, 90])));
     ledger.close_before(20);
-    assert_eq!(
-        check(&ledger, Decision::Futile),
-        Reason::Ended {
-            observations: 4000,
-            end: 4000
-        }
+    let reason = check(&ledger, Decision::Futile);
+    let told = reason.to_string();
+    let Reason::Ended {
+        observations: 4000,
+        end: 4000,
+        open,
+    } = reason
+    else {
+        panic!("another reason");
+    };
+    let interval = open[0].interval.unwrap();
+    assert!(interval.low < 1.0 && 1.0 < interval.high, "{interval:?}");
+    assert!(
+        told.contains("; possible are accuracy: odds ratio 0."),
+        "{told}"
     );
 }
 

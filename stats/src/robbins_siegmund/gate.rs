@@ -22,7 +22,9 @@ const EFFECTIVE_MIN: f64 = 100.0;
 /// Whether both arms, the control first, have been seen enough. `units` are those told apart, which are
 /// fewer than the observations where units return and more where outcomes are missing.
 pub(crate) fn holds(kind: Kind, arms: [&Cell; 2], units: [u64; 2]) -> bool {
-    singly(kind, arms.map(|arm| &arm.tally), units) && by_buckets(kind, arms)
+    singly(kind, arms.map(|arm| &arm.tally), units)
+        && by_buckets(kind, arms)
+        && denominators(kind, arms)
 }
 
 /// Events of a few units that return are few, however many they are: what must be enough is the number
@@ -32,22 +34,48 @@ fn by_buckets(kind: Kind, arms: [&Cell; 2]) -> bool {
     let [Some(control), Some(candidate)] = arms.map(|arm| arm.buckets.as_ref()) else {
         return true;
     };
+    let of_both = |of_zeros| {
+        let mut both = control.clone();
+        both.merge(candidate);
+        let all: f64 = arms.iter().map(|arm| arm.tally.count()).sum();
+        let contributors = contributors(&both, of_zeros);
+        arms.iter()
+            .all(|arm| contributors * arm.tally.count() / all >= EVENTS_MIN)
+    };
     match kind {
-        Kind::Proportion => {
-            let mut both = control.clone();
-            both.merge(candidate);
-            let all: f64 = arms.iter().map(|arm| arm.tally.count()).sum();
-            let contributors = contributors(&both, rate(arms.map(|arm| &arm.tally)) > 0.5);
-            arms.iter()
-                .all(|arm| contributors * arm.tally.count() / all >= EVENTS_MIN)
+        Kind::Proportion | Kind::Exceedance { .. } => {
+            of_both(rate(arms.map(|arm| &arm.tally)) > 0.5)
         }
+        Kind::Count => of_both(false),
         Kind::Mean {
             scale: Scale::Linear,
-        } => [control, candidate]
+        }
+        | Kind::Adjusted {
+            scale: Scale::Linear,
+        }
+        | Kind::Ratio => [control, candidate]
             .iter()
             .all(|buckets| contributors(buckets, false) >= EFFECTIVE_MIN),
-        Kind::Mean { scale: Scale::Log } => true,
+        Kind::Mean { scale: Scale::Log } | Kind::Adjusted { scale: Scale::Log } => true,
+        // These never walk.
+        Kind::Quantile { .. } | Kind::Distribution => false,
     }
+}
+
+/// Whether what a ratio divides by is carried by enough requests too; true where there is nothing.
+fn denominators(kind: Kind, arms: [&Cell; 2]) -> bool {
+    let mut second = arms.iter().filter_map(|arm| arm.pair.as_ref());
+    kind != Kind::Ratio
+        || second.all(|pair| {
+            let by_unit = pair
+                .buckets
+                .as_ref()
+                .map(|buckets| contributors(buckets, false));
+            pair.x
+                .effective_size()
+                .min(by_unit.unwrap_or(f64::INFINITY))
+                >= EFFECTIVE_MIN
+        })
 }
 
 /// How many equal units a sum seems to come from, by Kish's formula: (Σy)²/Σy² over units. The sum of
@@ -80,15 +108,22 @@ fn singly(kind: Kind, arms: [&Tally; 2], units: [u64; 2]) -> bool {
         .zip(units)
         .all(|(tally, units)| units.min(tally.n) >= UNITS_MIN);
     seen && match kind {
-        Kind::Proportion => arms
+        Kind::Proportion | Kind::Exceedance { .. } => arms
             .iter()
             .all(|tally| rarer_outcomes(arms, tally) >= EVENTS_MIN),
         Kind::Mean {
             scale: Scale::Linear,
-        } => arms
+        }
+        | Kind::Adjusted {
+            scale: Scale::Linear,
+        }
+        | Kind::Ratio => arms
             .iter()
             .all(|tally| tally.effective_size() >= EFFECTIVE_MIN),
-        Kind::Mean { scale: Scale::Log } => true,
+        Kind::Count => arms.iter().all(|tally| events(arms, tally) >= EVENTS_MIN),
+        Kind::Mean { scale: Scale::Log } | Kind::Adjusted { scale: Scale::Log } => true,
+        // These never walk.
+        Kind::Quantile { .. } | Kind::Distribution => false,
     }
 }
 
@@ -102,6 +137,14 @@ fn rarer_outcomes(arms: [&Tally; 2], arm: &Tally) -> f64 {
 fn rate(arms: [&Tally; 2]) -> f64 {
     let all: f64 = arms.iter().map(|tally| tally.count()).sum();
     arms.iter().map(|tally| tally.sum).sum::<f64>() / all
+}
+
+/// How many events, counted by Kish's size so that a burst is one, an arm would have if all arms had one
+/// rate.
+fn events(arms: [&Tally; 2], arm: &Tally) -> f64 {
+    let mut all = *arms[0];
+    all.merge(arms[1]);
+    all.effective_size() * arm.count() / all.count()
 }
 
 #[cfg(test)]

@@ -5,16 +5,19 @@ use serde::{Deserialize, Serialize};
 use crate::{
     agreement::Agreement,
     conditional::{Conditional, Table},
-    design::{Better, Design, Kind, Margin, Metric, Role, Scale, Side, Unit},
-    robbins_siegmund::{Null, RobbinsSiegmund, Walk},
+    design::{Better, Design, Kind, Margin, Method, Metric, Scale, Side},
+    event_split::{self, EventSplit},
+    robbins_siegmund::{Null, RobbinsSiegmund, Second, Walk, explained},
 };
 
-use super::{Closing, Crossing, Question, Score};
+use super::{
+    Closing, Crossing, Numbers, Question, Score, exceedance::Exceedance, labels::Labels, numbers,
+};
 
 /// The state of one test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Test {
-    method: Method,
+    state: State,
     /// ln(1/α).
     threshold: f64,
     better: Better,
@@ -22,10 +25,24 @@ pub(crate) struct Test {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-enum Method {
+enum State {
     Conditional(Conditional),
-    Walk(RobbinsSiegmund),
-    Agreement(Agreement),
+    Exceedance(Exceedance),
+    Agreement(Ceiling),
+    /// With the ratio of rates that is tested.
+    EventSplit(EventSplit, f64),
+    Labels(Labels),
+    Walk(RobbinsSiegmund, Second),
+}
+
+/// One arm's successes against a fixed rate.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Ceiling {
+    test: Agreement,
+    null: f64,
+    side: Side,
+    successes: u64,
+    n: u64,
 }
 
 impl Test {
@@ -33,18 +50,33 @@ impl Test {
     /// [`Design::problems`] explains.
     pub(crate) fn new(design: &Design, metric: &Metric, question: Question) -> Option<Self> {
         let (side, level) = match question {
-            Question::Superior | Question::NotWorse => (metric.better.side(), design.alpha_each()),
+            Question::Superior => (metric.better.side(), design.alpha_goal()),
+            Question::NotWorse => (metric.better.side(), design.alpha_each()),
             Question::Worse => (metric.better.side().opposite(), design.alpha_harm()),
         };
-        let margin = match question {
-            Question::Superior => None,
-            Question::Worse if metric.role == Role::Goal || metric.critical => None,
-            Question::NotWorse | Question::Worse => Some(metric.margin?),
+        // The e-values of harm are averaged, and their average is held against α undivided.
+        let alpha = match question {
+            Question::Superior => design.alpha_goal(),
+            Question::NotWorse | Question::Worse => design.alpha_each(),
         };
-        let method = Method::new(metric, design.unit, margin, side, level)?;
+        let method = metric.method(design.unit, question)?;
+        let margin = metric.null(question)?;
         Some(Self {
-            method,
-            threshold: -design.alpha_each().ln(),
+            state: State::new(method, metric, margin, side, level)?,
+            threshold: -alpha.ln(),
+            better: metric.better,
+            crossed: None,
+        })
+    }
+
+    /// The alarm behind a guardrail of a mean: it says nothing about means, so it proves nothing and
+    /// rolls nothing back; it only stops the ramp. All alarms of a candidate share its error rate.
+    pub(crate) fn alarm(design: &Design, metric: &Metric) -> Option<Self> {
+        let allowed = metric.alarm_allowance(design.unit)?;
+        let side = metric.better.side().opposite();
+        Some(Self {
+            state: State::Labels(Labels::new(metric.kind, side, allowed)),
+            threshold: -design.alpha_harm().ln(),
             better: metric.better,
             crossed: None,
         })
@@ -57,18 +89,30 @@ impl Test {
         tables: &[Table],
         gate: bool,
     ) {
-        match &mut self.method {
-            Method::Conditional(test) => tables.iter().for_each(|table| test.add(table)),
-            Method::Walk(test) => {
-                test.move_to(Walk::of(test.null(), closing.pairs(arm)), gate);
+        match &mut self.state {
+            State::Conditional(test) => tables.iter().for_each(|table| test.add(table)),
+            State::Exceedance(test) => test.close(arm, closing),
+            State::Labels(test) => test.close(arm, closing),
+            State::EventSplit(test, ratio) => {
+                let odds = *ratio * closing.odds(arm);
+                let events = [0, arm].map(|arm| closing.events(arm));
+                test.add(closing.epoch, odds / (1.0 + odds), events);
             }
-            Method::Agreement(test) => {
+            State::Walk(test, second) => {
+                let walk = Walk::with(*second, test.null(), closing.pairs(arm));
+                test.move_to(walk, gate);
+                if let Second::Covariate(theta) = second {
+                    *theta = explained(closing.pairs(arm).flat_map(|(a, b)| [a, b]));
+                }
+            }
+            State::Agreement(ceiling) => {
                 let total = closing.total(arm);
                 let successes = match self.better {
                     Better::Higher => total.ones(),
                     Better::Lower => total.n - total.ones(),
                 };
-                test.move_to(successes, total.n);
+                (ceiling.successes, ceiling.n) = (successes, total.n);
+                ceiling.test.move_to(successes, total.n);
             }
         }
         let score = self.score();
@@ -76,86 +120,166 @@ impl Test {
             self.crossed = Some(Crossing {
                 tick: closing.tick,
                 score,
+                numbers: self.numbers(closing.pairs(arm)),
             });
         }
     }
 
     pub(crate) fn score(&self) -> Score {
-        let evidence = |log_e| Score::Evidence {
-            log_e,
-            threshold: self.threshold,
-        };
-        match &self.method {
-            Method::Conditional(test) => evidence(test.log_e()),
-            Method::Agreement(test) => evidence(test.log_e()),
-            Method::Walk(test) => {
-                test.position()
+        let log_e = match &self.state {
+            State::Conditional(test) => test.log_e(),
+            State::Exceedance(test) => test.log_e(),
+            State::Agreement(ceiling) => ceiling.test.log_e(),
+            State::EventSplit(test, _) => test.log_e(),
+            State::Labels(test) => test.log_e(),
+            State::Walk(test, _) => {
+                return test
+                    .position()
                     .map_or(Score::Gathering, |position| Score::Boundary {
                         z: position.z,
                         bound: position.bound,
-                    })
+                    });
             }
+        };
+        Score::Evidence {
+            log_e,
+            threshold: self.threshold,
+        }
+    }
+
+    /// Every number that the score is made of; `pairs` are the sums of control and candidate by epoch.
+    pub(crate) fn numbers<'a>(
+        &self,
+        pairs: impl Iterator<Item = (&'a crate::Cell, &'a crate::Cell)>,
+    ) -> Numbers {
+        match &self.state {
+            State::Conditional(test) => Numbers::of_conditional(test),
+            State::Exceedance(test) => test.numbers(),
+            State::Labels(test) => test.numbers(),
+            State::EventSplit(test, ratio) => Numbers::EventSplit {
+                ratio: *ratio,
+                prior: event_split::PRIOR,
+                tail: test.tail(),
+                splits: test.splits().to_vec(),
+            },
+            State::Agreement(ceiling) => Numbers::Agreement {
+                null: ceiling.null,
+                tail: ceiling.side.into(),
+                prior: crate::agreement::PRIOR,
+                successes: ceiling.successes,
+                n: ceiling.n,
+            },
+            State::Walk(test, second) => Numbers::RobbinsSiegmund {
+                null: test.null(),
+                side: test.side(),
+                second: *second,
+                a: test.a(),
+                start: test.start(),
+                sum: test.walk().sum,
+                variance: test.walk().variance,
+                weight: test.walk().weight,
+                epochs: pairs.map(numbers::Stretch::of).collect(),
+            },
         }
     }
 
     pub(crate) fn walk(&self) -> Option<&RobbinsSiegmund> {
-        match &self.method {
-            Method::Walk(test) => Some(test),
-            Method::Conditional(_) | Method::Agreement(_) => None,
+        match &self.state {
+            State::Walk(test, _) => Some(test),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn split(&self) -> Option<&EventSplit> {
+        match &self.state {
+            State::EventSplit(test, _) => Some(test),
+            _ => None,
         }
     }
 }
 
-impl Method {
+impl State {
     fn new(
+        method: Method,
         metric: &Metric,
-        unit: Unit,
         margin: Option<Margin>,
         side: Side,
         level: f64,
     ) -> Option<Self> {
-        let rate_of_requests = metric.kind == Kind::Proportion && unit == Unit::Request;
-        match margin {
-            None if rate_of_requests => Some(Self::Conditional(Conditional::new(0.0, side))),
-            Some(Margin::Odds(odds)) if rate_of_requests => {
-                let worst = -metric.better.side().sign() * odds.ln();
-                Some(Self::Conditional(Conditional::new(worst, side)))
+        let worse = -metric.better.side().sign();
+        Some(match method {
+            Method::Conditional => {
+                let odds = odds(margin)?;
+                Self::Conditional(Conditional::new(worse * odds.ln(), side))
             }
-            Some(Margin::AtMost(limit)) if rate_of_requests => {
+            Method::QuantileExceedance => {
+                let Kind::Quantile { at } = metric.kind else {
+                    return None;
+                };
+                let null = worse * odds(margin).unwrap_or(1.0).ln();
+                Self::Exceedance(Exceedance::new(at, metric.allowance(margin), null, side))
+            }
+            Method::Agreement => {
+                let Some(Margin::AtMost(limit)) = margin else {
+                    return None;
+                };
                 // Of B's successes, whichever of 1 and 0 that is: proving is greater, harm is less.
                 let side = if side == metric.better.side() {
                     Side::Greater
                 } else {
                     Side::Less
                 };
-                Some(Self::Agreement(Agreement::new(1.0 - limit, side)))
+                Self::Agreement(Ceiling {
+                    test: Agreement::new(1.0 - limit, side),
+                    null: 1.0 - limit,
+                    side,
+                    successes: 0,
+                    n: 0,
+                })
             }
-            _ => Some(Self::Walk(RobbinsSiegmund::new(
-                null(metric, margin)?,
-                side,
-                level,
-            ))),
-        }
+            Method::EventSplit => Self::EventSplit(
+                EventSplit::new(event_split::PRIOR, side),
+                metric.worst(margin),
+            ),
+            Method::Label => Self::Labels(Labels::new(metric.kind, side, metric.allowance(margin))),
+            Method::RobbinsSiegmund => {
+                let second = match metric.kind {
+                    Kind::Ratio => Second::Denominator,
+                    Kind::Adjusted { .. } => Second::Covariate(0.0),
+                    _ => Second::Nothing,
+                };
+                Self::Walk(
+                    RobbinsSiegmund::new(null(metric, margin)?, side, level),
+                    second,
+                )
+            }
+        })
+    }
+}
+
+/// The odds that a margin allows; equal ones without.
+fn odds(margin: Option<Margin>) -> Option<f64> {
+    match margin {
+        None => Some(1.0),
+        Some(Margin::Odds(odds)) => Some(odds),
+        Some(Margin::Relative(_) | Margin::Absolute(_) | Margin::AtMost(_)) => None,
     }
 }
 
 /// The worst mean, or rate, that a margin allows, as a function of the control's.
 fn null(metric: &Metric, margin: Option<Margin>) -> Option<Null> {
     let worse = -metric.better.side().sign();
-    let rate = metric.kind == Kind::Proportion;
+    let is_rate = matches!(metric.kind, Kind::Proportion | Kind::Exceedance { .. });
+    let is_log = matches!(
+        metric.kind,
+        Kind::Mean { scale: Scale::Log } | Kind::Adjusted { scale: Scale::Log }
+    );
     match margin {
         None => Some(Null::Equal),
         Some(Margin::Absolute(difference)) => Some(Null::Shift(worse * difference)),
-        Some(Margin::Relative(part)) => {
-            let ratio = 1.0 + worse * part;
-            let log = metric.kind == Kind::Mean { scale: Scale::Log };
-            Some(if log {
-                Null::Shift(ratio.ln())
-            } else {
-                Null::Scale(ratio)
-            })
-        }
-        Some(Margin::Odds(odds)) if rate => Some(Null::Odds((worse * odds.ln()).exp())),
+        Some(Margin::Relative(_)) if is_log => Some(Null::Shift(metric.worst(margin).ln())),
+        Some(Margin::Relative(_)) => Some(Null::Scale(metric.worst(margin))),
+        Some(Margin::Odds(odds)) if is_rate => Some(Null::Odds((worse * odds.ln()).exp())),
         Some(Margin::Odds(_) | Margin::AtMost(_)) => None,
     }
 }
@@ -163,7 +287,7 @@ fn null(metric: &Metric, margin: Option<Margin>) -> Option<Null> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Cell, EpochEvidence};
+    use crate::{Cell, EpochEvidence, Role, Unit};
 
     fn metric(kind: Kind, better: Better, margin: Margin) -> Metric {
         let margin = Some(margin);
@@ -200,6 +324,7 @@ mod tests {
             metrics: vec![metric.clone()],
             alpha: 0.05,
             end: None,
+            goals: crate::Goals::All,
         };
         let arms = vec![control, candidate];
         let mut trial = super::super::Trial::new(&design, metric, 1);
@@ -213,6 +338,7 @@ mod tests {
             cells: &arms,
             epochs: &epochs,
             units: None,
+            shares: &[0.5, 0.5],
             kind,
         });
         [Question::Superior, Question::NotWorse, Question::Worse]

@@ -5,10 +5,11 @@ mod sentence;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    design::Margin,
     interval::{Effect, Interval},
     ledger::Ledger,
     report::Estimate,
-    trial::{Question, Score, total},
+    trial::{Crossing, Numbers, Question, Score, total},
 };
 
 /// Every number that a verdict rests on.
@@ -21,6 +22,8 @@ pub enum Reason {
         observations: u64,
         /// When the run ends.
         end: Option<u64>,
+        /// What may still be true; filled in where it is asked for.
+        open: Vec<Open>,
     },
     /// Every goal is superior, and every guardrail proves that it is not worse by its margin.
     Better {
@@ -39,6 +42,10 @@ pub enum Reason {
         log_e: Option<f64>,
         /// ln(1/α).
         threshold: f64,
+        /// α, a candidate's part of it where there are several.
+        alpha: f64,
+        /// Over how many metrics the e-values are averaged.
+        metrics: usize,
         /// One a metric, as it stood at that moment.
         proofs: Vec<Proof>,
     },
@@ -59,6 +66,8 @@ pub enum Reason {
         observations: u64,
         /// When the run ends.
         end: u64,
+        /// What may be true all the same.
+        open: Vec<Open>,
     },
     /// Every candidate's effect is smaller than what is worth having.
     NotWorth {
@@ -78,6 +87,12 @@ pub struct Proof {
     pub score: Score,
     /// The tick of that score.
     pub tick: u64,
+    /// The error rate of this test.
+    pub alpha: f64,
+    /// What was proven or exceeded; none for equality.
+    pub margin: Option<Margin>,
+    /// What the score was made of.
+    pub numbers: Numbers,
     /// What both arms are estimated at now.
     pub estimate: Estimate,
     /// What the interval is about.
@@ -86,6 +101,39 @@ pub struct Proof {
     pub interval: Option<Interval>,
     /// Closed observations of the control and the candidate now.
     pub n: [u64; 2],
+}
+
+/// What no proof excludes yet: that nothing was found does not say that nothing is there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Open {
+    /// The candidate.
+    pub arm: usize,
+    /// The metric.
+    pub metric: String,
+    /// What the interval is about.
+    pub effect: Effect,
+    /// Where the effect may lie; none before there is enough to say, and then anything may be true.
+    pub interval: Option<Interval>,
+    /// Whether an alarm behind the metric has gone off.
+    pub alarm: bool,
+}
+
+impl Open {
+    pub(super) fn all(ledger: &Ledger) -> Vec<Self> {
+        let design = ledger.design();
+        let pairs = ledger.measured().iter().zip(&design.metrics);
+        pairs
+            .flat_map(|(measured, metric)| {
+                measured.trials.iter().map(|trial| Self {
+                    arm: trial.arm,
+                    metric: metric.name.clone(),
+                    effect: Effect::of(metric, design.unit),
+                    interval: trial.interval(metric, design.unit, &measured.epochs),
+                    alarm: trial.is_alarmed(),
+                })
+            })
+            .collect()
+    }
 }
 
 /// An interval that excludes whatever is worth having.
@@ -104,25 +152,31 @@ pub struct Finding {
 }
 
 impl Proof {
-    /// A score with what is known around it; `place` is the metric's position.
+    /// A crossing with what is known around it; `place` is the metric's position.
     pub(super) fn of(
         ledger: &Ledger,
         place: usize,
         arm: usize,
         question: Question,
-        score: Score,
-        tick: u64,
+        crossing: Crossing,
     ) -> Option<Self> {
         let (design, measured) = (ledger.design(), ledger.measured().get(place)?);
         let (metric, trial) = (design.metrics.get(place)?, measured.trials.get(arm - 1)?);
         Some(Self {
             metric: metric.name.clone(),
             question,
-            score,
-            tick,
+            score: crossing.score,
+            tick: crossing.tick,
+            alpha: match question {
+                Question::Superior => design.alpha_goal(),
+                Question::NotWorse => design.alpha_each(),
+                Question::Worse => design.alpha_harm(),
+            },
+            margin: metric.null(question)?,
+            numbers: crossing.numbers,
             estimate: Estimate::of(metric, &measured.epochs, arm),
             scale: Effect::of(metric, design.unit),
-            interval: trial.interval(metric, design.unit),
+            interval: trial.interval(metric, design.unit, &measured.epochs),
             n: [0, arm].map(|arm| total(&measured.epochs, arm).n),
         })
     }

@@ -122,3 +122,115 @@ fn fields_of_a_metric_fit_together() {
         "kind: proportion, source: duration",
     );
 }
+
+const P: &str = "kind: proportion, source: failed";
+
+#[test]
+fn kinds_and_what_stands_beside_them_fit_together() {
+    let metric = "experiments[0].metrics[1]";
+    for (field, new) in [
+        ("slo", "kind: proportion, source: failed, slo: 1s"),
+        (
+            "quantile",
+            "kind: proportion, source: failed, quantile: 0.9",
+        ),
+        ("per", "kind: proportion, source: failed, per: duration"),
+        (
+            "covariate",
+            "kind: proportion, source: failed, covariate: request_bytes",
+        ),
+        ("kind", "kind: quantile, source: failed, quantile: 0.9"),
+        ("kind", "kind: distribution, source: failed"),
+        ("kind", "kind: count, source: duration"),
+        ("quantile", "kind: quantile, source: duration"),
+        ("slo", "kind: quantile, source: feedback, slo: 1s"),
+        ("per", "kind: ratio, source: feedback, per: duration"),
+        ("scale", "kind: ratio, source: duration, scale: log"),
+        (
+            "covariate",
+            "kind: mean, source: feedback, covariate: request_bytes",
+        ),
+        ("slo", "kind: mean, source: duration, slo: 1s"),
+    ] {
+        refused(code::BAD_METRIC, &format!("{metric}.{field}"), P, new);
+    }
+}
+
+#[test]
+fn exceeding_an_slo_is_never_better() {
+    refused(
+        code::BAD_METRIC,
+        "experiments[0].metrics[1].better",
+        "kind: proportion, source: failed, better: lower",
+        "kind: quantile, source: duration, slo: 1s, better: higher",
+    );
+}
+
+#[test]
+fn a_quantile_lies_between_nought_and_one() {
+    let whole = ("unit: { header: x-user }", "unit: request");
+    for at in ["0", "1", "99"] {
+        let p99 = format!("kind: quantile, source: duration, quantile: {at}");
+        let margin = (MARGIN, "margin: { relative: 25% }");
+        check(
+            Severity::Error,
+            code::OUT_OF_RANGE,
+            "experiments[0].metrics[1].quantile",
+            &[whole, (P, &p99), margin],
+        );
+    }
+}
+
+#[test]
+fn a_distribution_is_no_goal_and_says_nothing_about_users() {
+    let goal = "kind: proportion, source: feedback, better: higher, role: goal";
+    let distribution = "kind: distribution, source: feedback, better: higher, role: goal";
+    let role = "experiments[0].metrics[0].role";
+    refused(code::BAD_METRIC, role, goal, distribution);
+    let of_users = "kind: distribution, source: duration";
+    let kind = "experiments[0].metrics[1].kind";
+    let relative = (MARGIN, "margin: { relative: 10% }");
+    check(
+        Severity::Error,
+        code::BAD_METRIC,
+        kind,
+        &[(P, of_users), relative],
+    );
+}
+
+#[test]
+fn feedback_on_a_scale_without_nought_is_warned_of() {
+    let goal = "kind: proportion, source: feedback";
+    let edits = [(goal, "kind: mean, scale: log, source: feedback")];
+    warned(
+        code::ZEROS_ON_LOG,
+        "experiments[0].metrics[0].scale",
+        &edits,
+    );
+    let linear = problems(&[(goal, "kind: mean, scale: linear, source: feedback")]);
+    assert!(
+        linear
+            .iter()
+            .all(|problem| problem.code != code::ZEROS_ON_LOG)
+    );
+}
+
+#[test]
+fn a_margin_that_no_run_can_prove_before_its_end_is_warned_of() {
+    let unit = ("unit: { header: x-user }", "unit: request");
+    let ending = |observations| format!("{RAMP}\n    end: {{ observations: {observations} }}");
+    let (early, late) = (ending(15_000), ending(50_000));
+    let place = "experiments[0].metrics[1].margin";
+    warned(code::UNPROVABLE, place, &[unit, (RAMP, &early)]);
+    let found = problems(&[unit, (RAMP, &early)]);
+    let told = found
+        .iter()
+        .find(|problem| problem.code == code::UNPROVABLE);
+    let told = &told.expect("a warning").message;
+    assert_eq!(
+        told,
+        "proving this margin for equal arms takes about 20000 observations at a rate of 1% and 200000 at 0.1%, the end comes after 15000"
+    );
+    let found = problems(&[unit, (RAMP, &late)]);
+    assert!(found.iter().all(|problem| problem.code != code::UNPROVABLE));
+}

@@ -221,3 +221,76 @@ fn the_hash_of_a_policy_is_that_of_what_it_says() {
     );
     assert_ne!(hash(&[]), hash(&[(RAMP, "ramp: [1%]")]));
 }
+
+#[track_caller]
+fn judged(metric: &str, expected: stats::Kind, beside: Option<crate::Beside>) {
+    let is_rate = matches!(expected, stats::Kind::Exceedance { .. });
+    let margin = if is_rate {
+        MARGIN
+    } else {
+        "margin: { relative: 20% }"
+    };
+    let edits = [
+        ("unit: { header: x-user }", "unit: request"),
+        ("kind: proportion, source: failed", metric),
+        (MARGIN, margin),
+    ];
+    let fraud = experiment(&edits, "fraud-v2");
+    let found = (fraud.design.metrics[1].kind, fraud.beside[1]);
+    assert_eq!(found, (expected, beside), "{metric}");
+}
+
+#[test]
+fn each_kind_is_judged_as_what_it_is() {
+    use stats::Kind;
+    let slo = Kind::Exceedance { limit: 0.25 };
+    judged("kind: quantile, source: duration, slo: 250ms", slo, None);
+    judged(
+        "kind: proportion, source: first_byte, slo: 250ms",
+        slo,
+        None,
+    );
+    let p99 = Kind::Quantile { at: 0.99 };
+    judged(
+        "kind: quantile, quantile: 0.99, source: duration",
+        p99,
+        None,
+    );
+    judged(
+        "kind: distribution, source: duration",
+        Kind::Distribution,
+        None,
+    );
+    judged("kind: count, source: failed", Kind::Count, None);
+    judged("kind: ratio, source: duration", Kind::Ratio, None);
+}
+
+#[test]
+fn ratios_and_covariates_name_what_stands_beside_an_observation() {
+    use crate::Beside;
+    use stats::{Kind, Scale};
+    let ratio = |source: &str, beside| {
+        judged(
+            &format!("kind: ratio, source: {source}"),
+            Kind::Ratio,
+            Some(beside),
+        );
+    };
+    ratio("duration, per: request_bytes", Beside::RequestBytes);
+    ratio("first_byte, per: duration", Beside::Duration);
+    ratio("duration, per: first_byte", Beside::FirstByte);
+    for (words, scale) in [("", Scale::Log), ("scale: linear, ", Scale::Linear)] {
+        let written = format!("kind: mean, {words}source: duration, covariate: request_bytes");
+        judged(&written, Kind::Adjusted { scale }, Some(Beside::KnownBytes));
+    }
+}
+
+#[test]
+fn any_goal_may_be_asked_for() {
+    let any = format!("{RAMP}\n    goals: any");
+    let goals = |ramp: &str| experiment(&[(RAMP, ramp)], "fraud-v2").design.goals;
+    assert_eq!(
+        [goals(RAMP), goals(&any)],
+        [stats::Goals::All, stats::Goals::Any]
+    );
+}

@@ -135,7 +135,6 @@ fn callers_who_are_someone() {
 fn experiments_with_more_than_two_sides() {
     let fields = [
         ("start", "manual"),
-        ("goals", "any"),
         ("segments", "[]"),
         ("layer", "a"),
         ("holdout", "1%"),
@@ -148,14 +147,9 @@ fn experiments_with_more_than_two_sides() {
 }
 
 #[test]
-fn metrics_beyond_proportions_and_means() {
-    let kinds = [
-        "kind: distribution",
-        "kind: quantile",
-        "kind: ratio",
-        "kind: count",
-    ];
-    refused_instead("experiments[0].metrics[0].kind", "kind: proportion", &kinds);
+fn metrics_of_what_is_in_an_answer_and_of_moving_quantiles_of_users() {
+    let p99 = "kind: quantile, quantile: 0.99";
+    refused_instead("experiments[0].metrics[0].kind", "kind: proportion", &[p99]);
     let sources = [
         "source: tokens",
         "source: response_bytes",
@@ -166,12 +160,7 @@ fn metrics_beyond_proportions_and_means() {
         "source: feedback",
         &sources,
     );
-    let fields = [
-        ("quantile", "0.9"),
-        ("slo", "1s"),
-        ("maturation", "1d"),
-        ("winsorize", "1"),
-    ];
+    let fields = [("maturation", "1d"), ("winsorize", "1")];
     refused_behind(GOAL, ", ", "experiments[0].metrics[0].", &fields);
     refused_instead(
         "experiments[0].metrics[1].margin",

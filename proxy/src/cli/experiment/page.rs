@@ -139,7 +139,8 @@ impl Metric {
         };
         let word = match &*self.scale {
             "odds_ratio" => "odds × ",
-            "ratio" => "× ",
+            "rate_ratio" => "rate × ",
+            "ratio" | "quantile_ratio" => "× ",
             _ => "",
         };
         format!("{word}{} to {}", number(Some(low)), number(Some(high)))

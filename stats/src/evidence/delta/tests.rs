@@ -27,6 +27,7 @@ fn design(unit: Unit) -> Design {
         metrics,
         alpha: 0.05,
         end: None,
+        goals: crate::Goals::All,
     }
 }
 
@@ -139,9 +140,15 @@ fn buckets_cost_nothing_where_units_do_not_return() {
 #[test]
 fn a_duration_of_nothing_is_clamped_before_its_logarithm() {
     let log = Kind::Mean { scale: Scale::Log };
-    assert_eq!(usable(log, 0.0), Some(LOG_FLOOR.ln()));
-    assert_eq!(usable(log, -3.0), Some(LOG_FLOOR.ln()));
-    assert_eq!(usable(log, 1.0), Some(0.0));
+    assert_eq!(
+        usable(log, 0.0, None).map(|value| value.y),
+        Some(LOG_FLOOR.ln())
+    );
+    assert_eq!(
+        usable(log, -3.0, None).map(|value| value.y),
+        Some(LOG_FLOOR.ln())
+    );
+    assert_eq!(usable(log, 1.0, None).map(|value| value.y), Some(0.0));
 }
 
 #[test]

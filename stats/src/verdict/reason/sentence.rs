@@ -4,15 +4,20 @@ use std::fmt;
 
 use crate::{interval::Effect, trial::Score};
 
-use super::{Finding, Proof, Reason};
+use super::{Finding, Open, Proof, Reason};
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Gathering { observations, end } => {
+            Self::Gathering {
+                observations,
+                end,
+                open,
+            } => {
                 write!(f, "no proof yet after {observations}")?;
                 end.map_or(Ok(()), |end| write!(f, " of at most {end}"))?;
-                f.write_str(" observations")
+                f.write_str(" observations")?;
+                still_open(f, open)
             }
             Self::Better { arm, proofs } => {
                 write!(
@@ -43,16 +48,55 @@ impl fmt::Display for Reason {
                 )?;
                 write!(f, "(ln E {log_e:.1}, alarm at {threshold:.1})")
             }
-            Self::Ended { observations, end } => {
+            Self::Ended {
+                observations,
+                end,
+                open,
+            } => {
                 write!(
                     f,
                     "no proof after {observations} observations, the end was set at {end}"
-                )
+                )?;
+                still_open(f, open)
             }
             Self::NotWorth { findings } => {
                 write!(f, "no effect worth having is left: {}", List(findings))
             }
         }
+    }
+}
+
+/// Which effects may have been missed, and which alarms have gone off.
+fn still_open(f: &mut fmt::Formatter<'_>, open: &[Open]) -> fmt::Result {
+    let several = open.iter().any(|open| open.arm > 1);
+    let known: Vec<_> = open
+        .iter()
+        .filter_map(|open| Some((open, open.interval?)))
+        .collect();
+    for (place, (open, interval)) in known.iter().enumerate() {
+        f.write_str(if place == 0 { "; possible are " } else { ", " })?;
+        if several {
+            write!(f, "arm {} ", open.arm)?;
+        }
+        let Open { metric, effect, .. } = open;
+        let [low, high] = [interval.low, interval.high].map(|end| Shown(Some(end)));
+        write!(f, "{metric}: {} {low} to {high}", word(*effect))?;
+    }
+    for open in open.iter().filter(|open| open.alarm) {
+        write!(f, "; alarm: {} on arm {} ", open.metric, open.arm)?;
+        f.write_str("is distributed worse")?;
+    }
+    Ok(())
+}
+
+fn word(effect: Effect) -> &'static str {
+    match effect {
+        Effect::OddsRatio => "odds ratio",
+        Effect::Ratio => "ratio",
+        Effect::Difference => "difference",
+        Effect::RateRatio => "ratio of rates",
+        Effect::QuantileRatio => "ratio of quantiles",
+        Effect::None => "effect",
     }
 }
 
@@ -118,11 +162,7 @@ impl fmt::Display for Finding {
             interval,
             smallest,
         } = self;
-        let effect = match effect {
-            Effect::OddsRatio => "odds ratio",
-            Effect::Ratio => "ratio",
-            Effect::Difference => "difference",
-        };
+        let effect = word(*effect);
         write!(
             f,
             "arm {arm}, {metric}: {effect} from {:.4} to {:.4}, ",
