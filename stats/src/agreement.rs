@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     design::Tail,
+    interval::Interval,
+    inversion,
     special::{ln_beta, ln_beta_above, ln_beta_below},
 };
 
@@ -54,9 +56,31 @@ pub fn log_e(null: f64, tail: Tail, k: f64, successes: u64, n: u64) -> f64 {
     two_sided + cut(tail, null, [a + s, b + f]) - cut(tail, null, [a, b])
 }
 
+/// The rates of success that the two-sided test does not reject; none of nothing.
+#[must_use]
+pub fn interval(k: f64, alpha: f64, successes: u64, n: u64) -> Option<Interval> {
+    if successes > n / 2 {
+        // Rates near 1 are told apart as rates near 0 of the opposite.
+        let of_failures = interval(k, alpha, n.saturating_sub(successes), n)?;
+        return Some(Interval {
+            low: 1.0 - of_failures.high,
+            high: 1.0 - of_failures.low,
+        });
+    }
+    let rate = |log_odds: f64| (1.0 + (-log_odds).exp()).recip();
+    let held = |log_odds: f64| log_e(rate(log_odds), Tail::TwoSided, k, successes, n) < -alpha.ln();
+    let (s, f) = (successes as f64, n.saturating_sub(successes) as f64);
+    let estimate = ((s + 0.5) / (f + 0.5)).ln();
+    let end = |edge: f64| inversion::end(held, estimate, edge).map(rate);
+    (n > 0).then(|| Interval {
+        low: end(estimate - inversion::REACH).unwrap_or(0.0),
+        high: end(estimate + inversion::REACH).unwrap_or(1.0),
+    })
+}
+
 /// ln of what a beta distribution has on this side of the null: the mixture is cut to it before and
 /// after what was seen.
-pub(crate) fn cut(tail: Tail, null: f64, [a, b]: [f64; 2]) -> f64 {
+fn cut(tail: Tail, null: f64, [a, b]: [f64; 2]) -> f64 {
     match tail {
         Tail::Greater => ln_beta_above(a, b, null),
         Tail::Less => ln_beta_below(a, b, null),
@@ -106,6 +130,35 @@ mod tests {
                 .sum();
             assert!((mean - 1.0).abs() < 1e-9, "{side:?} {mean}");
         }
+    }
+
+    #[test]
+    fn an_interval_ends_where_the_test_turns() {
+        for (successes, n) in [(95, 100), (400, 1000), (999_000, 1_000_000)] {
+            let interval = interval(PRIOR, 0.05, successes, n).unwrap();
+            for end in [interval.low, interval.high] {
+                let log_e = log_e(end, Tail::TwoSided, PRIOR, successes, n);
+                assert!((log_e - 20.0_f64.ln()).abs() < 1e-6, "{end} {log_e}");
+            }
+            let rate = successes as f64 / n as f64;
+            assert!(interval.low < rate && rate < interval.high, "{interval:?}");
+        }
+    }
+
+    #[test]
+    fn a_flawless_arm_may_have_a_rate_of_one() {
+        let ends = |successes, n| <[f64; 2]>::from(interval(PRIOR, 0.05, successes, n).unwrap());
+        let [low, high] = ends(1_000_000_000, 1_000_000_000);
+        assert!(
+            1.0 - 1e-7 < low && (high - 1.0).abs() < 1e-12,
+            "{low} {high}"
+        );
+        let [low, high] = ends(0, 50);
+        assert!(
+            low.abs() < 1e-12 && 0.0 < high && high < 0.5,
+            "{low} {high}"
+        );
+        assert_eq!(interval(PRIOR, 0.05, 0, 0), None);
     }
 
     #[test]

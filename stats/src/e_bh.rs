@@ -50,6 +50,38 @@ mod tests {
         check(&[100.0, 21.0, 30.0, 27.0], &[0, 1, 2, 3]);
     }
 
+    /// All hypotheses true, so that any rejection is false: each e-value is `bar` with chance 1/bar and
+    /// else 0, on its own. The chance that `lists` lists any, over all sixteen cases.
+    fn false_alarms(bar: f64, lists: impl Fn(&[f64]) -> bool) -> f64 {
+        (0..16_u32)
+            .filter(|&hits| {
+                let log_e = |i: u32| {
+                    if hits >> i & 1 == 1 {
+                        bar.ln()
+                    } else {
+                        f64::NEG_INFINITY
+                    }
+                };
+                lists(&[0, 1, 2, 3].map(log_e))
+            })
+            .map(|hits| {
+                let many = i32::try_from(hits.count_ones()).unwrap();
+                bar.recip().powi(many) * (1.0 - bar.recip()).powi(4 - many)
+            })
+            .sum()
+    }
+
+    #[test]
+    fn false_alarms_stay_below_alpha_where_a_bar_for_each_would_not() {
+        for bar in [20.0, 80.0 / 3.0, 40.0, 80.0] {
+            let listed = false_alarms(bar, |logs| !rejected(logs, 0.05).is_empty());
+            assert!(listed <= 0.05, "{bar}: {listed}");
+        }
+        assert!(false_alarms(80.0, |logs| !rejected(logs, 0.05).is_empty()) > 0.04);
+        let uncorrected = |logs: &[f64]| logs.iter().any(|&log_e| log_e >= 20.0_f64.ln() - 1e-9);
+        assert!(false_alarms(20.0, uncorrected) > 0.18);
+    }
+
     #[test]
     fn nothing_is_rejected_of_nothing() {
         check(&[], &[]);

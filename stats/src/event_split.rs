@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{agreement::cut, design::Tail, interval::Interval, special::ln_beta};
+use crate::{agreement, design::Tail, interval::Interval, inversion};
 
 /// How many events the prior is worth.
 pub const PRIOR: f64 = 20.0;
@@ -84,24 +84,10 @@ impl EventSplit {
         let threshold = -alpha.ln();
         let held = |ln_ratio: f64| self.log_e_at(ln_ratio.exp(), Tail::TwoSided) < threshold;
         let best = self.best()?;
-        let end = |edge: f64| {
-            let (mut inside, mut outside) = (best, edge);
-            (held(inside) && !held(outside)).then(|| {
-                // ln E falls towards the estimate and rises beyond it: it is convex in ln ratio.
-                for _ in 0..60 {
-                    let middle = f64::midpoint(inside, outside);
-                    if held(middle) {
-                        inside = middle;
-                    } else {
-                        outside = middle;
-                    }
-                }
-                outside.exp()
-            })
-        };
+        let end = |edge: f64| inversion::end(held, best, edge).map(f64::exp);
         Some(Interval {
-            low: end(best - RATIO_REACH)?,
-            high: end(best + RATIO_REACH)?,
+            low: end(best - inversion::REACH)?,
+            high: end(best + inversion::REACH)?,
         })
     }
 
@@ -128,21 +114,13 @@ impl EventSplit {
     }
 }
 
-/// How far from the estimate the ends of an interval are looked for, in the logarithm of the ratio.
-const RATIO_REACH: f64 = 30.0;
-
 /// ln E of events [A's, B's] when B has `share` of the traffic, with a prior worth `k` events:
 /// ln B(kp + s_b, k(1−p) + s_a) − ln B(kp, k(1−p)) − s_b ln p − s_a ln(1−p), cut to one side by
-/// the tails of posterior and prior.
+/// the tails of posterior and prior. Which is the agreement of B's part of the events with its share.
 #[must_use]
 pub fn log_e(share: f64, k: f64, tail: Tail, events: [u64; 2]) -> f64 {
-    let [a, b] = events.map(|events| events as f64);
-    let (prior_b, prior_a) = (k * share, k * (1.0 - share));
-    let mixture = ln_beta(prior_b + b, prior_a + a)
-        - ln_beta(prior_b, prior_a)
-        - b * share.ln()
-        - a * (-share).ln_1p();
-    mixture + cut(tail, share, [prior_b + b, prior_a + a]) - cut(tail, share, [prior_b, prior_a])
+    let [a, b] = events;
+    agreement::log_e(share, tail, k, b, a + b)
 }
 
 #[cfg(test)]

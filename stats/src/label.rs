@@ -12,7 +12,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{design::Tail, special::ln_mean_exp};
+use crate::{
+    design::Tail,
+    special::{ln_mean_exp, softplus},
+};
 
 /// How many slopes are averaged on each side.
 const POINTS: usize = 12;
@@ -111,11 +114,6 @@ fn gain(slope: f64, z: f64, share: f64, bin: &Bin) -> f64 {
     let bet = slope * z + slope * slope * (share - 0.5) + (share / (1.0 - share)).ln();
     let (b, a) = (bin.b as f64, bin.a as f64);
     b * (-softplus(-bet) - share.ln()) + a * (-softplus(bet) - (-share).ln_1p())
-}
-
-/// ln(1 + eˣ), without overflow.
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
 /// Mean and standard deviation by which scores are standardised.

@@ -20,6 +20,7 @@ pub mod sample_ratio;
 mod design;
 mod evidence;
 mod interval;
+mod inversion;
 mod ledger;
 mod report;
 mod special;

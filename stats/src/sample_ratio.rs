@@ -229,6 +229,26 @@ mod tests {
         assert!((mean - 1.0).abs() < 1e-9, "{mean}");
     }
 
+    proptest::proptest! {
+        /// The mixture one by one, as Pólya's urn: E is the product of predicted over asked-for shares.
+        #[test]
+        fn evidence_is_that_of_betting_one_by_one(
+            arms in proptest::collection::vec(0..3_usize, 0..200),
+            k in 1.0..2000.0_f64,
+        ) {
+            let shares = [0.7, 0.2, 0.1];
+            let (mut counts, mut slow) = ([0_u64; 3], 0.0);
+            for arm in arms {
+                let all: u64 = counts.iter().sum();
+                let predicted = (k * shares[arm] + counts[arm] as f64) / (k + all as f64);
+                slow += (predicted / shares[arm]).ln();
+                counts[arm] += 1;
+            }
+            let fast = log_e(&counts, &shares, k);
+            proptest::prop_assert!((slow - fast).abs() < 1e-9, "{} is not {}", fast, slow);
+        }
+    }
+
     #[test]
     fn right_shares_raise_no_alarm_and_wrong_ones_do() {
         let (mut ratio, mut delta) = ratio(Unit::Request, &[[0.5, 0.5]]);

@@ -16,6 +16,11 @@ pub(crate) fn ln_mean_exp(terms: &[f64]) -> f64 {
     ln_sum_exp(terms.iter().copied()) - crate::design::count(terms.len()).ln()
 }
 
+/// ln(1 + eˣ), without overflow.
+pub(crate) fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
 /// φ(x), the standard normal density.
 pub(crate) fn normal_density(x: f64) -> f64 {
     (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt()
