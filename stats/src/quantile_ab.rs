@@ -62,16 +62,30 @@ impl QuantileAb {
     pub fn interval(&self, places: &[Place], alpha: f64, ln_gamma: f64) -> Option<Interval> {
         let [a, b] = self.arms(places);
         let threshold = -alpha.ln();
+        let held = |shift: i32| smallest_product(&a, &b, shift) < threshold;
         let reach = i32::try_from(a.places.len() + b.places.len()).ok()?;
-        let held = |shift: &i32| smallest_product(&a, &b, *shift) < threshold;
-        let low = (-reach..=reach).find(held)?;
-        let high = (-reach..=reach).rev().find(held)?;
-        let bounded = -reach < low && high < reach;
+        let nearest = b.nearest()? - a.nearest()?;
+        // M falls towards its nearest place and rises beyond it on both arms, so from any pair of places
+        // that is not rejected there is a way to the nearest pair, place by place, of which none is: the
+        // shifts that are not rejected leave no gap, and each end is found by halving.
+        let end = |edge: i32| {
+            let (mut inside, mut outside) = (nearest, edge);
+            while (outside - inside).abs() > 1 {
+                let middle = i32::midpoint(inside, outside);
+                *(if held(middle) {
+                    &mut inside
+                } else {
+                    &mut outside
+                }) = middle;
+            }
+            inside
+        };
+        let bounded = held(nearest) && !held(-reach) && !held(reach);
         // Quantiles in bins i and j differ by j − i bins give or take one.
         let ratio = |bins: i32| (f64::from(bins) * ln_gamma).exp();
         bounded.then(|| Interval {
-            low: ratio(low - 1),
-            high: ratio(high + 1),
+            low: ratio(end(-reach) - 1),
+            high: ratio(end(reach) + 1),
         })
     }
 
@@ -116,9 +130,10 @@ impl QuantileAb {
     )]
     fn smallest(&self, low: u64, high: u64, n: u64) -> f64 {
         let turn = (self.p * (n as f64 - 1.0)).max(0.0).round() as u64;
-        let near = [turn.saturating_sub(1), turn, turn + 1];
-        near.into_iter()
-            .map(|k| self.log_m(k.clamp(low, high), n))
+        let near = [turn.saturating_sub(1), turn + 1].map(|k| k.clamp(low, high));
+        let [from, to] = near;
+        (from..=to)
+            .map(|k| self.log_m(k, n))
             .fold(f64::INFINITY, f64::min)
     }
 }
@@ -131,6 +146,13 @@ struct Arm {
 }
 
 impl Arm {
+    /// The place where the quantile fits best.
+    fn nearest(&self) -> Option<i32> {
+        let places = self.places.iter().zip(0..);
+        let best = places.min_by(|(one, _), (two, _)| one.total_cmp(two));
+        best.map(|(_, place)| place)
+    }
+
     fn at(&self, place: i64) -> f64 {
         match usize::try_from(place) {
             Err(_) => self.before,

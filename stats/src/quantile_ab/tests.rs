@@ -79,6 +79,39 @@ proptest! {
     }
 }
 
+/// The ends by asking every shift there is.
+fn slow_interval(test: &QuantileAb, places: &[Place], ln_gamma: f64) -> Option<Interval> {
+    let [a, b] = test.arms(places);
+    let reach = i32::try_from(a.places.len() + b.places.len()).unwrap();
+    let held = |shift: &i32| smallest_product(&a, &b, *shift) < 20.0_f64.ln();
+    let held: Vec<i32> = (-reach..=reach).filter(held).collect();
+    let (low, high) = (*held.first()?, *held.last()?);
+    let gapless = held.windows(2).all(|pair| pair[1] == pair[0] + 1);
+    assert!(gapless, "{held:?}");
+    let ratio = |bins: i32| (f64::from(bins) * ln_gamma).exp();
+    (-reach < low && high < reach).then(|| Interval {
+        low: ratio(low - 1),
+        high: ratio(high + 1),
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_interval_is_that_of_asking_every_shift(
+        counts in prop::collection::vec((0..40_u64, 0..40_u64, 1..4_i32), 0..40),
+        p in 0.1..0.9_f64,
+    ) {
+        let test = QuantileAb::new(p, 0.05, 100.0);
+        let mut at = 0;
+        let place = |(a, b, gap)| {
+            at += gap;
+            Place { at, a, b }
+        };
+        let places: Vec<Place> = counts.into_iter().map(place).collect();
+        prop_assert_eq!(test.interval(&places, 0.05, 0.01), slow_interval(&test, &places, 0.01));
+    }
+}
+
 #[test]
 fn quantiles_that_differ_are_found_and_equal_ones_are_not() {
     let a = spread(3000, 0.3, 1.0);
