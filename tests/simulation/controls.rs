@@ -34,7 +34,7 @@ pub(crate) fn settings() -> Vec<Setting> {
             "z-test at every look",
             "20%, 50/50, 500 looks",
             "46%",
-            |chance| peeked(chance, OFTEN, 0.2),
+            |chance| peeked(chance, OFTEN, 0.2).is_some(),
         ),
         breaks(
             "relative effect, normal, no gate",
@@ -78,10 +78,20 @@ fn ever(
     chance: &mut Chance,
     flow: Flow,
     draw: impl Fn(&mut Chance, f64, u64) -> Cell,
-    mut alarm: impl FnMut(&Arms) -> bool,
+    alarm: impl FnMut(&Arms) -> bool,
 ) -> bool {
+    first(chance, flow, draw, alarm).is_some()
+}
+
+/// After how many looks it does, counting from 0.
+fn first(
+    chance: &mut Chance,
+    flow: Flow,
+    draw: impl Fn(&mut Chance, f64, u64) -> Cell,
+    mut alarm: impl FnMut(&Arms) -> bool,
+) -> Option<usize> {
     let mut arms = Arms::default();
-    flow.ticks().any(|tick| {
+    flow.ticks().position(|tick| {
         for (arm, n) in tick.split(chance).into_iter().enumerate() {
             arms[arm].merge(&draw(chance, tick.progress, n));
         }
@@ -89,9 +99,9 @@ fn ever(
     })
 }
 
-/// The z-test of two rates, at its level at every look.
-pub(crate) fn peeked(chance: &mut Chance, flow: Flow, rate: f64) -> bool {
-    ever(
+/// After how many looks the z-test of two rates alarms, at its level at every look.
+pub(crate) fn peeked(chance: &mut Chance, flow: Flow, rate: f64) -> Option<usize> {
+    first(
         chance,
         flow,
         |chance, _, n| ones(chance, n, rate),
@@ -99,7 +109,7 @@ pub(crate) fn peeked(chance: &mut Chance, flow: Flow, rate: f64) -> bool {
     )
 }
 
-pub(crate) fn z_of_rates(arms: &Arms) -> f64 {
+fn z_of_rates(arms: &Arms) -> f64 {
     let [a, b] = arms.each_ref().map(|arm| &arm.tally);
     let rate = (a.sum + b.sum) / (a.count() + b.count());
     difference(a, b) / (rate * (1.0 - rate) * (1.0 / a.count() + 1.0 / b.count())).sqrt()

@@ -101,7 +101,7 @@ fn ratio(bar: f64, samples: &[[u64; 2]]) -> Finding {
 }
 
 /// Every run, in the order of their seeds whatever thread took them.
-fn each<T: Send>(profile: Profile, run: impl Fn(&mut Chance) -> T + Sync) -> Vec<T> {
+pub(crate) fn each<T: Send>(profile: Profile, run: impl Fn(&mut Chance) -> T + Sync) -> Vec<T> {
     let run = |i: u64| run(&mut Chance::seeded(SEED + i));
     let part = |thread: u64| {
         let bound = |thread: u64| profile.runs * thread / profile.threads;

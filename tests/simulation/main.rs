@@ -27,6 +27,9 @@ mod traffic;
 mod finding;
 mod page;
 
+mod chart;
+mod plots;
+
 use std::{fs, path::Path};
 
 use finding::{LONG, find};
@@ -36,7 +39,8 @@ use setting::Setting;
 fn main() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("results") => write_results(),
-        _ => anyhow::bail!("usage: simulation results"),
+        Some("plots") => draw_plots(),
+        _ => anyhow::bail!("usage: simulation results | plots"),
     }
 }
 
@@ -54,6 +58,15 @@ fn write_results() -> anyhow::Result<()> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("results.md");
     fs::write(file, page.to_string())?;
     anyhow::ensure!(page.holds(), "not everything is as claimed: see results.md");
+    Ok(())
+}
+
+fn draw_plots() -> anyhow::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/plots");
+    fs::create_dir_all(&folder)?;
+    for (name, chart) in plots::all() {
+        fs::write(folder.join(name), chart.to_string())?;
+    }
     Ok(())
 }
 

@@ -80,8 +80,19 @@ fn setting(situation: &str, flow: Flow, null: f64, tail: Tail, rates: Rates) -> 
 const MARGIN: f64 = 1.5;
 
 fn alarm(chance: &mut Chance, flow: Flow, null: f64, tail: Tail, rates: Rates) -> bool {
+    first_alarm(chance, flow, null, tail, rates).is_some()
+}
+
+/// After how many looks the test rejects, counting from 0.
+pub(crate) fn first_alarm(
+    chance: &mut Chance,
+    flow: Flow,
+    null: f64,
+    tail: Tail,
+    rates: Rates,
+) -> Option<usize> {
     let mut test = Conditional::new(null, tail);
-    flow.ticks().any(|tick| {
+    flow.ticks().position(|tick| {
         test.add(&table(chance, &tick, rates(&tick)));
         test.log_e() >= 20.0_f64.ln()
     })
