@@ -109,7 +109,14 @@ impl Chance {
     /// Gamma with this shape and scale 1 (Marsaglia and Tsang, ACM TOMS 26, 2000).
     pub(crate) fn gamma(&mut self, shape: f64) -> f64 {
         if shape < 1.0 {
-            return self.gamma(shape + 1.0) * (1.0 - self.uniform()).powf(1.0 / shape);
+            let part = (1.0 - self.uniform()).powf(1.0 / shape);
+            // Nothing here could tell such a number from nought, and small shapes give little else.
+            let nought = part < 1e-15;
+            return if nought {
+                0.0
+            } else {
+                part * self.gamma(shape + 1.0)
+            };
         }
         let d = shape - 1.0 / 3.0;
         let c = 1.0 / (9.0 * d).sqrt();
@@ -125,8 +132,12 @@ impl Chance {
 
     /// Beta with these parameters.
     pub(crate) fn beta(&mut self, a: f64, b: f64) -> f64 {
-        let (x, y) = (self.gamma(a), self.gamma(b));
-        x / (x + y)
+        let x = self.gamma(a);
+        if x > 0.0 {
+            x / (x + self.gamma(b))
+        } else {
+            0.0
+        }
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Clusters {
     pub(crate) inclination: fn(&mut Chance) -> f64,
 }
 
-const TOLD_APART: u32 = 20_000;
+const TOLD_APART: u32 = 12_000;
 
 /// The users of one bucket on one arm, by arm and bucket.
 type Members = [Vec<Group>; 2];

@@ -54,7 +54,7 @@ pub(crate) fn settings() -> Vec<Setting> {
         for (name, inclination) in inclinations {
             // So many users that the gate opens: a thousandth comes from few of them.
             let rare = name == "0.1%" && flow.shares[0] < 0.5;
-            let users = if rare { 120_000 } else { 20_000 };
+            let users = if rare { 120_000 } else { 24_000 };
             let clusters = Clusters {
                 users,
                 flow,

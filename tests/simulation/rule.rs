@@ -8,26 +8,32 @@ use crate::{
     returning,
     setting::{Alarms, Claim, Group, Setting},
     traffic::{
-        ERRORS, Flow, LINEAR, LOG, RAMP, Tick, design, error_of, judge, metric, normals, ones,
-        revenue,
+        ERRORS, Flow, LINEAR, LOG, Tick, design, error_of, judge, metric, normals, ones, revenue,
     },
 };
 
-/// Forty looks, to 20 000 requests an arm at even shares, 10 000 of the smaller arm else.
+/// Twenty-five looks, to about 20 000 requests an arm at even shares, 10 000 of the smaller arm else.
 const SPLITS: [Flow; 2] = [
     Flow {
         name: "50/50",
         shares: &[0.5],
-        ticks_each: 40,
-        requests: 1000,
+        ticks_each: 25,
+        requests: 1500,
     },
     Flow {
         name: "5/95",
         shares: &[0.05],
-        ticks_each: 40,
-        requests: 5000,
+        ticks_each: 25,
+        requests: 8000,
     },
 ];
+
+const RAMP: Flow = Flow {
+    name: "5→25→50%",
+    shares: &[0.05, 0.25, 0.5],
+    ticks_each: 12,
+    requests: 1500,
+};
 
 /// Accuracy may not fall, failures not rise beyond odds of 1.5, latency not by a tenth.
 const ODDS: f64 = 1.5;
