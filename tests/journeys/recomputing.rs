@@ -3,15 +3,16 @@
 use serde_json::Value;
 use tests::{Said, Verb};
 
-const PAGE: &str = include_str!("../../docs/reference/stat.md");
+const REFERENCE: &str = include_str!("../../docs/reference/stat.md");
+const STATISTICS: &str = include_str!("../../docs/statistics.md");
 
 async fn stat(method: &str, input: &str) -> Said {
     Verb::new(["stat", method]).input(input).run().await
 }
 
-/// The method, input and output of each example of the page.
-fn examples_of_the_page() -> Vec<(&'static str, &'static str, &'static str)> {
-    let mut lines = PAGE.lines();
+/// The method, input and output of each example of a page.
+fn examples_of(page: &'static str) -> Vec<(&'static str, &'static str, &'static str)> {
+    let mut lines = page.lines();
     let mut found = Vec::new();
     while let Some(line) = lines.next() {
         let example = line
@@ -46,10 +47,9 @@ fn alike(found: &Value, expected: &Value) -> bool {
     }
 }
 
-#[tokio::test]
-async fn every_example_of_the_page_comes_out_as_printed() {
-    let examples = examples_of_the_page();
-    assert_eq!(examples.len(), 9, "one a method: {examples:?}");
+async fn check(page: &'static str, count: usize) {
+    let examples = examples_of(page);
+    assert_eq!(examples.len(), count, "{examples:?}");
     for (method, input, printed) in examples {
         let said = stat(method, input).await;
         assert_eq!(said.code, Some(0), "{method}: {said:?}");
@@ -62,6 +62,16 @@ async fn every_example_of_the_page_comes_out_as_printed() {
 }
 
 #[tokio::test]
+async fn every_example_of_the_reference_comes_out_as_printed() {
+    check(REFERENCE, 9).await;
+}
+
+#[tokio::test]
+async fn the_worked_example_of_the_statistics_comes_out_as_printed() {
+    check(STATISTICS, 5).await;
+}
+
+#[tokio::test]
 async fn every_method_has_an_example_in_the_help_that_runs() {
     let help = Verb::new(["stat", "--help"]).run().await.stdout;
     let examples: Vec<(&str, &str)> = help
@@ -71,7 +81,7 @@ async fn every_method_has_an_example_in_the_help_that_runs() {
         .map(|(input, rest)| (input, rest.split_whitespace().next().unwrap_or_default()))
         .collect();
     let methods: Vec<&str> = examples.iter().map(|(_, method)| *method).collect();
-    let paged: Vec<&str> = examples_of_the_page()
+    let paged: Vec<&str> = examples_of(REFERENCE)
         .iter()
         .map(|(method, ..)| *method)
         .collect();
