@@ -5,6 +5,7 @@
 #   make lint   format, clippy, licences and sources of dependencies
 #   make bench  speed over loopback, beside peers (ARGS="--short" for a first look)
 #   make simulate  error rates of the statistics, by many simulated runs, into tests/simulation/results.md
+#   make plots  draws the plots of docs/statistics.md
 #   make digits trains the demo's models anew
 
 SHELL := bash
@@ -28,7 +29,7 @@ define pypi
 @command -v $(1) >/dev/null || { echo "installing $(1)" >&2; $(tools)/bin/pip install -q $(2); }
 endef
 
-.PHONY: help demo test lint bench simulate digits machine
+.PHONY: help demo test lint bench simulate plots digits machine
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -56,6 +57,9 @@ bench: machine
 
 simulate: machine
 	cargo run --release --locked -p simulation -- results
+
+plots: machine
+	cargo run --release --locked -p simulation -- plots
 
 digits: .venv-digits/ready
 	.venv-digits/bin/python config/examples/digits/train.py
