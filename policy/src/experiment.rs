@@ -118,6 +118,13 @@ impl Experiment {
         u8::try_from(position).ok().map(ArmId)
     }
 
+    /// The hash and the cluster of a unit in this experiment, as the data plane finds them.
+    #[must_use]
+    pub fn standing(&self, unit: &[u8]) -> (u64, u16) {
+        let standing = assignment::Standing::of(unit, self.salt);
+        (standing.unit, standing.bucket)
+    }
+
     /// How many slots each candidate owns at a step; past the end of the ramp it stays at the last.
     pub(crate) fn width(&self, step: usize) -> u16 {
         let share = self.ramp.get(step).or(self.ramp.last());

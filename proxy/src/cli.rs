@@ -10,6 +10,7 @@ mod document;
 mod exit;
 pub(crate) mod experiment;
 mod explain;
+mod judge;
 pub(crate) mod logging;
 pub(crate) mod output;
 pub(crate) mod problems;
@@ -50,6 +51,7 @@ enum Verb {
     Check(check::Args),
     Experiment(experiment::Args),
     Audit(audit::Args),
+    Judge(judge::Args),
     Stat(stat::Args),
 }
 
@@ -65,6 +67,7 @@ impl Cli {
             Verb::Check(args) => check::check(args),
             Verb::Experiment(args) => experiment::experiment(args),
             Verb::Audit(args) => audit::audit(args),
+            Verb::Judge(args) => judge::judge(args),
             Verb::Stat(args) => stat::stat(args),
         }
     }

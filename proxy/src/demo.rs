@@ -16,6 +16,7 @@ mod traffic;
 mod view;
 mod watch;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::output;
@@ -57,6 +58,9 @@ pub(crate) struct Args {
     /// Replay without pacing
     #[arg(long)]
     fast: bool,
+    /// Write every exposure and observation into this CSV file, for `wald judge`
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
 /// A demo that is undecided after this time will not be decided; the usual time is a minute.
@@ -67,7 +71,7 @@ pub(crate) fn demo(args: &Args) -> Result<Exit, Failure> {
     let folder = Folder::prepare(ports, args.seed)?;
     let view = View::new();
     view.say(&folder.describe());
-    let host = Host::start(&folder)?;
+    let host = Host::start(&folder, args.record.clone())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

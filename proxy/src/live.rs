@@ -17,6 +17,8 @@ pub(crate) struct Snapshot {
     pub(crate) stages: Vec<Stage>,
     /// The running inline models, by `ModelId`.
     pub(crate) models: Vec<Arc<inference::Pool>>,
+    /// Whether every observation is written down, beside being counted.
+    pub(crate) recorded: bool,
     /// What assignment tokens are signed with.
     pub(crate) keys: Arc<token::Keys>,
 }

@@ -12,6 +12,7 @@ mod identify;
 mod infer;
 mod live;
 mod observe;
+mod recording;
 mod referee;
 mod refusal;
 mod reload;

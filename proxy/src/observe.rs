@@ -9,12 +9,14 @@ mod evidence;
 pub(crate) mod exposition;
 mod lane;
 mod passage;
+mod roll;
 mod view;
 
 pub(crate) use counters::Counters;
 pub(crate) use evidence::Moment;
 pub(crate) use lane::Lane;
 pub(crate) use passage::Passage;
+pub(crate) use roll::{Roll, Seen};
 pub(crate) use view::View;
 
 /// The evidence of one run, on its way from a worker to the referee.
@@ -25,4 +27,6 @@ pub(crate) struct Observed {
     pub(crate) run: u32,
     /// What was seen.
     pub(crate) delta: stats::Delta,
+    /// The same one by one, if it is recorded.
+    pub(crate) roll: Option<Roll>,
 }

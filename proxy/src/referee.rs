@@ -18,9 +18,11 @@ use policy::Policy;
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use book::{Book, Entry};
+pub(crate) use run::told;
 
 use crate::feedback::{Item, Receipt};
 use crate::live::Live;
+use crate::recording::Recording;
 use crate::store::{Store, StoreError};
 use crate::workers::Workers;
 use task::{Keeper, Task};
@@ -93,6 +95,7 @@ pub(crate) async fn start(
     store: Store,
     first: Candidate,
     workers: Workers,
+    recording: Option<Recording>,
 ) -> Result<(Live, Referee), StartError> {
     let (letters, mailbox) = mpsc::channel(MAILBOX);
     let book = Arc::new(ArcSwap::from_pointee(Book::default()));
@@ -100,7 +103,7 @@ pub(crate) async fn start(
         letters,
         book: Arc::clone(&book),
     };
-    let (keeper, live) = Keeper::begin(Arc::new(store), first, book, unix_ms()).await?;
+    let (keeper, live) = Keeper::begin(Arc::new(store), first, book, recording, unix_ms()).await?;
     tokio::spawn(Task::new(keeper, workers, mailbox).judge());
     Ok((live, referee))
 }
@@ -167,6 +170,7 @@ fn unix_ms() -> u64 {
     millis(since)
 }
 
-fn millis(duration: Duration) -> u64 {
+/// A duration as the referee counts it.
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -26,6 +26,7 @@ use tokio::sync::{mpsc, watch};
 pub(crate) use phase::Phase;
 pub(crate) use worker::Worker;
 
+use crate::recording::Recording;
 use crate::referee;
 use crate::reload::Reload;
 use crate::store::Store;
@@ -40,6 +41,7 @@ const DRAIN: Duration = Duration::from_secs(30);
 /// What to serve, and until when.
 pub(crate) struct Start {
     document: PathBuf,
+    record: Option<PathBuf>,
     stop: watch::Sender<bool>,
 }
 
@@ -68,6 +70,9 @@ pub(crate) enum StartError {
     /// The referee cannot resume what the store says.
     #[error("cannot resume the experiments")]
     Referee(#[from] referee::StartError),
+    /// The observations cannot be recorded.
+    #[error(transparent)]
+    Record(#[from] crate::recording::RecordError),
     /// The operating system gave no thread or event loop.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -84,9 +89,16 @@ impl Start {
         let stop = watch::Sender::new(false);
         let start = Self {
             document,
+            record: None,
             stop: stop.clone(),
         };
         (start, Stop(stop))
+    }
+
+    /// Write every observation into this file, too.
+    pub(crate) fn recording(mut self, file: Option<PathBuf>) -> Self {
+        self.record = file;
+        self
     }
 }
 
@@ -110,8 +122,10 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
         workers: sockets,
     } = Sockets::bind(&first.policy, mailboxes.len())?;
     let control = control().map_err(StartError::Thread)?;
+    let recording = start.record.as_deref().map(Recording::start).transpose()?;
     let store = open(&first.policy)?;
-    let (live, referee) = control.block_on(referee::start(store, first, workers.clone()))?;
+    let (live, referee) =
+        control.block_on(referee::start(store, first, workers.clone(), recording))?;
     let reload = {
         let _control = control.enter();
         Reload::start(start.document, live.clone(), referee.clone())

@@ -121,6 +121,13 @@ impl SampleRatio {
         assigned.map_or(&[], |assigned| &assigned.shares)
     }
 
+    /// The share of each candidate, by epoch.
+    #[must_use]
+    pub fn candidate_shares(&self) -> Vec<f64> {
+        let share = |epoch: &Assigned| epoch.shares.get(1).copied().unwrap_or_default();
+        self.epochs.iter().map(share).collect()
+    }
+
     /// How many requests an arm was given.
     #[must_use]
     pub fn exposures(&self, arm: usize) -> u64 {

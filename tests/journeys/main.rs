@@ -9,6 +9,7 @@ mod inference;
 mod instrument;
 mod proxying;
 mod recomputing;
+mod recording;
 mod reloading;
 mod starting;
 mod stopping;

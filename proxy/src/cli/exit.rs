@@ -48,6 +48,9 @@ pub(crate) enum Failure {
     /// What was asked about is no HTTP request.
     #[error("not an HTTP request")]
     Request(#[from] http::Error),
+    /// The recorded observations cannot be judged.
+    #[error(transparent)]
+    Observations(#[from] super::judge::Wrong),
     /// Standard output took no more.
     #[error("cannot write the result")]
     Output(#[from] io::Error),
@@ -92,7 +95,7 @@ impl Failure {
     /// The exit status that goes with it.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Document { .. } => Exit::BadDocument,
+            Self::Document { .. } | Self::Observations(_) => Exit::BadDocument,
             _ => Exit::Failed,
         }
     }

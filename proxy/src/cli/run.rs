@@ -1,5 +1,7 @@
 //! `wald run`: serves a document until it is told to stop.
 
+use std::path::PathBuf;
+
 use super::document::{DocumentArgs, Source};
 use super::{Exit, Failure, logging, problems};
 use crate::server;
@@ -17,6 +19,9 @@ refused.")]
 pub(crate) struct Args {
     #[command(flatten)]
     document: DocumentArgs,
+    /// Write every exposure and observation into this CSV file, for `wald judge`
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -37,6 +42,6 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         .as_ref()
         .and_then(|telemetry| telemetry.log.as_ref());
     logging::start(log, logging::Sink::Stderr);
-    server::run(server::Start::new(source.path))?;
+    server::run(server::Start::new(source.path).recording(args.record.clone()))?;
     Ok(Exit::Done)
 }

@@ -47,7 +47,7 @@ pub(super) struct Host {
 
 impl Host {
     /// Starts it on the folder's document, with its log in the folder.
-    pub(super) fn start(folder: &Folder) -> Result<Self, HostError> {
+    pub(super) fn start(folder: &Folder, record: Option<PathBuf>) -> Result<Self, HostError> {
         let log = folder.log();
         let file = File::options().create(true).append(true).open(&log);
         let file = file.map_err(|source| HostError::Log {
@@ -62,6 +62,7 @@ impl Host {
             Sink::File(file),
         );
         let (start, stop) = Start::stoppable(folder.document());
+        let start = start.recording(record);
         let thread = thread::Builder::new().name("demo server".to_owned());
         let thread = thread
             .spawn(move || server::run(start))

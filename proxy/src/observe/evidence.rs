@@ -5,6 +5,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use policy::{Assignment, Beside, Experiment, Observe};
 use stats::Delta;
 
+use super::{Roll, Seen};
+
 /// One moment on both clocks: evidence is dated by the calendar, durations are measured by the other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
@@ -49,6 +51,7 @@ pub(crate) struct RunShard {
     delta: Delta,
     open: Vec<Slot>,
     free: Vec<Exposure>,
+    roll: Option<Roll>,
 }
 
 /// The place of an exposure whose outcome is not known yet.
@@ -68,13 +71,15 @@ struct Exposed {
     tick: u64,
     epoch: u32,
     arm: usize,
+    unit: u64,
     bucket: u16,
     request_bytes: Option<u64>,
 }
 
 impl RunShard {
-    /// An empty shard for this run of an experiment.
-    pub(crate) fn new(experiment: &Experiment, run: u32) -> Self {
+    /// An empty shard for this run of an experiment; one that is recorded also keeps what it saw one by
+    /// one.
+    pub(crate) fn new(experiment: &Experiment, run: u32, recorded: bool) -> Self {
         Self {
             design: experiment.design.clone(),
             observations: experiment
@@ -91,6 +96,7 @@ impl RunShard {
             delta: Delta::new(&experiment.design),
             open: Vec::new(),
             free: Vec::new(),
+            roll: recorded.then(Roll::with_room),
         }
     }
 
@@ -116,14 +122,17 @@ impl RunShard {
         } = *assignment;
         let tick = at.unix_millis / self.tick_millis;
         self.delta.expose(epoch, tick, arm.index(), unit);
-        let waiting = Slot::Waiting(Exposed {
+        let exposed = Exposed {
             at,
             tick,
             epoch,
             arm: arm.index(),
+            unit,
             bucket,
             request_bytes,
-        });
+        };
+        self.note(&exposed, None, None);
+        let waiting = Slot::Waiting(exposed);
         match self.free.pop() {
             Some(Exposure(slot)) => {
                 self.set(slot, waiting);
@@ -168,6 +177,13 @@ impl RunShard {
             .then(|| std::mem::replace(&mut self.delta, Delta::new(&self.design)))
     }
 
+    /// Hands over what was written down one by one, if it is recorded.
+    pub(crate) fn collect_roll(&mut self) -> Option<Roll> {
+        self.roll
+            .as_mut()
+            .map(|roll| std::mem::replace(roll, Roll::with_room()))
+    }
+
     /// Whether there is something to collect.
     pub(crate) fn has_evidence(&self) -> bool {
         !self.delta.is_empty()
@@ -175,7 +191,10 @@ impl RunShard {
 
     fn record(&mut self, exposed: Exposed, outcome: Outcome) {
         let bytes = exposed.request_bytes.map(|bytes| bytes as f64);
-        for (metric, (observe, beside)) in self.observations.iter().enumerate() {
+        for metric in 0..self.observations.len() {
+            let Some((observe, beside)) = self.observations.get(metric) else {
+                return;
+            };
             let value = match observe {
                 Observe::Failed => f64::from(u8::from(outcome.failed)),
                 Observe::Duration => outcome.duration.as_secs_f64(),
@@ -191,6 +210,7 @@ impl RunShard {
             } = exposed;
             let Some(beside) = beside else {
                 self.delta.observe(epoch, tick, metric, arm, bucket, value);
+                self.note(&exposed, Some((metric, value)), None);
                 continue;
             };
             let beside = match beside {
@@ -202,6 +222,21 @@ impl RunShard {
             let pair = [Some(value), beside];
             self.delta
                 .observe_pair(epoch, tick, metric, arm, bucket, pair);
+            self.note(&exposed, Some((metric, value)), beside);
+        }
+    }
+
+    fn note(&mut self, exposed: &Exposed, value: Option<(usize, f64)>, beside: Option<f64>) {
+        if let Some(roll) = &mut self.roll {
+            roll.add(Seen {
+                at_ms: exposed.at.unix_millis,
+                epoch: exposed.epoch,
+                unit: exposed.unit,
+                bucket: exposed.bucket,
+                arm: exposed.arm,
+                value,
+                beside,
+            });
         }
     }
 

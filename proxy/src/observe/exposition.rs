@@ -22,7 +22,7 @@ pub(crate) fn render(
     workers
         .into_iter()
         .for_each(|worker| counters.merge(worker));
-    let mut families = traffic(&counters);
+    let mut families = traffic(&counters, book);
     families.extend(experiments(book));
     families.extend(control(book, reloads, policy));
     families.retain(|family| !family.get_metric().is_empty());
@@ -33,10 +33,11 @@ pub(crate) fn render(
     text
 }
 
-fn traffic(counters: &Counters) -> Vec<MetricFamily> {
+fn traffic(counters: &Counters, book: &Book) -> Vec<MetricFamily> {
     let in_flight = counters.in_flight.iter();
     let refusals = counters.refusals.iter();
-    let limits = counters.limits.iter();
+    let recording = (book.tally.record_shed > 0).then_some((&"record", &book.tally.record_shed));
+    let limits = counters.limits.iter().chain(recording);
     let mut families = durations(counters);
     families.extend([
         family(

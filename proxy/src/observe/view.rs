@@ -44,7 +44,7 @@ impl View {
                 .cloned()
         };
         let run = |(experiment, stage): (&policy::Experiment, &policy::Stage)| {
-            RunShard::new(experiment, stage.run())
+            RunShard::new(experiment, stage.run(), snapshot.recorded)
         };
         Self {
             pools: policy
@@ -147,6 +147,7 @@ impl View {
                 experiment: experiment.name.to_string(),
                 run: run.run(),
                 delta,
+                roll: run.collect_roll(),
             })
         });
         collected.collect()

@@ -33,6 +33,8 @@ pub(crate) struct Tally {
     pub(crate) feedback_refused: u64,
     /// Evidence of runs that are no longer in force.
     pub(crate) orphaned: u64,
+    /// Observations that the recording had no room for.
+    pub(crate) record_shed: u64,
 }
 
 /// How one experiment stands.

@@ -6,51 +6,79 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::run::Run;
 use crate::feedback::{Item, Receipt, Refused};
+use crate::observe::{Roll, Seen};
+use crate::recording::{Batch, Recording};
 use crate::token::{Claims, Keys};
 
-/// Counts what can be counted.
-pub(super) fn count(runs: &mut [Run], keys: &Keys, items: &[Item]) -> Receipt {
-    let mut receipt = Receipt::default();
-    for (index, item) in items.iter().enumerate() {
-        match count_one(runs, keys, item) {
-            Ok(true) => receipt.accepted += 1,
-            Ok(false) => receipt.duplicate += 1,
-            Err(reason) => receipt.refuse(index, reason),
-        }
-    }
-    receipt
+/// Where reports are counted, and written down if the server records.
+pub(super) struct Desk<'a> {
+    runs: &'a mut [Run],
+    recording: Option<&'a mut Recording>,
 }
 
-/// Whether an item counts now, or did before.
-fn count_one(runs: &mut [Run], keys: &Keys, item: &Item) -> Result<bool, Refused> {
-    let claims = keys.open(&item.assignment)?;
-    let is_its = |run: &&mut Run| xxh3_64(run.experiment.name.as_bytes()) == claims.experiment;
-    let run = runs.iter_mut().find(is_its).ok_or(Refused::Foreign)?;
-    if run.record.run != claims.run {
-        return Err(Refused::OtherRun);
+impl<'a> Desk<'a> {
+    pub(super) fn new(runs: &'a mut [Run], recording: Option<&'a mut Recording>) -> Self {
+        Self { runs, recording }
     }
-    if !run.is_counting() {
-        return Err(Refused::NotCounting);
+
+    /// Counts what can be counted.
+    pub(super) fn count(&mut self, keys: &Keys, items: &[Item]) -> Receipt {
+        let mut receipt = Receipt::default();
+        for (index, item) in items.iter().enumerate() {
+            match self.count_one(keys, item) {
+                Ok(true) => receipt.accepted += 1,
+                Ok(false) => receipt.duplicate += 1,
+                Err(reason) => receipt.refuse(index, reason),
+            }
+        }
+        receipt
     }
-    let metric = metric(run, item)?;
-    let tick = run.tick(claims.issued_ms);
-    if !run.is_open(tick) {
-        return Err(Refused::Late);
+
+    /// Whether an item counts now, or did before.
+    fn count_one(&mut self, keys: &Keys, item: &Item) -> Result<bool, Refused> {
+        let claims = keys.open(&item.assignment)?;
+        let is_its = |run: &&mut Run| xxh3_64(run.experiment.name.as_bytes()) == claims.experiment;
+        let run = self.runs.iter_mut().find(is_its).ok_or(Refused::Foreign)?;
+        if run.record.run != claims.run {
+            return Err(Refused::OtherRun);
+        }
+        if !run.is_counting() {
+            return Err(Refused::NotCounting);
+        }
+        let metric = metric(run, item)?;
+        let tick = run.tick(claims.issued_ms);
+        if !run.is_open(tick) {
+            return Err(Refused::Late);
+        }
+        if !run.first_time(tick, &names(&claims, item)) {
+            return Ok(false);
+        }
+        let mut delta = Delta::new(run.ledger.design());
+        let arm = usize::from(claims.arm);
+        delta.observe(claims.epoch, tick, metric, arm, claims.bucket, item.value);
+        if let Some(recording) = &mut self.recording {
+            let roll = reported(&claims, metric, item.value);
+            recording.write(Batch::of(&run.experiment, claims.run, &run.ledger, roll));
+        }
+        run.absorb(delta);
+        Ok(true)
     }
-    if !run.first_time(tick, &names(&claims, item)) {
-        return Ok(false);
+}
+
+/// A report as a recording has it.
+fn reported(claims: &Claims, metric: usize, value: f64) -> Roll {
+    let seen = Seen {
+        at_ms: claims.issued_ms,
+        epoch: claims.epoch,
+        unit: claims.unit,
+        bucket: claims.bucket,
+        arm: usize::from(claims.arm),
+        value: Some((metric, value)),
+    };
+    Roll {
+        seen: vec![seen],
+        shed: 0,
     }
-    let mut delta = Delta::new(run.ledger.design());
-    delta.observe(
-        claims.epoch,
-        tick,
-        metric,
-        usize::from(claims.arm),
-        claims.bucket,
-        item.value,
-    );
-    run.absorb(delta);
-    Ok(true)
 }
 
 /// The position of the metric that an item is about, if the value fits it.

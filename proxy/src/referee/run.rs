@@ -43,12 +43,9 @@ impl Run {
         Self::of(experiment, record, ledger)
     }
 
-    /// A reason as people read it: `stats` knows arms by number, they know them by name.
+    /// A reason as people read it.
     pub(super) fn told(&self, reason: &stats::Reason) -> String {
-        let arms = self.experiment.arms.iter().enumerate().rev();
-        arms.fold(reason.to_string(), |told, (number, arm)| {
-            told.replace(&format!("arm {number} "), &format!("arm {} ", arm.name))
-        })
+        told(&self.experiment, reason)
     }
 
     /// A run that goes on where the store left it; none if its evidence cannot be read.
@@ -156,6 +153,14 @@ impl Run {
         self.unsaved.clear();
         self.is_dirty = false;
     }
+}
+
+/// A reason as people read it: `stats` knows arms by number, they know them by name.
+pub(crate) fn told(experiment: &Experiment, reason: &stats::Reason) -> String {
+    let arms = experiment.arms.iter().enumerate().rev();
+    arms.fold(reason.to_string(), |told, (number, arm)| {
+        told.replace(&format!("arm {number} "), &format!("arm {} ", arm.name))
+    })
 }
 
 /// A ledger's bytes behind their version. Writing to memory fails for nothing but a type that postcard does

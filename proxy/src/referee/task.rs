@@ -15,6 +15,7 @@ use super::run::{Run, encode};
 use super::{AdoptError, Adopted, Candidate, Letter, StartError, desk, millis, unix_ms};
 use crate::live::{Live, Snapshot};
 use crate::observe::Observed;
+use crate::recording::{Batch, Recording};
 use crate::store::{Store, StoreError, Transaction};
 use crate::token::{Key, Keys};
 use crate::workers::Workers;
@@ -50,6 +51,7 @@ pub(super) struct Keeper {
     tally: Tally,
     checkpoint_ms: u64,
     book: Arc<ArcSwap<Book>>,
+    recording: Option<Recording>,
 }
 
 impl Task {
@@ -98,6 +100,7 @@ impl Keeper {
         store: Arc<Store>,
         first: Candidate,
         book: Arc<ArcSwap<Book>>,
+        recording: Option<Recording>,
         now_ms: u64,
     ) -> Result<(Self, Live), StartError> {
         let keys = keys(&store, now_ms)?;
@@ -121,6 +124,7 @@ impl Keeper {
             stages,
             models: models.clone(),
             keys: Arc::clone(&keys),
+            recorded: recording.is_some(),
         };
         let live = Live::new(snapshot);
         let keeper = Self {
@@ -133,6 +137,7 @@ impl Keeper {
             tally: Tally::default(),
             checkpoint_ms: now_ms,
             book,
+            recording,
         };
         keeper.write_book();
         Ok((keeper, live))
@@ -140,7 +145,8 @@ impl Keeper {
 
     /// Counts feedback.
     pub(super) fn count(&mut self, items: &[crate::feedback::Item]) -> crate::feedback::Receipt {
-        let receipt = desk::count(&mut self.runs, &self.keys, items);
+        let mut desk = desk::Desk::new(&mut self.runs, self.recording.as_mut());
+        let receipt = desk.count(&self.keys, items);
         self.tally.feedback_accepted += receipt.accepted as u64;
         self.tally.feedback_duplicate += receipt.duplicate as u64;
         self.tally.feedback_refused += receipt.refused.len() as u64;
@@ -174,12 +180,18 @@ impl Keeper {
             experiment,
             run,
             delta,
+            roll,
         } in evidence
         {
             let is_its =
                 |mine: &&mut Run| *mine.experiment.name == *experiment && mine.record.run == run;
             match self.runs.iter_mut().find(is_its) {
-                Some(mine) => mine.absorb(delta),
+                Some(mine) => {
+                    if let (Some(recording), Some(roll)) = (&mut self.recording, roll) {
+                        recording.write(Batch::of(&mine.experiment, run, &mine.ledger, roll));
+                    }
+                    mine.absorb(delta);
+                }
                 None => self.tally.orphaned += 1,
             }
         }
@@ -322,14 +334,17 @@ impl Keeper {
             stages: self.runs.iter().map(Run::stage).collect(),
             models: self.models.clone(),
             keys: Arc::clone(&self.keys),
+            recorded: self.recording.is_some(),
         });
     }
 
     fn write_book(&self) {
         let entries = self.runs.iter().map(Entry::of).collect();
+        let mut tally = self.tally.clone();
+        tally.record_shed = self.recording.as_ref().map_or(0, Recording::shed);
         self.book.store(Arc::new(Book {
             experiments: entries,
-            tally: self.tally.clone(),
+            tally,
         }));
     }
 }

@@ -92,6 +92,7 @@ fn snapshot(document: &str) -> Snapshot {
     let document = config::read(document, &|_| None, &examples).unwrap();
     let policy = policy::compile(&document).unwrap();
     Snapshot {
+        recorded: false,
         stages: policy
             .experiments()
             .iter()

@@ -1,0 +1,184 @@
+//! The replay: rows in, ticks closed as the referee closes them, a verdict asked for after each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use policy::Experiment;
+use stats::{Decision, Delta, Ledger, Verdict};
+
+use super::row::{Row, What};
+use super::timeline::{Judged, Moment};
+use crate::referee;
+
+/// One run being judged.
+pub(super) struct Replay<'a> {
+    experiment: &'a Experiment,
+    ledger: Ledger,
+    run: u32,
+    started_ms: u64,
+    /// The ledger's epoch by that of the file.
+    epochs: BTreeMap<u32, Epoch>,
+    delta: Delta,
+    /// Ticks with observations that are not closed.
+    open: BTreeSet<u64>,
+    latest_tick: u64,
+    /// Whether the file tells exposures; else each request's first row is one.
+    tells_exposures: bool,
+    request: Option<(u64, u64, usize)>,
+    judged: Judged,
+    next_look: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Epoch {
+    number: u32,
+    share: f64,
+}
+
+impl<'a> Replay<'a> {
+    /// A run that begins with this row.
+    pub(super) fn begin(experiment: &'a Experiment, row: &Row) -> Self {
+        let mut replay = Self {
+            experiment,
+            ledger: Ledger::new(experiment.design.clone(), &shares(experiment, row.share)),
+            run: row.run,
+            started_ms: row.at_ms,
+            epochs: BTreeMap::from([(
+                row.epoch,
+                Epoch {
+                    number: 0,
+                    share: row.share,
+                },
+            )]),
+            delta: Delta::new(&experiment.design),
+            open: BTreeSet::new(),
+            latest_tick: 0,
+            tells_exposures: row.what == What::Exposure,
+            request: None,
+            judged: Judged::new(&experiment.name, row.run),
+            next_look: 1,
+        };
+        replay.take(row);
+        replay
+    }
+
+    pub(super) fn run(&self) -> u32 {
+        self.run
+    }
+
+    /// Counts a row that belongs to another run than the one being judged.
+    pub(super) fn skip(&mut self) {
+        self.judged.skipped += 1;
+    }
+
+    /// Takes the next row of the file.
+    pub(super) fn take(&mut self, row: &Row) {
+        self.judged.rows += 1;
+        if self.judged.is_decided() {
+            return;
+        }
+        let tick = row.at_ms / self.tick_ms();
+        if tick > self.latest_tick {
+            self.latest_tick = tick;
+            let window = referee::millis(self.experiment.window);
+            self.close_before(row.at_ms.saturating_sub(window) / self.tick_ms());
+        }
+        let epoch = self.epoch(row);
+        self.open.insert(tick);
+        match row.what {
+            What::Exposure => self.delta.expose(epoch, tick, row.arm, row.unit),
+            What::Value { metric, y } => {
+                self.expose_first(row, epoch, tick);
+                self.delta
+                    .observe(epoch, tick, metric, row.arm, row.bucket, y);
+            }
+        }
+    }
+
+    /// The file has ended: every tick closes.
+    pub(super) fn end(mut self) -> Judged {
+        self.close_before(u64::MAX);
+        if !self.judged.is_decided() {
+            let verdict = self.ledger.verdict();
+            self.look(self.latest_tick, &verdict);
+        }
+        let Self {
+            mut judged, ledger, ..
+        } = self;
+        judged.late = ledger.late();
+        judged.unusable = ledger.unusable();
+        judged
+    }
+
+    fn tick_ms(&self) -> u64 {
+        referee::millis(self.experiment.tick).max(1)
+    }
+
+    /// In a file without exposures, neighbouring rows of one moment, unit and arm are one request.
+    fn expose_first(&mut self, row: &Row, epoch: u32, tick: u64) {
+        let request = Some((row.at_ms, row.unit, row.arm));
+        if !self.tells_exposures && self.request != request {
+            self.request = request;
+            self.delta.expose(epoch, tick, row.arm, row.unit);
+        }
+    }
+
+    /// The ledger's number of a row's epoch, which begins if it is new.
+    fn epoch(&mut self, row: &Row) -> u32 {
+        if let Some(known) = self.epochs.get(&row.epoch) {
+            return known.number;
+        }
+        let number = self.ledger.open_epoch(&shares(self.experiment, row.share));
+        let share = row.share;
+        self.epochs.insert(row.epoch, Epoch { number, share });
+        self.next_look = 0;
+        number
+    }
+
+    /// Closes ticks one by one, and asks after each.
+    fn close_before(&mut self, end: u64) {
+        let seen = std::mem::replace(&mut self.delta, Delta::new(&self.experiment.design));
+        self.ledger.absorb(seen);
+        while let Some(tick) = self.open.first().copied().filter(|&tick| tick < end) {
+            self.open.remove(&tick);
+            self.ledger.close_before(tick + 1);
+            let verdict = self.ledger.verdict();
+            if verdict.decision != Decision::Wait || self.ledger.observations() >= self.next_look {
+                self.next_look = self.ledger.observations().saturating_mul(2).max(1);
+                self.look(tick, &verdict);
+            }
+            if self.judged.is_decided() {
+                return;
+            }
+        }
+    }
+
+    /// Notes how things stand after a tick.
+    fn look(&mut self, tick: u64, verdict: &Verdict) {
+        let now_ms = (tick + 1).saturating_mul(self.tick_ms());
+        let ran_ms = now_ms.saturating_sub(self.started_ms);
+        let is_over = self
+            .experiment
+            .end
+            .time
+            .is_some_and(|end| ran_ms >= referee::millis(end));
+        let share = self.epochs.values().last().map_or(0.0, |epoch| epoch.share);
+        let report = self.ledger.report();
+        self.judged.add(Moment::new(
+            self.experiment,
+            now_ms,
+            share,
+            &report,
+            verdict,
+            is_over,
+        ));
+    }
+}
+
+/// The control's share first.
+fn shares(experiment: &Experiment, share: f64) -> Vec<f64> {
+    let candidates = usize::from(experiment.candidates());
+    let control = 1.0 - share * f64::from(experiment.candidates());
+    std::iter::once(control.max(0.0))
+        .chain(std::iter::repeat_n(share, candidates))
+        .collect()
+}
