@@ -13,6 +13,7 @@ mod explain;
 mod judge;
 pub(crate) mod logging;
 pub(crate) mod output;
+mod plan;
 pub(crate) mod problems;
 mod run;
 mod schema;
@@ -51,6 +52,7 @@ enum Verb {
     Check(check::Args),
     Experiment(experiment::Args),
     Audit(audit::Args),
+    Plan(plan::Args),
     Judge(judge::Args),
     Stat(stat::Args),
 }
@@ -67,6 +69,7 @@ impl Cli {
             Verb::Check(args) => check::check(args),
             Verb::Experiment(args) => experiment::experiment(args),
             Verb::Audit(args) => audit::audit(args),
+            Verb::Plan(args) => plan::plan(args),
             Verb::Judge(args) => judge::judge(args),
             Verb::Stat(args) => stat::stat(args),
         }

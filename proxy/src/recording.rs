@@ -19,8 +19,9 @@ use stats::Ledger;
 
 use crate::observe::{Roll, Seen};
 
-/// The columns. `wald judge` does without the last where a file has one experiment only.
-pub(crate) const HEADER: [&str; 9] = [
+/// The columns. `wald judge` does without the last two where a file has one experiment and no metric with
+/// a number beside its value.
+pub(crate) const HEADER: [&str; 10] = [
     "time",
     "run",
     "epoch",
@@ -30,6 +31,7 @@ pub(crate) const HEADER: [&str; 9] = [
     "metric",
     "value",
     "experiment",
+    "beside",
 ];
 
 /// What stands for a metric in a line that says that an arm was given a request.
@@ -55,6 +57,8 @@ pub(crate) enum RecordError {
 /// The way to the file.
 pub(crate) struct Recording {
     batches: Option<SyncSender<Batch>>,
+    /// What was reported since the last beat: reports come one by one, and batches are few.
+    reported: Vec<Batch>,
     shed: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
@@ -91,6 +95,7 @@ impl Recording {
         })?;
         Ok(Self {
             batches: Some(batches),
+            reported: Vec::new(),
             shed,
             thread: Some(thread),
         })
@@ -108,6 +113,32 @@ impl Recording {
         let sent = |batches: &SyncSender<Batch>| batches.try_send(batch).is_ok();
         if !self.batches.as_ref().is_some_and(sent) {
             self.shed.fetch_add(rows, Ordering::Relaxed);
+        }
+    }
+
+    /// Keeps one observation of a run until the next beat.
+    pub(crate) fn report(
+        &mut self,
+        experiment: &Experiment,
+        run: u32,
+        ledger: &Ledger,
+        seen: Seen,
+    ) {
+        let its = |batch: &&mut Batch| batch.run == run && *batch.experiment == *experiment.name;
+        match self.reported.iter_mut().find(its) {
+            Some(batch) => batch.roll.add(seen),
+            None => {
+                let mut roll = Roll::default();
+                roll.add(seen);
+                self.reported.push(Batch::of(experiment, run, ledger, roll));
+            }
+        }
+    }
+
+    /// Hands over what was reported.
+    pub(crate) fn beat(&mut self) {
+        for batch in std::mem::take(&mut self.reported) {
+            self.write(batch);
         }
     }
 
@@ -207,7 +238,7 @@ impl Writer {
         self.file.flush()
     }
 
-    fn fields(&self, batch: &Batch, seen: &Seen) -> [String; 9] {
+    fn fields(&self, batch: &Batch, seen: &Seen) -> [String; 10] {
         let name = |names: &[String], place: usize| names.get(place).cloned().unwrap_or_default();
         let share = usize::try_from(seen.epoch)
             .ok()
@@ -226,6 +257,8 @@ impl Writer {
             metric,
             value.to_string(),
             batch.experiment.clone(),
+            seen.beside
+                .map_or(String::new(), |beside| beside.to_string()),
         ]
     }
 
@@ -268,6 +301,7 @@ mod tests {
                 bucket: 17,
                 arm: 1,
                 value: Some((0, 0.25)),
+                beside: Some(8.0),
             };
             recording.write(Batch {
                 experiment: "a, b".to_owned(),
@@ -288,7 +322,7 @@ mod tests {
         assert_eq!(lines[0], HEADER.join(","));
         for line in &lines[1..] {
             assert!(line.starts_with("1700000000.017,3,1,0.5,b017-"), "{line}");
-            assert!(line.ends_with(",new,score,0.25,\"a, b\""), "{line}");
+            assert!(line.ends_with(",new,score,0.25,\"a, b\",8"), "{line}");
         }
         assert_ne!(
             lines[1], lines[2],

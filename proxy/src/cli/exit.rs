@@ -51,6 +51,9 @@ pub(crate) enum Failure {
     /// The recorded observations cannot be judged.
     #[error(transparent)]
     Observations(#[from] super::judge::Wrong),
+    /// There is nothing to plan with.
+    #[error(transparent)]
+    Plan(#[from] super::plan::Wrong),
     /// Standard output took no more.
     #[error("cannot write the result")]
     Output(#[from] io::Error),
@@ -95,7 +98,7 @@ impl Failure {
     /// The exit status that goes with it.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Document { .. } | Self::Observations(_) => Exit::BadDocument,
+            Self::Document { .. } | Self::Observations(_) | Self::Plan(_) => Exit::BadDocument,
             _ => Exit::Failed,
         }
     }

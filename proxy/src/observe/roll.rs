@@ -14,6 +14,8 @@ pub(crate) struct Seen {
     pub(crate) arm: usize,
     /// The metric's position and the value; none where the arm was given a request.
     pub(crate) value: Option<(usize, f64)>,
+    /// The number beside the value, which ratios and covariates ask for.
+    pub(crate) beside: Option<f64>,
 }
 
 /// What was seen since the last beat.
@@ -58,6 +60,7 @@ mod tests {
             bucket: 3,
             arm: 0,
             value: None,
+            beside: None,
         };
         (0..ROWS_MAX + 3).for_each(|_| roll.add(seen));
         assert_eq!((roll.seen.len(), roll.shed), (ROWS_MAX, 3));

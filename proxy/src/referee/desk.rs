@@ -6,8 +6,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::run::Run;
 use crate::feedback::{Item, Receipt, Refused};
-use crate::observe::{Roll, Seen};
-use crate::recording::{Batch, Recording};
+use crate::observe::Seen;
+use crate::recording::Recording;
 use crate::token::{Claims, Keys};
 
 /// Where reports are counted, and written down if the server records.
@@ -57,27 +57,19 @@ impl<'a> Desk<'a> {
         let arm = usize::from(claims.arm);
         delta.observe(claims.epoch, tick, metric, arm, claims.bucket, item.value);
         if let Some(recording) = &mut self.recording {
-            let roll = reported(&claims, metric, item.value);
-            recording.write(Batch::of(&run.experiment, claims.run, &run.ledger, roll));
+            let seen = Seen {
+                at_ms: claims.issued_ms,
+                epoch: claims.epoch,
+                unit: claims.unit,
+                bucket: claims.bucket,
+                arm,
+                value: Some((metric, item.value)),
+                beside: None,
+            };
+            recording.report(&run.experiment, claims.run, &run.ledger, seen);
         }
         run.absorb(delta);
         Ok(true)
-    }
-}
-
-/// A report as a recording has it.
-fn reported(claims: &Claims, metric: usize, value: f64) -> Roll {
-    let seen = Seen {
-        at_ms: claims.issued_ms,
-        epoch: claims.epoch,
-        unit: claims.unit,
-        bucket: claims.bucket,
-        arm: usize::from(claims.arm),
-        value: Some((metric, value)),
-    };
-    Roll {
-        seen: vec![seen],
-        shed: 0,
     }
 }
 

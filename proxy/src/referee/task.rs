@@ -157,6 +157,9 @@ impl Keeper {
     /// traffic goes on with its last shares, nothing is promoted, and the next beat tries again.
     pub(super) async fn beat(&mut self, evidence: Vec<Observed>, now_ms: u64) {
         self.absorb(evidence);
+        if let Some(recording) = &mut self.recording {
+            recording.beat();
+        }
         for place in 0..self.runs.len() {
             self.rule(place, now_ms).await;
         }

@@ -86,17 +86,25 @@ impl<'a> Replay<'a> {
         self.open.insert(tick);
         match row.what {
             What::Exposure => self.delta.expose(epoch, tick, row.arm, row.unit),
-            What::Value { metric, y } => {
+            What::Value { metric, y, beside } => {
                 self.expose_first(row, epoch, tick);
-                self.delta
-                    .observe(epoch, tick, metric, row.arm, row.bucket, y);
+                let (arm, bucket) = (row.arm, row.bucket);
+                if beside.is_some() {
+                    let pair = [Some(y), beside];
+                    self.delta
+                        .observe_pair(epoch, tick, metric, arm, bucket, pair);
+                } else {
+                    self.delta.observe(epoch, tick, metric, arm, bucket, y);
+                }
             }
         }
     }
 
     /// The file has ended: every tick closes.
     pub(super) fn end(mut self) -> Judged {
-        self.close_before(u64::MAX);
+        if !self.judged.is_decided() {
+            self.close_before(u64::MAX);
+        }
         if !self.judged.is_decided() {
             let verdict = self.ledger.verdict();
             self.look(self.latest_tick, &verdict);

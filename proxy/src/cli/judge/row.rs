@@ -39,7 +39,11 @@ pub(super) enum What {
     /// The arm was given a request.
     Exposure,
     /// A value of the metric at this position.
-    Value { metric: usize, y: f64 },
+    Value {
+        metric: usize,
+        y: f64,
+        beside: Option<f64>,
+    },
 }
 
 /// Why a recording cannot be judged.
@@ -156,6 +160,10 @@ impl Fields<'_> {
         Ok(What::Value {
             metric: self.parse(6, position, known())?,
             y: self.parse(7, finite, "a number")?,
+            beside: match self.text(9) {
+                "" => None,
+                _ => Some(self.parse(9, finite, "a number or nothing")?),
+            },
         })
     }
 

@@ -1,0 +1,138 @@
+//! Plans that must come out one way: nothing to find, much to find, and everything that is refused.
+
+use super::scenario::Change;
+use super::simulate::{self, Verdict};
+use super::*;
+
+const DOCUMENT: &str = "\
+version: wald/v1
+listeners: [{ name: edge, address: \"127.0.0.1:8080\" }]
+routes: [{ name: all, allow: [{ callers: anyone }], backend: { experiment: trial } }]
+experiments:
+  - name: trial
+    unit: UNIT
+    arms: [{ name: old, backend: { respond: { status: 200 } } }, { name: new, backend: { respond: { status: 200 } } }]
+    ramp: [10%, 50%]
+    metrics:
+      - { name: accuracy, kind: proportion, source: feedback, better: higher, role: goal }
+      - { name: errors, kind: proportion, source: failed, better: lower, role: guardrail, margin: { odds: 2 } }
+      - { name: latency, kind: mean, source: duration, better: lower, role: guardrail, margin: { relative: 20% } }
+    end: { observations: 10000 }
+    step_minimum: { observations: 500, time: 1s }
+";
+
+fn experiment(unit: &str) -> Experiment {
+    let text = DOCUMENT.replace("UNIT", unit);
+    let document = config::read(&text, &|_| None, std::path::Path::new("")).unwrap();
+    policy::compile(&document).unwrap().experiments()[0].clone()
+}
+
+#[derive(clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    args: Args,
+}
+
+fn args(more: &[&str]) -> Args {
+    let line = [
+        "plan",
+        "-c",
+        "wald.yaml",
+        "--experiment",
+        "trial",
+        "--baseline",
+        "errors=0.05",
+    ];
+    let line = line.into_iter().chain(more.iter().copied());
+    <Line as clap::Parser>::try_parse_from(line).unwrap().args
+}
+
+fn runs(unit: &str, effects: &[&str], runs: u32) -> simulate::Runs {
+    let (experiment, args) = (experiment(unit), args(&[]));
+    let mut world = World::of(&experiment, &args).unwrap();
+    for effect in effects {
+        world = world.changed(&effect.parse().unwrap()).unwrap();
+    }
+    simulate::all(&experiment, &world, 1, runs, &ProgressBar::hidden())
+}
+
+#[test]
+fn without_an_effect_neither_error_exceeds_alpha() {
+    for unit in ["request", "{ header: x-user }"] {
+        let runs = runs(unit, &[], 300);
+        // 5% of 300 and three standard errors.
+        let most = 0.05 * 300.0 + 3.0 * (300.0_f64 * 0.05 * 0.95).sqrt();
+        for verdict in [Verdict::Promoted, Verdict::RolledBack] {
+            assert!(
+                runs.count(verdict) <= most,
+                "{unit} {verdict:?} {}",
+                runs.count(verdict)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_clear_improvement_is_nearly_always_found_and_more_often_than_a_slight_one() {
+    let promoted = |effect: &str| runs("request", &[effect], 60).share_promoted();
+    let (slight, clear) = (promoted("accuracy=+0.005"), promoted("accuracy=+0.05"));
+    assert!(clear >= 0.95 && slight < clear, "{slight} {clear}");
+}
+
+#[test]
+fn harm_is_rolled_back() {
+    let rolled_back = runs("{ header: x-user }", &["errors=x4"], 40).count(Verdict::RolledBack);
+    assert!(rolled_back >= 38.0, "{rolled_back} of 40");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_ends() {
+    assert_eq!(runs("request", &[], 8).0, runs("request", &[], 8).0);
+}
+
+#[test]
+fn effects_are_factors_or_differences() {
+    let change = |text: &str| text.parse::<Effect>().map(|effect| effect.change);
+    assert_eq!(change("latency=x1.1"), Ok(Change::Times(1.1)));
+    assert_eq!(change("accuracy=+0.02"), Ok(Change::Plus(0.02)));
+    assert_eq!(change("accuracy=-0.02"), Ok(Change::Plus(-0.02)));
+    for bad in [
+        "latency",
+        "latency=",
+        "latency=x0",
+        "latency=10%",
+        "latency=NaN",
+    ] {
+        assert!(change(bad).is_err(), "{bad}");
+    }
+}
+
+#[track_caller]
+fn refused(more: &[&str], named: &str) {
+    let experiment = experiment("request");
+    let args = args(more);
+    let planned = World::of(&experiment, &args)
+        .and_then(|world| scenario::all(&experiment, &world, &args.effects).map(drop));
+    let wrong = planned.unwrap_err().to_string();
+    assert!(wrong.contains(named), "{wrong}");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_by_its_name() {
+    refused(
+        &["--baseline", "speed=1"],
+        "\"speed\"; it has: accuracy, errors, latency",
+    );
+    refused(
+        &["--baseline", "accuracy=1.5"],
+        "--baseline accuracy is 1.5",
+    );
+    refused(&["--baseline", "latency=0"], "more than 0");
+    refused(
+        &["--effect", "accuracy=+0.2"],
+        "accuracy on the candidates is 1.1",
+    );
+    refused(&["--icc", "1"], "--icc");
+    refused(&["--users", "0"], "--users");
+    refused(&["--rate", "0/s"], "--rate");
+}
