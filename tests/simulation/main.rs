@@ -10,6 +10,7 @@ mod setting;
 mod assignment;
 mod controls;
 mod events;
+mod kinds;
 mod labels;
 mod means;
 mod one_arm;
@@ -77,6 +78,7 @@ fn settings() -> Vec<Setting> {
         events::settings(),
         labels::settings(),
         means::settings(),
+        kinds::settings(),
         returning::settings(),
         quantiles::settings(),
         one_arm::settings(),
