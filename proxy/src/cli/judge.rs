@@ -16,9 +16,8 @@ use super::document::{DocumentArgs, Source};
 use super::output::Output;
 use super::{Exit, Failure, problems};
 use replay::Replay;
-use row::Rows;
 
-pub(crate) use row::Wrong;
+pub(crate) use row::{Rows, What, Wrong};
 
 /// Judge recorded observations again, and print how the verdict came about
 #[derive(Debug, clap::Args)]

@@ -2,12 +2,14 @@
 //!
 //! The traffic is assumed; ledger, verdict and ramp are the real ones. Everything that is assumed is printed.
 
+mod observed;
 mod page;
 mod scenario;
 mod simulate;
 mod world;
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use config::value::Rate;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -29,6 +31,7 @@ Examples:
   wald plan -c wald.yaml --experiment tomorrow --rate 100/s
   wald plan -c wald.yaml --experiment tomorrow --baseline accuracy=0.9 --effect accuracy=+0.02
   wald plan -c wald.yaml --experiment tomorrow --baseline latency=0.08:0.5 --effect latency=x1.1
+  wald plan -c wald.yaml --experiment tomorrow --observations seen.csv
 
 A baseline is the control's rate, mean or (for durations) median in seconds, with its spread behind a
 colon. An effect is xF, a factor (of the odds, for rates), or +D and -D, a difference of the mean or the
@@ -45,6 +48,9 @@ pub(crate) struct Args {
     /// What the control is like: METRIC=VALUE[:SPREAD]; may be repeated
     #[arg(long = "baseline", value_name = "METRIC=VALUE")]
     baselines: Vec<Baseline>,
+    /// A recording that says what the control is like, where no --baseline does
+    #[arg(long, value_name = "FILE")]
+    observations: Option<PathBuf>,
     /// What the candidates change: METRIC=xF, +D or -D; may be repeated
     #[arg(
         long = "effect",
@@ -78,7 +84,11 @@ pub(crate) fn plan(args: &Args) -> Result<Exit, Failure> {
         }
     };
     let experiment = wanted(compiled.policy.experiments(), &args.experiment)?;
-    let world = World::of(experiment, args)?;
+    let observed = match &args.observations {
+        Some(path) => observed::baselines(path, experiment)?,
+        None => Vec::new(),
+    };
+    let world = World::of(experiment, args, &observed)?;
     let scenarios = scenario::all(experiment, &world, &args.effects)?;
     let searches = u64::from(scenario::SEARCH_RUNS) * scenario::SEARCH_STEPS;
     let bar = bar(u64::from(args.runs.get()) * scenarios.len() as u64 + searches);

@@ -21,21 +21,21 @@ const BUCKET: char = 'b';
 
 /// What one row says.
 #[derive(Debug)]
-pub(super) struct Row {
-    pub(super) at_ms: u64,
-    pub(super) run: u32,
-    pub(super) epoch: u32,
+pub(crate) struct Row {
+    pub(crate) at_ms: u64,
+    pub(crate) run: u32,
+    pub(crate) epoch: u32,
     /// Each candidate's share.
-    pub(super) share: f64,
-    pub(super) unit: u64,
-    pub(super) bucket: u16,
-    pub(super) arm: usize,
-    pub(super) what: What,
+    pub(crate) share: f64,
+    pub(crate) unit: u64,
+    pub(crate) bucket: u16,
+    pub(crate) arm: usize,
+    pub(crate) what: What,
 }
 
 /// What was seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum What {
+pub(crate) enum What {
     /// The arm was given a request.
     Exposure,
     /// A value of the metric at this position.
@@ -69,13 +69,13 @@ pub(crate) enum Wrong {
 }
 
 /// The rows of a file, read one at a time.
-pub(super) struct Rows<'a, R> {
+pub(crate) struct Rows<'a, R> {
     records: csv::StringRecordsIntoIter<R>,
     experiment: &'a Experiment,
 }
 
 impl<'a, R: io::Read> Rows<'a, R> {
-    pub(super) fn new(file: R, experiment: &'a Experiment) -> Result<Self, Wrong> {
+    pub(crate) fn new(file: R, experiment: &'a Experiment) -> Result<Self, Wrong> {
         let mut reader = csv::ReaderBuilder::new()
             .trim(csv::Trim::All)
             .from_reader(file);

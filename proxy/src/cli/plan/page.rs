@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Args;
 use super::simulate::{End, HORIZON, Runs, Verdict};
-use super::world::World;
+use super::world::{Known, World};
 
 /// What `-o json` prints.
 #[derive(Debug, Serialize)]
@@ -34,8 +34,7 @@ struct Assumption {
     metric: String,
     value: f64,
     spread: f64,
-    /// Whether nobody stated it.
-    assumed: bool,
+    source: Known,
 }
 
 #[derive(Debug, Serialize)]
@@ -115,7 +114,7 @@ impl Plan {
             metric: signal.name.clone(),
             value: signal.arms[0],
             spread: signal.spread,
-            assumed: signal.assumed,
+            source: signal.source,
         };
         let improvements = |world: World| {
             let changed = world
@@ -159,10 +158,10 @@ pub(super) fn page(plan: &Plan) -> String {
         ));
     }
     for assumption in &plan.assumptions {
-        let source = if assumption.assumed {
-            "assumed; state it with --baseline"
-        } else {
-            "stated"
+        let source = match assumption.source {
+            Known::Stated => "stated",
+            Known::Observed => "observed",
+            Known::Assumed => "assumed; state it with --baseline",
         };
         line(format!(
             "control {}: {} ({source})",

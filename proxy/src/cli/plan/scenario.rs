@@ -1,5 +1,6 @@
 //! What might be true of the candidates, and what the judge makes of each.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use indicatif::ProgressBar;
@@ -10,6 +11,7 @@ use super::Args;
 use super::page::Told;
 use super::simulate::{self, Runs};
 use super::world::World;
+use crate::cli::judge;
 
 /// How many effects are tried in search of the smallest that can be found, and how often each.
 pub(super) const SEARCH_STEPS: u64 = 8;
@@ -19,7 +21,7 @@ pub(super) const SEARCH_RUNS: u32 = 40;
 const POWER: f64 = 0.8;
 
 /// Why there is no plan.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum Wrong {
     #[error("the document has no experiment {asked:?}; it has: {known}")]
     Experiment { asked: String, known: String },
@@ -33,6 +35,10 @@ pub(crate) enum Wrong {
     },
     #[error("metric {metric} is of a kind that `wald plan` does not simulate yet: {kind}")]
     Kind { metric: String, kind: &'static str },
+    #[error(transparent)]
+    Observations(#[from] judge::Wrong),
+    #[error("{} has no observation of the control", path.display())]
+    NothingObserved { path: PathBuf },
 }
 
 /// What the control is like in one metric.

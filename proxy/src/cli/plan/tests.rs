@@ -2,6 +2,7 @@
 
 use super::scenario::Change;
 use super::simulate::{self, Verdict};
+use super::world::Known;
 use super::*;
 
 const DOCUMENT: &str = "\
@@ -49,7 +50,7 @@ fn args(more: &[&str]) -> Args {
 
 fn runs(unit: &str, effects: &[&str], runs: u32) -> simulate::Runs {
     let (experiment, args) = (experiment(unit), args(&[]));
-    let mut world = World::of(&experiment, &args).unwrap();
+    let mut world = World::of(&experiment, &args, &[]).unwrap();
     for effect in effects {
         world = world.changed(&effect.parse().unwrap()).unwrap();
     }
@@ -111,7 +112,7 @@ fn effects_are_factors_or_differences() {
 fn refused(more: &[&str], named: &str) {
     let experiment = experiment("request");
     let args = args(more);
-    let planned = World::of(&experiment, &args)
+    let planned = World::of(&experiment, &args, &[])
         .and_then(|world| scenario::all(&experiment, &world, &args.effects).map(drop));
     let wrong = planned.unwrap_err().to_string();
     assert!(wrong.contains(named), "{wrong}");
@@ -135,4 +136,28 @@ fn what_makes_no_sense_is_refused_by_its_name() {
     refused(&["--icc", "1"], "--icc");
     refused(&["--users", "0"], "--users");
     refused(&["--rate", "0/s"], "--rate");
+}
+
+#[test]
+fn a_recording_says_what_the_control_is_like_where_no_flag_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("seen.csv");
+    let row = |arm, metric, value| format!("1700000000,1,1,0.5,u,{arm},{metric},{value}\n");
+    let mut text = "time,run,epoch,share,unit,arm,metric,value\n".to_owned();
+    for _ in 0..2 {
+        text +=
+            &(row("old", "accuracy", 1) + &row("new", "accuracy", 0) + &row("old", "errors", 1));
+    }
+    std::fs::write(&path, text).unwrap();
+    let experiment = experiment("request");
+    let observed = observed::baselines(&path, &experiment).unwrap();
+    let world = World::of(&experiment, &args(&[]), &observed).unwrap();
+    let told: Vec<_> = world
+        .metrics
+        .iter()
+        .map(|it| (it.arms, it.source))
+        .collect();
+    assert_eq!(told[0], ([2.5 / 3.0; 2], Known::Observed));
+    assert_eq!(told[1], ([0.05; 2], Known::Stated));
+    assert_eq!(told[2], ([0.1; 2], Known::Assumed));
 }

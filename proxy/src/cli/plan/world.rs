@@ -3,10 +3,11 @@
 use policy::{Experiment, Observe};
 use rand_distr::{Binomial, Distribution, StandardNormal};
 use rand_pcg::Pcg64Mcg;
+use serde::Serialize;
 use stats::{Cell, Kind, Scale, Tally, Unit};
 
 use super::Args;
-use super::scenario::{Change, Effect, Wrong};
+use super::scenario::{Baseline, Change, Effect, Wrong};
 
 /// Everything that a simulated request depends on.
 #[derive(Clone, Debug)]
@@ -31,7 +32,19 @@ pub(super) struct Signal {
     pub(super) shape: Shape,
     pub(super) arms: [f64; 2],
     pub(super) spread: f64,
-    pub(super) assumed: bool,
+    pub(super) source: Known,
+}
+
+/// How a value of the control is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Known {
+    /// By a flag.
+    Stated,
+    /// From a recording.
+    Observed,
+    /// Not at all.
+    Assumed,
 }
 
 /// How a metric's numbers are spread.
@@ -47,8 +60,32 @@ pub(super) enum Shape {
     Number,
 }
 
+impl Shape {
+    /// What is assumed of a kind where nothing is known: one request in a hundred fails, nine answers in
+    /// ten are right, a duration has a median of 100 ms and a spread of its logarithm of one half. None
+    /// for a kind that is not simulated.
+    pub(super) fn assumed(kind: Kind, observe: Observe) -> Option<(Self, f64, f64)> {
+        match kind {
+            Kind::Proportion if observe == Observe::Failed => Some((Self::Rate, 0.01, 0.0)),
+            Kind::Proportion => Some((Self::Rate, 0.9, 0.0)),
+            Kind::Mean { scale: Scale::Log } | Kind::Quantile { .. } | Kind::Distribution => {
+                Some((Self::Duration, 0.1, 0.5))
+            }
+            Kind::Mean {
+                scale: Scale::Linear,
+            } => Some((Self::Number, 1.0, 1.0)),
+            Kind::Exceedance { limit } => Some((Self::Above { limit }, 0.1, 0.5)),
+            Kind::Adjusted { .. } | Kind::Ratio | Kind::Count => None,
+        }
+    }
+}
+
 impl World {
-    pub(super) fn of(experiment: &Experiment, args: &Args) -> Result<Self, Wrong> {
+    pub(super) fn of(
+        experiment: &Experiment,
+        args: &Args,
+        observed: &[Baseline],
+    ) -> Result<Self, Wrong> {
         let known = || experiment.design.metrics.iter().map(|metric| &*metric.name);
         for asked in args
             .baselines
@@ -86,7 +123,7 @@ impl World {
             .metrics
             .iter()
             .zip(&experiment.observations);
-        let metrics = metrics.map(|(metric, &observe)| Signal::of(metric, observe, args));
+        let metrics = metrics.map(|(metric, &observe)| Signal::of(metric, observe, args, observed));
         Ok(Self {
             metrics: metrics.collect::<Result<_, _>>()?,
             per_second,
@@ -155,35 +192,35 @@ fn check(what: &str, found: f64, holds: bool, wanted: &'static str) -> Result<()
 }
 
 impl Signal {
-    fn of(metric: &stats::Metric, observe: Observe, args: &Args) -> Result<Self, Wrong> {
-        let unsupported = |kind| Wrong::Kind {
-            metric: metric.name.clone(),
-            kind,
-        };
-        // Assumptions where nothing is stated: one request in a hundred fails, nine answers in ten are
-        // right, a duration has a median of 100 ms and a spread of its logarithm of one half.
-        let (shape, value, spread) = match metric.kind {
-            Kind::Proportion if observe == Observe::Failed => (Shape::Rate, 0.01, 0.0),
-            Kind::Proportion => (Shape::Rate, 0.9, 0.0),
-            Kind::Mean { scale: Scale::Log } | Kind::Quantile { .. } | Kind::Distribution => {
-                (Shape::Duration, 0.1, 0.5)
-            }
-            Kind::Mean {
-                scale: Scale::Linear,
-            } => (Shape::Number, 1.0, 1.0),
-            Kind::Exceedance { limit } => (Shape::Above { limit }, 0.1, 0.5),
-            Kind::Adjusted { .. } => return Err(unsupported("a mean with a covariate")),
-            Kind::Ratio => return Err(unsupported("a ratio")),
-            Kind::Count => return Err(unsupported("a count")),
-        };
-        let stated = args.baselines.iter().find(|it| it.metric == metric.name);
-        let value = stated.map_or(value, |it| it.value);
+    fn of(
+        metric: &stats::Metric,
+        observe: Observe,
+        args: &Args,
+        observed: &[Baseline],
+    ) -> Result<Self, Wrong> {
+        let (shape, value, spread) =
+            Shape::assumed(metric.kind, observe).ok_or_else(|| Wrong::Kind {
+                metric: metric.name.clone(),
+                kind: match metric.kind {
+                    Kind::Adjusted { .. } => "a mean with a covariate",
+                    Kind::Ratio => "a ratio",
+                    _ => "a count",
+                },
+            })?;
+        let its = |baseline: &&Baseline| baseline.metric == metric.name;
+        let stated = args.baselines.iter().find(its);
+        let known = stated.or_else(|| observed.iter().find(its));
+        let value = known.map_or(value, |it| it.value);
         let signal = Self {
             name: metric.name.clone(),
             shape,
             arms: [value; 2],
-            spread: stated.and_then(|it| it.spread).unwrap_or(spread),
-            assumed: stated.is_none(),
+            spread: known.and_then(|it| it.spread).unwrap_or(spread),
+            source: match (stated, known) {
+                (Some(_), _) => Known::Stated,
+                (None, Some(_)) => Known::Observed,
+                (None, None) => Known::Assumed,
+            },
         };
         signal.check(&format!("--baseline {}", metric.name), value)?;
         Ok(signal)
