@@ -128,7 +128,11 @@ fn rows_of_other_experiments_are_passed_over() {
                 line.replace("old", "gone")
             )
         });
-    let text = format!("{}\n{other}", crate::recording::HEADER.join(","));
     let alone = judged(&recording(60, [80, 95])).unwrap().verdict();
-    assert_eq!(judged(&text).unwrap().verdict(), alone);
+    let header = crate::recording::HEADER;
+    let named = format!("{}\n{other}", header[..9].join(","));
+    assert_eq!(judged(&named).unwrap().verdict(), alone);
+    // As a server records it: with a number beside the value, or none.
+    let whole = format!("{}\n{}", header.join(","), other.replace('\n', ",\n"));
+    assert_eq!(judged(&whole).unwrap().verdict(), alone);
 }
