@@ -165,7 +165,8 @@ pub(super) fn page(plan: &Plan) -> String {
         };
         line(format!(
             "control {}: {} ({source})",
-            assumption.metric, assumption.value
+            assumption.metric,
+            short(assumption.value)
         ));
     }
     line(format!(
@@ -190,6 +191,11 @@ pub(super) fn page(plan: &Plan) -> String {
         100.0 * plan.alpha
     ));
     page
+}
+
+/// Four digits: a recording says no more of its control.
+fn short(value: f64) -> f64 {
+    format!("{value:.3e}").parse().unwrap_or(value)
 }
 
 fn when(told: &Told) -> String {
