@@ -11,7 +11,7 @@ use std::fmt;
 use http::header::{COOKIE, HeaderMap, HeaderName};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::{ArmId, ExperimentId, Share};
+use crate::{ArmId, Caller, ClaimPath, ExperimentId, Share, User};
 
 /// Into how many parts an experiment's traffic is divided: a share has steps of 0.01%.
 pub const SLOTS: u16 = 10_000;
@@ -25,6 +25,10 @@ const BUCKET_SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 /// Who stays on one arm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unit {
+    /// Everyone of whom one issuer's tokens make the same claim.
+    Claim(ClaimPath),
+    /// Everyone who is the same user or, where no user was proved, the same workload.
+    Caller,
     /// Everyone with the same value of this header.
     Header(HeaderName),
     /// Everyone with the same value of this cookie.
@@ -36,6 +40,8 @@ pub enum Unit {
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Claim(path) => write!(f, "claim {path}"),
+            Self::Caller => f.write_str("proved caller"),
             Self::Header(name) => write!(f, "header {name}"),
             Self::Cookie(name) => write!(f, "cookie {name}"),
             Self::Request => f.write_str("request"),
@@ -47,14 +53,40 @@ impl Unit {
     /// The bytes that name a request's unit; none if the request does not carry it.
     ///
     /// Of several values the first counts. An empty value names nobody.
-    pub(crate) fn of<'a>(&self, headers: &'a HeaderMap, chance: u64) -> Option<Cow<'a, [u8]>> {
+    pub(crate) fn of<'a>(
+        &self,
+        headers: &'a HeaderMap,
+        caller: &'a Caller,
+        chance: u64,
+    ) -> Option<Cow<'a, [u8]>> {
         let name: Cow<'a, [u8]> = match self {
+            Self::Claim(path) => claim(caller.user()?, path)?.into(),
+            Self::Caller => self::caller(caller)?,
             Self::Header(name) => headers.get(name)?.as_bytes().into(),
             Self::Cookie(name) => cookie(headers, name)?.into(),
             Self::Request => chance.to_le_bytes().to_vec().into(),
         };
         (!name.is_empty()).then_some(name)
     }
+}
+
+/// Two issuers may give one name to two people, so the issuer's name stands before the claim. It is a text
+/// without a zero byte, so no other issuer and claim make the same bytes.
+fn claim(user: &User, path: &ClaimPath) -> Option<Vec<u8>> {
+    let text = path.text(user.claims())?;
+    (!text.is_empty()).then(|| [user.issuer().as_bytes(), &[0], text.as_bytes()].concat())
+}
+
+fn caller(caller: &Caller) -> Option<Cow<'_, [u8]>> {
+    let user = caller
+        .user()
+        .and_then(|user| Some((user.issuer(), user.subject()?)))
+        .map(|(issuer, subject)| {
+            [issuer.as_bytes(), &[0], subject.as_bytes()]
+                .concat()
+                .into()
+        });
+    user.or_else(|| Some(caller.workload()?.as_str().as_bytes().into()))
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {

@@ -3,8 +3,10 @@
 //! Every struct of the document is taken apart field by field, so a new field does not compile
 //! until it is used here or refused.
 
+mod allow;
 mod backend;
 mod experiment;
+mod introduction;
 mod listener;
 mod metric;
 mod model;
@@ -14,6 +16,7 @@ mod provable;
 mod ramp;
 mod report;
 mod route;
+mod token;
 mod upstream;
 
 use std::num::NonZeroUsize;
@@ -49,13 +52,11 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
         places: _,
     } = document;
     let mut scope = Scope::new(document);
-    scope
-        .report
-        .not_built(&Path::root(), "tokens", !tokens.is_empty());
     self::telemetry(&mut scope.report, telemetry.as_ref());
     let admin = listener::admin(&mut scope, admin.as_ref());
     let workers = self::workers(&mut scope.report, *workers);
     let listeners = list(&mut scope, "listeners", listeners, listener::compile);
+    let issuers = list(&mut scope, "tokens", tokens, token::compile);
     let upstreams = list(&mut scope, "upstreams", upstreams, upstream::compile);
     let models = list(&mut scope, "models", models, model::compile);
     let experiments = list(&mut scope, "experiments", experiments, experiment::compile);
@@ -70,6 +71,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
         store: store.as_ref().map(|store| store.path.clone()),
         workers,
         listeners,
+        issuers,
         upstreams,
         models,
         routes,

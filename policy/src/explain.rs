@@ -71,7 +71,7 @@ impl Policy {
                 let placement = self.place(permit, stages, request.headers, chance);
                 self.explain_placement(&mut explanation, &placement, stages);
             }
-            Err(denial) => explain_denial(&mut explanation, route, denial),
+            Err(denial) => explain_denial(&mut explanation, route, &denial),
         }
         explanation
     }
@@ -148,7 +148,7 @@ impl Policy {
     }
 }
 
-fn explain_denial(explanation: &mut Explanation, route: &Route, denial: Denial) {
+fn explain_denial(explanation: &mut Explanation, route: &Route, denial: &Denial) {
     explanation.outcome = Answer::Deny;
     explanation.code = Some(denial.code().to_string());
     explanation

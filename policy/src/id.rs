@@ -22,6 +22,8 @@ macro_rules! ids {
 ids! {
     /// A listener of this policy.
     ListenerId
+    /// An issuer of tokens of this policy.
+    IssuerId
     /// An upstream of this policy.
     UpstreamId
     /// An inline model of this policy.

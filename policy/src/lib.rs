@@ -16,6 +16,7 @@ mod compile;
 mod policy;
 
 mod id;
+mod issuer;
 mod listener;
 mod model;
 mod target;
@@ -23,14 +24,17 @@ mod upstream;
 
 mod assignment;
 mod caller;
+mod claim;
 mod experiment;
 mod host;
+mod introduction;
 pub mod path;
 mod permit;
 mod placement;
 mod ramp;
 mod route;
 mod spiffe;
+pub mod token;
 mod user;
 
 mod canonical;
@@ -43,13 +47,16 @@ pub use config::value::Share;
 
 pub use assignment::{Assignment, BUCKETS, SLOTS, Unit};
 pub use caller::Caller;
+pub use claim::ClaimPath;
 pub use compile::compile;
 pub use experiment::{Arm, Beside, Decide, End, Experiment, Observe, StepMinimum};
 pub use explain::{Answer, Explanation};
-pub use id::{ArmId, ExperimentId, ListenerId, ModelId, RouteId, UpstreamId};
+pub use id::{ArmId, ExperimentId, IssuerId, ListenerId, ModelId, RouteId, UpstreamId};
+pub use introduction::Introduction;
+pub use issuer::{Algorithm, Believed, Doubt, Issuer, KeyServer, KeySource};
 pub use listener::{Listener, ListenerLimits};
 pub use model::Model;
-pub use permit::{Denial, Permit};
+pub use permit::{Denial, Miss, Misses, Permit};
 pub use placement::Placement;
 pub use policy::Policy;
 pub use ramp::{Outcome, Stage, State};

@@ -1,7 +1,13 @@
 //! Who may take a route.
 
+mod rule;
+
+use std::fmt;
+
 use config::Code;
-use http::Method;
+
+pub use rule::Miss;
+pub(crate) use rule::Rule;
 
 use crate::{Caller, Policy, Request, Route, RouteId};
 
@@ -34,37 +40,42 @@ impl Permit {
 }
 
 /// Why a caller may not take a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
     /// The route has no entry in `allow`.
     #[error("the route allows nobody")]
     Nobody,
     /// No entry of the route's `allow` holds for this caller and request.
-    #[error("no entry of the route's allow list holds")]
-    NotListed,
+    #[error("no entry of the route's allow list holds: {0}")]
+    NotListed(Misses),
+    /// Neither, but one would if the caller proved for whom it acts.
+    #[error("the route's allow list asks for a user: {0}")]
+    Unproven(Misses),
+}
+
+/// What each entry of an `allow` missed, in the order of the document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misses(Box<[Miss]>);
+
+impl fmt::Display for Misses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, miss) in self.0.iter().enumerate() {
+            let comma = if position == 0 { "" } else { ", " };
+            write!(f, "{comma}allow[{position}] {miss}")?;
+        }
+        Ok(())
+    }
 }
 
 impl Denial {
     /// The number of this refusal.
     #[must_use]
-    pub fn code(self) -> Code {
+    pub fn code(&self) -> Code {
         match self {
             Self::Nobody => Code(3002),
-            Self::NotListed => Code(3003),
+            Self::NotListed(_) => Code(3003),
+            Self::Unproven(_) => Code(3004),
         }
-    }
-}
-
-/// One entry of a route's `allow`, all of which must hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Rule {
-    /// Empty: any method.
-    pub(crate) methods: Vec<Method>,
-}
-
-impl Rule {
-    fn holds(&self, request: &Request<'_>) -> bool {
-        self.methods.is_empty() || self.methods.contains(request.method)
     }
 }
 
@@ -83,8 +94,11 @@ impl Policy {
         if rules.is_empty() {
             return Err(Denial::Nobody);
         }
-        if !rules.iter().any(|rule| rule.holds(request)) {
-            return Err(Denial::NotListed);
+        if rules
+            .iter()
+            .all(|rule| rule.miss(&caller, request).is_some())
+        {
+            return Err(denial(rules, &caller, request));
         }
         Ok(Permit {
             caller,
@@ -92,3 +106,17 @@ impl Policy {
         })
     }
 }
+
+/// Says what was missing, which a request that is let through need not know.
+fn denial(rules: &[Rule], caller: &Caller, request: &Request<'_>) -> Denial {
+    let misses = rules.iter().filter_map(|rule| rule.miss(caller, request));
+    let misses = Misses(misses.collect());
+    if misses.0.contains(&Miss::NoUser) {
+        Denial::Unproven(misses)
+    } else {
+        Denial::NotListed(misses)
+    }
+}
+
+#[cfg(test)]
+mod tests;

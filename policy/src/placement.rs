@@ -4,7 +4,8 @@ use http::{HeaderMap, StatusCode};
 
 use crate::assignment::Standing;
 use crate::{
-    ArmId, Assignment, Experiment, ExperimentId, Permit, Policy, RouteId, Stage, State, Target,
+    ArmId, Assignment, Caller, Experiment, ExperimentId, Permit, Policy, RouteId, Stage, State,
+    Target,
 };
 
 /// Proof that a permitted request was placed. Only [`Policy::place`] makes one.
@@ -93,7 +94,7 @@ impl Policy {
                 .get(id.index())
                 .copied()
                 .unwrap_or(Stage::from_parts(0, 0, 0, State::Draft));
-        let assignment = assign(experiment, stage, headers, chance);
+        let assignment = assign(experiment, stage, permit.caller(), headers, chance);
         let arm = assignment.map_or_else(
             || experiment.served_by(stage.default_arm()),
             |assigned| assigned.arm,
@@ -115,10 +116,11 @@ impl Policy {
 fn assign(
     experiment: &Experiment,
     stage: Stage,
+    caller: &Caller,
     headers: &HeaderMap,
     chance: u64,
 ) -> Option<Assignment> {
-    let unit = experiment.unit.of(headers, chance)?;
+    let unit = experiment.unit.of(headers, caller, chance)?;
     let Standing { unit, slot, bucket } = Standing::of(&unit, experiment.salt);
     Some(Assignment {
         experiment: experiment.id,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use config::{Document, Problems};
 
 use crate::route::Table;
-use crate::{Experiment, Listener, Model, Route, Target, Upstream};
+use crate::{Experiment, Issuer, Listener, Model, Route, Target, Upstream};
 
 /// What a request may trust: every name resolved, every limit set, every route filed.
 ///
@@ -22,6 +22,7 @@ pub struct Policy {
     pub(crate) store: Option<PathBuf>,
     pub(crate) workers: Option<NonZeroUsize>,
     pub(crate) listeners: Vec<Listener>,
+    pub(crate) issuers: Vec<Issuer>,
     pub(crate) upstreams: Vec<Upstream>,
     pub(crate) models: Vec<Model>,
     pub(crate) routes: Vec<Route>,
@@ -70,6 +71,12 @@ impl Policy {
     #[must_use]
     pub fn listeners(&self) -> &[Listener] {
         &self.listeners
+    }
+
+    /// Whose tokens are believed, by [`crate::IssuerId`].
+    #[must_use]
+    pub fn issuers(&self) -> &[Issuer] {
+        &self.issuers
     }
 
     /// Servers elsewhere, by [`crate::UpstreamId`].

@@ -17,7 +17,7 @@ pub(crate) use pattern::{
 pub(crate) use table::Table;
 
 use crate::permit::Rule;
-use crate::{ListenerId, Policy, RouteId, Target, host};
+use crate::{Introduction, ListenerId, Policy, RouteId, Target, host};
 
 /// What routing may look at. The path has gone through [`crate::path::normalize`] and has no query.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +48,8 @@ pub struct Route {
     pub body_bytes: Option<u64>,
     /// Where it leads.
     pub target: Target,
+    /// What an upstream is told about the caller.
+    pub introduction: Introduction,
     pub(crate) pattern: Pattern,
     pub(crate) allow: Vec<Rule>,
 }

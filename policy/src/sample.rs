@@ -4,7 +4,7 @@ use config::Document;
 use http::header::HeaderName;
 use http::{HeaderMap, Method};
 
-use crate::{ListenerId, Policy, Request};
+use crate::{Caller, ListenerId, Policy, Request};
 
 /// The bank's document. Each test changes what it is about.
 const DOCUMENT: &str = r#"
@@ -49,6 +49,22 @@ experiments:
       - { name: latency, kind: mean, source: duration, better: lower, role: goal, window: 90s }
       - { name: quality, kind: mean, source: feedback, better: higher, role: guardrail, margin: { absolute: 0.1 } }
 "#;
+
+/// An edit of the bank's document: one issuer of tokens.
+pub(crate) const WITH_TOKENS: (&str, &str) = (
+    "version: wald/v1\n",
+    "version: wald/v1\ntokens:\n  - { issuer: \"https://issuer.test\", audiences: [models], keys: { file: jwks.json }, algorithms: [RS256, ES256] }\n",
+);
+
+/// A caller with a token of the bank's issuer that makes these claims.
+#[track_caller]
+pub(crate) fn caller(claims: &serde_json::Value) -> Caller {
+    let policy = policy(&[WITH_TOKENS]);
+    let issuer = policy.issuers().first().expect("an issuer");
+    let claims = claims.as_object().expect("an object").clone();
+    let believed = issuer.suppose(claims, 0).expect("claims of a user");
+    Caller::anonymous().with_user(believed.user)
+}
 
 /// The bank's document with texts replaced.
 #[track_caller]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-/// The user of a token that was verified.
+/// The user of a token that was verified. Only an [`Issuer`](crate::Issuer) makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     issuer: Arc<str>,
@@ -13,9 +13,8 @@ pub struct User {
 }
 
 impl User {
-    /// The user whom this issuer has made these claims about. Whoever calls this has verified them.
-    #[must_use]
-    pub fn new(issuer: Arc<str>, claims: Map<String, Value>) -> Self {
+    /// The user whom this issuer has made these claims about.
+    pub(crate) fn new(issuer: Arc<str>, claims: Map<String, Value>) -> Self {
         Self { issuer, claims }
     }
 

@@ -17,6 +17,7 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::identify::key_servers::KeyServers;
 use crate::live::Live;
 use crate::referee::Referee;
 use crate::reload::Reload;
@@ -37,6 +38,8 @@ pub(crate) struct Desk {
     pub(crate) workers: Workers,
     /// Who reloads.
     pub(crate) reload: Reload,
+    /// Who fetches the keys of issuers.
+    pub(crate) key_servers: KeyServers,
     /// How far the server has come.
     pub(crate) phase: watch::Receiver<Phase>,
     /// Ends the server when it is set.

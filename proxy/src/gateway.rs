@@ -18,7 +18,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, request};
 use hyper::body::Incoming;
-use policy::{Caller, Placement, Target};
+use policy::{Denial, Placement, Target};
 
 pub(crate) use chance::Chance;
 pub(crate) use collect::collect;
@@ -27,7 +27,7 @@ pub(crate) use reply::{Content, Reply};
 
 use crate::accept::{Busy, Peer};
 use crate::forward::{Upload, forward};
-use crate::identify::identify;
+use crate::identify::{Identity, TokenError, identify, remove_claimed};
 use crate::infer::infer;
 use crate::observe::{Moment, Passage};
 use crate::refusal::Refusal;
@@ -45,7 +45,7 @@ pub(crate) async fn serve(
     let mut passage = Passage::begin(worker.view(), peer.listener(), Moment::now());
     let id = trace::name(&mut head.headers, worker.chance());
     let head_only = head.method == Method::HEAD;
-    let answered = match admit(&worker, &peer, &mut head, &mut passage) {
+    let answered = match admit(&worker, &peer, &mut head, &mut passage).await {
         Ok(Admitted::Placed(placement)) => {
             let answered = answer(&peer, &placement, head, body, &mut passage).await;
             let mut response = told(answered, &worker, &id);
@@ -73,25 +73,26 @@ enum Admitted {
     Placed(Placement),
 }
 
-/// All that is decided from the head alone. Nothing here waits.
-fn admit(
+/// All that is decided from the head alone. Only a token with a key that is not known yet lets it wait.
+async fn admit(
     worker: &Worker,
     peer: &Peer,
     head: &mut request::Parts,
     passage: &mut Passage,
 ) -> Result<Admitted, Refusal> {
-    let caller = identify(&mut head.headers);
+    remove_claimed(&mut head.headers);
     normalise(head)?;
-    match Resource::of(&head.method, head.uri.path())? {
-        Some(resource) => Ok(Admitted::Reserved(resource)),
-        None => place(worker, peer, caller, head, passage).map(Admitted::Placed),
+    if let Some(resource) = Resource::of(&head.method, head.uri.path())? {
+        return Ok(Admitted::Reserved(resource));
     }
+    let identity = identify(worker, &head.headers, passage).await;
+    place(worker, peer, identity, head, passage).map(Admitted::Placed)
 }
 
 fn place(
     worker: &Worker,
     peer: &Peer,
-    caller: Caller,
+    identity: Identity,
     head: &request::Parts,
     passage: &mut Passage,
 ) -> Result<Placement, Refusal> {
@@ -112,9 +113,10 @@ fn place(
         .route(&request)
         .map_err(|policy::NoRoute| Refusal::NoRoute)?;
     passage.routed(route);
+    let Identity { caller, doubt } = identity;
     let permit = policy
         .authorize(caller, route, &request)
-        .map_err(Refusal::Denied)?;
+        .map_err(|denial| denied(denial, doubt))?;
     let placement = policy.place(permit, stages, &head.headers, worker.chance().draw());
     passage.placed(&placement, content_length(&head.headers));
     Ok(placement)
@@ -125,6 +127,14 @@ fn place(
 fn content_length(headers: &http::HeaderMap) -> Option<u64> {
     let written = headers.get(http::header::CONTENT_LENGTH)?;
     written.to_str().ok()?.parse().ok()
+}
+
+/// Where a proved user might have helped, the caller learns what is wrong with the token that proves none.
+fn denied(denial: Denial, doubt: Option<TokenError>) -> Refusal {
+    match (denial, doubt) {
+        (Denial::Unproven(_), Some(doubt)) => Refusal::Token(doubt),
+        (denial, _) => Refusal::Denied(denial),
+    }
 }
 
 /// Lets whatever the request was placed on answer it.
@@ -138,6 +148,7 @@ async fn answer(
     match placement.target() {
         Target::Upstream(_) => {
             onward::tell(&mut head.headers, peer, passage.lane());
+            introduce(&mut head.headers, placement, passage);
             let limit = limit(peer, placement, passage);
             let request = Request::from_parts(head, Upload::new(body, limit)?);
             Ok(forward(placement, request, passage)
@@ -152,6 +163,16 @@ async fn answer(
         }
         Target::Respond { status, body } => Ok(respond(*status, body.as_deref())),
         Target::Experiment(_) => Err(Refusal::Incomplete("an arm")),
+    }
+}
+
+/// Tells the upstream what the route says about the caller.
+fn introduce(headers: &mut http::HeaderMap, placement: &Placement, passage: &Passage) {
+    let routes = passage.view().snapshot().policy.routes();
+    if let Some(route) = routes.get(placement.route().index()) {
+        route
+            .introduction
+            .give(placement.permit().caller(), headers);
     }
 }
 
@@ -191,8 +212,19 @@ fn told(
     id: &HeaderValue,
 ) -> Response<Content> {
     answered.unwrap_or_else(|refusal| {
-        tracing::debug!(code = %refusal.kind().code, reason = %refusal, request_id = ?id, "refused");
+        log(&refusal, id);
         worker.count_refusal(&refusal);
         refusal.into_response(id).map(Content::Whole)
     })
+}
+
+/// Who was kept out and why is what an operator must know; the rest is for whoever looks closer.
+fn log(refusal: &Refusal, id: &HeaderValue) {
+    let code = refusal.kind().code;
+    match refusal {
+        Refusal::Denied(_) | Refusal::Token(_) => {
+            tracing::info!(%code, reason = %refusal, request_id = ?id, "refused");
+        }
+        _ => tracing::debug!(%code, reason = %refusal, request_id = ?id, "refused"),
+    }
 }

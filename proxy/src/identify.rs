@@ -1,11 +1,24 @@
 //! Who is calling.
 //!
-//! Second step of a request, after `accept` and before the route is chosen. What it hands on is a [`Caller`];
-//! nothing later reads what a client says about itself.
+//! Second step of a request, after `accept` and before the route is chosen. What it hands on is an
+//! [`Identity`]: a `Caller`, and what was wrong with the token if nothing was proved by it. Nothing later
+//! reads a token, or what a client says about itself.
+
+mod cache;
+mod jwt;
+pub(crate) mod key_servers;
+
+use std::sync::Arc;
 
 use http::HeaderName;
 use http::header::{FORWARDED, HeaderMap};
-use policy::Caller;
+use policy::{Caller, User, token};
+
+pub(crate) use cache::Cache;
+pub(crate) use jwt::{KeySet, KeySetError, KeySets, TokenError};
+
+use crate::observe::Passage;
+use crate::server::Worker;
 
 /// What Wald says about a request, to backends and to clients. A client cannot say it.
 const OURS: &str = "x-wald-";
@@ -18,8 +31,8 @@ const CLAIMED: [HeaderName; 4] = [
     HeaderName::from_static("x-forwarded-proto"),
 ];
 
-/// The caller, after everything was removed that only Wald may say.
-pub(crate) fn identify(headers: &mut HeaderMap) -> Caller {
+/// Removes everything that only Wald may say.
+pub(crate) fn remove_claimed(headers: &mut HeaderMap) {
     let claimed: Vec<HeaderName> = headers
         .keys()
         .filter(|name| name.as_str().starts_with(OURS))
@@ -28,7 +41,81 @@ pub(crate) fn identify(headers: &mut HeaderMap) -> Caller {
     for name in claimed.iter().chain(&CLAIMED) {
         headers.remove(name);
     }
-    Caller::anonymous()
+}
+
+/// Who is calling, and why the request's token proves nothing if it does not. A bad token is no
+/// reason to refuse a request that needs none: it may be meant for someone else.
+pub(crate) struct Identity {
+    /// What was proved.
+    pub(crate) caller: Caller,
+    /// What was wrong with the token.
+    pub(crate) doubt: Option<TokenError>,
+}
+
+/// Looks at the request's token. Only a key that is not known yet lets this wait, and never for long.
+pub(crate) async fn identify(
+    worker: &Worker,
+    headers: &HeaderMap,
+    passage: &mut Passage,
+) -> Identity {
+    let caller = Caller::anonymous();
+    let proved = match token::bearer(headers) {
+        _ if passage.view().snapshot().policy.issuers().is_empty() => Ok(None),
+        Ok(None) => Ok(None),
+        Ok(Some(text)) => user(worker, text, passage).await.map(Some),
+        Err(malformed) => Err(TokenError::Malformed(malformed)),
+    };
+    match proved {
+        Ok(Some(user)) => Identity {
+            caller: caller.with_user(user),
+            doubt: None,
+        },
+        Ok(None) => Identity {
+            caller,
+            doubt: None,
+        },
+        Err(doubt) => Identity {
+            caller,
+            doubt: Some(doubt),
+        },
+    }
+}
+
+async fn user(worker: &Worker, text: &str, passage: &mut Passage) -> Result<Arc<User>, TokenError> {
+    let first = known(worker, text, passage);
+    let Err(TokenError::UnknownKey { issuer, .. }) = &first else {
+        return first;
+    };
+    let before = Arc::clone(&passage.view().snapshot().key_sets);
+    worker
+        .key_servers()
+        .refresh(issuer, Arc::clone(&before))
+        .await;
+    // Other keys may be in force whoever has asked for them. Nothing was decided by the snapshot so far, so
+    // the request may go on with a newer one.
+    let view = worker.view();
+    if Arc::ptr_eq(&before, &view.snapshot().key_sets) {
+        return first;
+    }
+    passage.renew(view);
+    known(worker, text, passage)
+}
+
+/// The user of a token, by the keys of the snapshot in force.
+fn known(worker: &Worker, text: &str, passage: &Passage) -> Result<Arc<User>, TokenError> {
+    let (view, now_ms) = (passage.view(), passage.arrived().unix_millis);
+    let seen = view.tokens().find(text, now_ms);
+    worker.count_token(seen.is_ok());
+    match seen {
+        Ok(user) => Ok(user),
+        Err(place) => {
+            let snapshot = view.snapshot();
+            let believed = jwt::verify(text, &snapshot.policy, &snapshot.key_sets, now_ms)?;
+            let user = Arc::clone(&believed.user);
+            view.tokens().keep(place, believed);
+            Ok(user)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -53,7 +140,7 @@ mod tests {
             )
         })
         .collect();
-        identify(&mut headers);
+        remove_claimed(&mut headers);
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["accept", "x-walden"]);

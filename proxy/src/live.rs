@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use policy::{ModelId, Policy, Stage};
 
+use crate::identify::KeySets;
 use crate::token;
 
 /// All that a request may depend on. Never changed, only replaced.
@@ -19,6 +20,8 @@ pub(crate) struct Snapshot {
     pub(crate) models: Vec<Arc<inference::Pool>>,
     /// Whether every observation is written down, beside being counted.
     pub(crate) recorded: bool,
+    /// The public keys of issuers, by `IssuerId`. Another pointer means other keys, or another document.
+    pub(crate) key_sets: Arc<KeySets>,
     /// What assignment tokens are signed with.
     pub(crate) keys: Arc<token::Keys>,
 }

@@ -14,13 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use policy::Policy;
+use policy::{KeySource, Policy};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use book::{Book, Entry};
 pub(crate) use run::told;
 
 use crate::feedback::{Item, Receipt};
+use crate::identify::{KeySet, KeySets};
 use crate::live::Live;
 use crate::recording::Recording;
 use crate::store::{Store, StoreError};
@@ -36,6 +37,8 @@ pub(crate) struct Candidate {
     pub(crate) policy: Arc<Policy>,
     /// The running models, by `ModelId`.
     pub(crate) models: Vec<Arc<inference::Pool>>,
+    /// The keys of issuers that come from files, by `IssuerId`.
+    pub(crate) key_sets: KeySets,
 }
 
 /// What a new document did to the experiments.
@@ -53,8 +56,16 @@ pub(crate) struct Adopted {
 enum Letter {
     Feedback(Vec<Item>, oneshot::Sender<Receipt>),
     Adopt(Box<Candidate>, oneshot::Sender<Result<Adopted, AdoptError>>),
+    Trust(Trust, oneshot::Sender<()>),
     Audit(oneshot::Sender<Result<Vec<String>, StoreError>>),
     Close(oneshot::Sender<()>),
+}
+
+/// The keys that a server has given for an issuer; none if they are too old to be believed.
+struct Trust {
+    issuer: Arc<str>,
+    source: KeySource,
+    keys: Option<Arc<KeySet>>,
 }
 
 /// The way to the referee.
@@ -136,6 +147,25 @@ impl Referee {
             .await
             .map_err(|_| AdoptError::Ending)?;
         answer.await.map_err(|_| AdoptError::Ending)?
+    }
+
+    /// Puts other keys of an issuer in force, and returns when they are.
+    pub(crate) async fn trust(
+        &self,
+        issuer: &Arc<str>,
+        source: KeySource,
+        keys: Option<Arc<KeySet>>,
+    ) {
+        let (reply, answer) = oneshot::channel();
+        let trust = Trust {
+            issuer: Arc::clone(issuer),
+            source,
+            keys,
+        };
+        if self.letters.send(Letter::Trust(trust, reply)).await.is_ok() {
+            // No answer means that the server is ending.
+            drop(answer.await);
+        }
     }
 
     /// How the experiments stand.

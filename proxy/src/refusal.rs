@@ -3,21 +3,27 @@
 //! The caller gets a problem document (RFC 9457) with a code that `docs/reference/codes.md` lists.
 //! `Display` is the other text, for the log: it may name what the caller must not learn.
 
-mod kind;
+pub(crate) mod kind;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response};
-use policy::Denial;
+use policy::token::Malformed;
+use policy::{Denial, Doubt};
 use serde_json::json;
 
 use crate::feedback::Refused;
+use crate::identify::TokenError;
 
 use kind::Kind;
 
 /// The detail of a refusal whose reason only the operator may know.
 const IN_THE_LOG: &str =
     "nothing more is told here; the operator finds the reason in the log by the request id";
+
+/// How a caller can prove who it is (RFC 6750 §3).
+const CHALLENGE: &str = r#"Bearer realm="wald""#;
+const INVALID_TOKEN: &str = r#"Bearer realm="wald", error="invalid_token""#;
 
 /// Why a request was refused.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +61,9 @@ pub(crate) enum Refusal {
     /// The route does not let this caller pass.
     #[error("denied: {0}")]
     Denied(#[source] Denial),
+    /// The request needs a user, and its token proves none.
+    #[error("token refused: {0}")]
+    Token(#[source] TokenError),
     /// An inline model was asked at a path that the Open Inference Protocol does not have.
     #[error("no such resource of an inline model")]
     NoSuchResource,
@@ -128,7 +137,9 @@ impl Refusal {
         match self {
             Self::NoRoute => kind::NO_ROUTE,
             Self::Denied(Denial::Nobody) => kind::NOBODY,
-            Self::Denied(Denial::NotListed) => kind::NOT_LISTED,
+            Self::Denied(Denial::NotListed(_)) => kind::NOT_LISTED,
+            Self::Denied(Denial::Unproven(_)) => kind::UNPROVEN,
+            Self::Token(doubt) => token(doubt),
             Self::Path(_) => kind::PATH,
             Self::NoHost => kind::NO_HOST,
             Self::BadHost => kind::BAD_HOST,
@@ -186,6 +197,7 @@ impl Refusal {
     pub(crate) fn limit(&self) -> Option<&'static str> {
         match self {
             Self::BodyTooLarge { .. } => Some("body_bytes"),
+            Self::Token(TokenError::Malformed(Malformed::TooLarge)) => Some("token_bytes"),
             Self::UpstreamBusy(limit) => Some(limit),
             Self::ModelBusy => Some("model_queue"),
             Self::FeedbackBusy => Some("referee_mailbox"),
@@ -224,11 +236,34 @@ impl Refusal {
             Self::UpstreamBusy(_) | Self::ModelBusy | Self::FeedbackBusy => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
+            // RFC 6750 §3: the error is named only where there was a token.
+            Self::Denied(Denial::Unproven(_)) => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+            }
+            Self::Token(_) => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(INVALID_TOKEN));
+            }
             Self::Method { allowed } => {
                 headers.insert(ALLOW, HeaderValue::from_static(allowed));
             }
             _ => {}
         }
+    }
+}
+
+/// The kinds of tokens that prove nothing. Each says what its holder can see for itself, or has to ask the
+/// issuer about; which issuers and keys there are, it does not say.
+fn token(doubt: &TokenError) -> Kind {
+    match doubt {
+        TokenError::Malformed(Malformed::TooLarge) => kind::TOKEN_TOO_LARGE,
+        TokenError::Malformed(_) | TokenError::Doubt(Doubt::Claim(_)) => kind::TOKEN_MALFORMED,
+        TokenError::Issuer(_) | TokenError::Doubt(Doubt::Issuer) => kind::TOKEN_ISSUER,
+        TokenError::Algorithm(_) => kind::TOKEN_ALGORITHM,
+        TokenError::UnknownKey { .. } | TokenError::NoKey => kind::TOKEN_KEY,
+        TokenError::Signature => kind::TOKEN_SIGNATURE,
+        TokenError::Doubt(Doubt::Audience) => kind::TOKEN_AUDIENCE,
+        TokenError::Doubt(Doubt::Expired) => kind::TOKEN_EXPIRED,
+        TokenError::Doubt(Doubt::Early) => kind::TOKEN_EARLY,
     }
 }
 
@@ -265,9 +300,9 @@ mod tests {
     #[test]
     fn routing_uses_the_codes_of_the_policy() {
         assert_eq!(Refusal::NoRoute.kind().code, policy::NoRoute::CODE);
-        for denial in [Denial::Nobody, Denial::NotListed] {
-            assert_eq!(Refusal::Denied(denial).kind().code, denial.code());
-        }
+        let nobody = Denial::Nobody;
+        let code = nobody.code();
+        assert_eq!(Refusal::Denied(nobody).kind().code, code);
     }
 
     #[test]

@@ -11,10 +11,15 @@ use config::Problems;
 use policy::Policy;
 use tokio::sync::{mpsc, oneshot};
 
+#[cfg(test)]
+pub(crate) use prepare::key_sets;
 pub(crate) use prepare::{PrepareError, prepare};
 
+use crate::identify::key_servers::KeyServers;
 use crate::live::Live;
 use crate::referee::{AdoptError, Adopted, Referee};
+use prepare::Digest;
+use watch::Folders;
 
 /// How many wishes may wait; one that finds no room is covered by those that wait.
 const MAILBOX: usize = 8;
@@ -93,23 +98,24 @@ pub(crate) struct Reload {
 
 impl Reload {
     /// Starts to watch the file and to listen for SIGHUP.
-    pub(crate) fn start(document: PathBuf, live: Live, referee: Referee) -> Self {
+    pub(crate) fn start(
+        document: PathBuf,
+        live: Live,
+        referee: Referee,
+        key_servers: KeyServers,
+    ) -> Self {
         let (wishes, waiting) = mpsc::channel(MAILBOX);
         let outcomes = Arc::new(Outcomes::default());
         watch::signals(wishes.clone());
-        let watcher = watch::files(&document, wishes.clone())
-            .inspect_err(|error| tracing::warn!(%error, "the document's folder cannot be watched; SIGHUP still reloads"))
-            .ok();
+        let folders = Folders::new(wishes.clone());
         let task = Task {
             document,
             live,
             referee,
+            key_servers,
             outcomes: Arc::clone(&outcomes),
         };
-        tokio::spawn(async move {
-            task.serve(waiting).await;
-            drop(watcher);
-        });
+        tokio::spawn(task.serve(folders, waiting));
         Self { wishes, outcomes }
     }
 
@@ -133,26 +139,48 @@ struct Task {
     document: PathBuf,
     live: Live,
     referee: Referee,
+    key_servers: KeyServers,
     outcomes: Arc<Outcomes>,
 }
 
 impl Task {
-    async fn serve(self, mut wishes: mpsc::Receiver<Wish>) {
-        let mut in_force = prepare::digest(&self.document);
+    async fn serve(self, mut folders: Folders, mut wishes: mpsc::Receiver<Wish>) {
+        let mut in_force = self.watch(&mut folders);
         while let Some(wish) = wishes.recv().await {
-            let found = prepare::digest(&self.document);
+            let found = self.digest();
             let reply = match wish {
                 Wish::IfChanged if found == in_force => continue,
                 Wish::IfChanged => None,
                 Wish::Now(reply) => reply,
             };
+            let before = Arc::clone(&self.live.load().policy);
             in_force = found;
             let outcome = self.reload().await;
             self.tell(&outcome);
+            let after = Arc::clone(&self.live.load().policy);
+            // As long as the files are the same ones, what changed since `found` is still to be seen.
+            if !prepare::files(&before).eq(prepare::files(&after)) {
+                in_force = self.watch(&mut folders);
+            }
             if let Some(reply) = reply {
                 drop(reply.send(outcome));
             }
         }
+    }
+
+    /// Watches what the policy in force was made of, and says what is in it.
+    fn watch(&self, folders: &mut Folders) -> Digest {
+        let policy = Arc::clone(&self.live.load().policy);
+        let files = prepare::files(&policy);
+        folders.watch(std::iter::once(&*self.document).chain(files));
+        self.digest()
+    }
+
+    /// What is in the files that the policy in force was made of.
+    fn digest(&self) -> Digest {
+        let policy = Arc::clone(&self.live.load().policy);
+        let files = prepare::files(&policy);
+        prepare::digest(std::iter::once(&*self.document).chain(files))
     }
 
     async fn reload(&self) -> Result<Reloaded, ReloadError> {
@@ -167,6 +195,7 @@ impl Task {
         }
         let hash = candidate.policy.hash().to_owned();
         let experiments = self.referee.adopt(candidate).await?;
+        self.key_servers.policy_changed();
         Ok(Reloaded {
             changed: hash != before.hash(),
             hash,

@@ -26,6 +26,7 @@ use tokio::sync::{mpsc, watch};
 pub(crate) use phase::Phase;
 pub(crate) use worker::Worker;
 
+use crate::identify::key_servers::KeyServers;
 use crate::recording::Recording;
 use crate::referee;
 use crate::reload::Reload;
@@ -126,9 +127,16 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
     let store = open(&first.policy)?;
     let (live, referee) =
         control.block_on(referee::start(store, first, workers.clone(), recording))?;
-    let reload = {
+    let (key_servers, reload) = {
         let _control = control.enter();
-        Reload::start(start.document, live.clone(), referee.clone())
+        let key_servers = KeyServers::start(live.clone(), referee.clone());
+        let reload = Reload::start(
+            start.document,
+            live.clone(),
+            referee.clone(),
+            key_servers.clone(),
+        );
+        (key_servers, reload)
     };
     let (phase, watched) = watch::channel(Phase::Serving);
     let desk = admin::Desk {
@@ -136,6 +144,7 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
         referee: referee.clone(),
         workers,
         reload,
+        key_servers: key_servers.clone(),
         phase: watched.clone(),
         stop: start.stop.clone(),
     };
@@ -144,6 +153,7 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
     let duty = |(mailbox, sockets)| Duty {
         live: live.clone(),
         referee: referee.clone(),
+        key_servers: key_servers.clone(),
         mailbox,
         sockets,
         phase: watched.clone(),

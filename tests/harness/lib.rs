@@ -14,6 +14,8 @@
 mod client;
 mod document;
 mod folder;
+mod issuer;
+mod key_server;
 mod load;
 mod log;
 mod upstream;
@@ -24,6 +26,8 @@ mod wald;
 pub use client::{Answer, Client};
 pub use document::{document, fronting, trial};
 pub use folder::Folder;
+pub use issuer::{SigningKey, claims, key_set, now, unsigned};
+pub use key_server::KeyServer;
 pub use load::{Load, Outcome};
 pub use log::Event;
 pub use upstream::{Arrived, Reply, Upstream};

@@ -15,4 +15,5 @@ mod starting;
 mod stopping;
 mod surviving;
 mod tidy;
+mod tokens;
 mod verbs;

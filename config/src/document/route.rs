@@ -26,10 +26,12 @@ record! {
         pub limits: Option<RouteLimits>,
         /// Copies of requests that go elsewhere, to compare the answers.
         pub shadow: Vec<Shadow>,
-        /// Reserved: headers to set on the way.
-        pub set_headers: Option<Anything>,
-        /// Reserved: whether the caller's token goes on, `strip` or `keep`.
-        pub token: Option<Anything>,
+        /// Headers that tell an upstream what was proved about the caller, for example
+        /// `{ x-user: { claim: sub } }`. A client's own headers of these names are removed.
+        pub set_headers: BTreeMap<String, HeaderSource>,
+        /// Whether the caller's token goes on to the upstream. Default: `strip`, if the document
+        /// believes any tokens.
+        pub token: Option<TokenFate>,
         /// Reserved: another path for the backend.
         pub rewrite: Option<Anything>,
     }
@@ -87,12 +89,33 @@ record! {
         pub callers: Option<Callers>,
         /// The issuer of the caller's token, for example `https://issuer.example`.
         pub issuer: Option<String>,
-        /// What the token must say, for example `{ scope: { contains: infer } }`.
+        /// What the token must say, for example `{ scope: { contains: infer } }`. A name that begins
+        /// with a slash is a JSON pointer, for example `{ /realm_access/roles: { contains: admin } }`.
         pub claims: BTreeMap<String, ValueMatch>,
         /// Methods, for example `[GET]`.
         pub methods: Vec<String>,
         /// Models, for example `[fraud]`.
         pub models: Vec<String>,
+    }
+}
+
+choice! {
+    /// What a header tells about the caller.
+    pub enum HeaderSource {
+        /// A claim of the caller's token, for example `{ claim: sub }`.
+        Claim(String) = "claim",
+        /// The SPIFFE id of the caller's workload.
+        Caller = "caller",
+    }
+}
+
+choice! {
+    /// What becomes of the caller's token.
+    pub enum TokenFate {
+        /// It ends here: no upstream can use it elsewhere.
+        Strip = "strip",
+        /// It goes on, for an upstream that checks it again.
+        Keep = "keep",
     }
 }
 

@@ -13,7 +13,8 @@ record! {
         pub audiences: Vec<String> = required,
         /// Its public keys.
         pub keys: Keys,
-        /// The signature algorithms taken, for example `[RS256, ES256, EdDSA]`.
+        /// The signature algorithms taken, of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384
+        /// and EdDSA, for example `[RS256, ES256, EdDSA]`.
         pub algorithms: Vec<String> = required,
         /// How far clocks may differ. Default: `30s`.
         pub leeway: Option<Period>,
@@ -30,10 +31,14 @@ shapes! {
         },
         /// An address.
         Url {
-            /// The address, for example `https://issuer.example/jwks.json`.
+            /// The address, for example `https://issuer.example/jwks.json`; `http://` on this machine only.
             url: String,
             /// How often it is fetched again. Default: `10m`.
             refresh: Option<Period>,
+            /// How long the keys last fetched are used while it cannot be reached. Default: `24h`.
+            stale: Option<Period>,
+            /// A file of the authorities that vouch for it, for example `issuer-ca.pem`. Default: this machine's.
+            trust: Option<PathBuf>,
         },
     }
 }

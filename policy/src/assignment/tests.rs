@@ -125,16 +125,21 @@ fn a_salt_of_its_own_reshuffles_the_units() {
     );
 }
 
+/// The unit of a request whose caller proved nothing.
+fn anonymous(unit: &Unit, headers: &HeaderMap, chance: u64) -> Option<Vec<u8>> {
+    unit.of(headers, &Caller::anonymous(), chance)
+        .map(Cow::into_owned)
+}
+
 #[test]
 fn a_header_names_the_unit() {
     let unit = Unit::Header(HeaderName::from_static("x-user"));
     assert_eq!(
-        unit.of(&headers(&[("x-user", "ada"), ("x-user", "eve")]), 0)
-            .as_deref(),
+        anonymous(&unit, &headers(&[("x-user", "ada"), ("x-user", "eve")]), 0).as_deref(),
         Some(&b"ada"[..])
     );
-    assert_eq!(unit.of(&headers(&[("x-user", "")]), 0), None);
-    assert_eq!(unit.of(&headers(&[]), 0), None);
+    assert_eq!(anonymous(&unit, &headers(&[("x-user", "")]), 0), None);
+    assert_eq!(anonymous(&unit, &headers(&[]), 0), None);
 }
 
 #[test]
@@ -153,7 +158,7 @@ fn a_cookie_names_the_unit_wherever_it_stands() {
 #[track_caller]
 fn check_cookie(unit: &Unit, pairs: &[(&'static str, &'static str)], expected: Option<&str>) {
     assert_eq!(
-        unit.of(&headers(pairs), 0).as_deref(),
+        anonymous(unit, &headers(pairs), 0).as_deref(),
         expected.map(str::as_bytes)
     );
 }
@@ -161,6 +166,9 @@ fn check_cookie(unit: &Unit, pairs: &[(&'static str, &'static str)], expected: O
 #[test]
 fn without_stickiness_chance_names_the_unit() {
     let unit = Unit::Request;
-    assert_ne!(unit.of(&HeaderMap::new(), 1), unit.of(&HeaderMap::new(), 2));
-    assert!(unit.of(&HeaderMap::new(), 0).is_some());
+    assert_ne!(
+        anonymous(&unit, &HeaderMap::new(), 1),
+        anonymous(&unit, &HeaderMap::new(), 2)
+    );
+    assert!(anonymous(&unit, &HeaderMap::new(), 0).is_some());
 }

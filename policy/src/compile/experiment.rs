@@ -8,7 +8,7 @@ use http::header::HeaderName;
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Report, Scope, backend, metric, names, provable, ramp};
+use super::{Report, Scope, allow, backend, metric, names, provable, ramp};
 use crate::{
     Arm, Decide, End, Experiment, ExperimentId, Share, StepMinimum, Target, Unit, canonical,
 };
@@ -57,9 +57,9 @@ pub(super) fn compile(
     } = written;
     let candidates = u8::try_from(arms.len().saturating_sub(1)).unwrap_or(u8::MAX);
     let arms = self::arms(scope, &path.field("arms"), arms);
+    let unit = self::unit(scope, &path.field("unit"), unit);
     let report = &mut scope.report;
     later(report, path, written);
-    let unit = self::unit(report, &path.field("unit"), unit);
     let alpha = self::alpha(report, &path.field("alpha"), *alpha);
     let tick = self::tick(report, &path.field("tick"), tick.map(|time| time.0));
     let end = self::end(report, path, end.as_ref());
@@ -162,16 +162,12 @@ fn arm(scope: &mut Scope<'_>, path: &Path, written: &document::Arm) -> Option<Ar
     })
 }
 
-fn unit(report: &mut Report<'_>, path: &Path, written: &document::Unit) -> Option<Unit> {
+fn unit(scope: &mut Scope<'_>, path: &Path, written: &document::Unit) -> Option<Unit> {
     let (unit, what) = match written {
-        document::Unit::Claim(_) => {
-            report.not_built_value(path, "`claim` as a unit");
-            return None;
+        document::Unit::Claim(name) => {
+            return allow::claim(scope, path, name).map(Unit::Claim);
         }
-        document::Unit::Caller => {
-            report.not_built_value(path, "`caller` as a unit");
-            return None;
-        }
+        document::Unit::Caller => return caller(scope, path),
         document::Unit::Header(name) => (
             HeaderName::from_bytes(name.as_bytes())
                 .ok()
@@ -188,7 +184,7 @@ fn unit(report: &mut Report<'_>, path: &Path, written: &document::Unit) -> Optio
         document::Unit::Request => (Some(Unit::Request), "request"),
     };
     if unit.is_none() {
-        report.error(
+        scope.report.error(
             code::BAD_UNIT,
             path,
             format!("no {what} has that name"),
@@ -198,11 +194,25 @@ fn unit(report: &mut Report<'_>, path: &Path, written: &document::Unit) -> Optio
     unit
 }
 
+/// Callers stay on one arm only if they can prove who they are.
+fn caller(scope: &mut Scope<'_>, path: &Path) -> Option<Unit> {
+    if scope.document.tokens.is_empty() && !allow::proves_workloads(scope.document) {
+        let message =
+            "no caller can prove who it is: there are neither tokens nor client certificates";
+        let remedy = "add `tokens`, or `tls` with `clients` to a listener, or use another unit";
+        scope.report.error(code::BAD_UNIT, path, message, remedy);
+        return None;
+    }
+    Some(Unit::Caller)
+}
+
 /// How evidence has to treat a unit; one that is refused is taken for one that returns.
 fn judged_unit(unit: Option<&Unit>) -> stats::Unit {
     match unit {
         Some(Unit::Request) => stats::Unit::Request,
-        Some(Unit::Header(_) | Unit::Cookie(_)) | None => stats::Unit::Sticky,
+        Some(Unit::Claim(_) | Unit::Caller | Unit::Header(_) | Unit::Cookie(_)) | None => {
+            stats::Unit::Sticky
+        }
     }
 }
 

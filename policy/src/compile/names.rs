@@ -245,7 +245,7 @@ pub(super) fn check(kind: &str, name: &str, path: &Path, report: &mut Report<'_>
     }
 }
 
-fn unknown<'a>(
+pub(super) fn unknown<'a>(
     kind: &str,
     name: &str,
     known: impl Iterator<Item = &'a str>,

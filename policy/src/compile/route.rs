@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use config::document::{self, Allow, RouteLimits, Shadow};
+use config::document::{self, RouteLimits, Shadow};
 use config::{Path, code};
 
-use super::{Report, Scope, backend, pattern};
-use crate::permit::Rule;
+use super::{Report, Scope, allow, backend, introduction, pattern};
 use crate::{Route, RouteId};
 
 /// How long an exchange may take unless the document says otherwise.
@@ -22,7 +21,7 @@ pub(super) fn compile(
     let document::Route {
         name,
         r#match,
-        allow,
+        allow: allowed,
         backend,
         timeout,
         retries,
@@ -34,14 +33,11 @@ pub(super) fn compile(
         rewrite,
     } = written;
     scope.report.not_built(path, "retries", retries.is_some());
-    scope
-        .report
-        .not_built(path, "set_headers", set_headers.is_some());
-    scope.report.not_built(path, "token", token.is_some());
     scope.report.not_built(path, "rewrite", rewrite.is_some());
     self::fallback(scope, path, fallback);
     self::shadow(scope, path, shadow);
-    let rules = rules(&mut scope.report, path, allow);
+    let rules = allow::rules(scope, path, allowed);
+    let introduction = introduction::compile(scope, path, set_headers, token.as_ref());
     let timeout = scope
         .report
         .positive(path, "timeout", timeout.map(|time| time.0), TIMEOUT);
@@ -59,6 +55,7 @@ pub(super) fn compile(
         timeout,
         body_bytes,
         target: target?,
+        introduction,
         pattern: pattern?,
         allow: rules,
     })
@@ -99,54 +96,6 @@ fn limits(report: &mut Report<'_>, path: &Path, written: &RouteLimits) -> Option
     let path = path.field("limits");
     report.not_built(&path, "rate", rate.is_some());
     body_bytes.map(|bytes| report.positive(&path, "body_bytes", Some(bytes.0), 0))
-}
-
-fn rules(report: &mut Report<'_>, path: &Path, written: &[Allow]) -> Vec<Rule> {
-    if written.is_empty() {
-        let remedy = "open it to all with `allow: [{ callers: anyone }]`, or remove the route";
-        report.warning(
-            code::NOBODY_ALLOWED,
-            path,
-            "the route has no `allow`, so nobody may use it",
-            remedy,
-        );
-    }
-    let path = path.field("allow");
-    let rule = |(position, written): (usize, &Allow)| rule(report, &path.index(position), written);
-    written.iter().enumerate().map(rule).collect()
-}
-
-fn rule(report: &mut Report<'_>, path: &Path, written: &Allow) -> Rule {
-    let Allow {
-        callers,
-        issuer,
-        claims,
-        methods,
-        models,
-    } = written;
-    let lists_empty = claims.is_empty() && methods.is_empty() && models.is_empty();
-    if callers.is_none() && issuer.is_none() && lists_empty {
-        let remedy = "say whom it allows, for example `{ callers: anyone }`";
-        report.error(
-            code::EMPTY_ALLOW,
-            path,
-            "an entry without any condition would allow everything",
-            remedy,
-        );
-    }
-    let named = callers
-        .iter()
-        .flat_map(|callers| &callers.0)
-        .any(|pattern| pattern != "anyone");
-    if named {
-        report.not_built_value(&path.field("callers"), "telling callers apart");
-    }
-    report.not_built(path, "issuer", issuer.is_some());
-    report.not_built(path, "claims", !claims.is_empty());
-    report.not_built(path, "models", !models.is_empty());
-    Rule {
-        methods: pattern::methods(report, &path.field("methods"), methods),
-    }
 }
 
 /// Warns of routes that are never taken, because an earlier one matches all that they match.

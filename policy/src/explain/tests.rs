@@ -54,7 +54,8 @@ fn a_denied_request_says_which_route_refuses_it() {
     assert_eq!(found.route.as_deref(), Some("digits"));
     assert_eq!(found.code.as_deref(), Some("WALD-3003"));
     assert_eq!(found.backend, None);
-    let last = "route digits refuses: no entry of the route's allow list holds";
+    let last =
+        "route digits refuses: no entry of the route's allow list holds: allow[0] another method";
     assert_eq!(found.why.last().map(String::as_str), Some(last));
 }
 

@@ -139,6 +139,75 @@ fn a_stage_that_names_no_arm_leads_to_the_control() {
 }
 
 #[test]
+fn a_user_stays_on_one_arm_by_what_was_proved() {
+    let edits = |unit| [sample::WITH_TOKENS, ("unit: { header: x-user }", unit)];
+    let headers = sample::headers(&[("x-tenant", "bank"), ("x-user", "ignored")]);
+    let request = sample::request(&Method::POST, "/v2/models/fraud/infer", &headers);
+    for unit in ["unit: { claim: sub }", "unit: caller"] {
+        let policy = sample::policy(&edits(unit));
+        let assigned = |caller| {
+            let route = policy.route(&request).expect("a route");
+            let permit = policy.authorize(caller, route, &request).expect("a permit");
+            let placement = policy.place(permit, &[stage(State::Running)], &headers, 0);
+            placement.assignment().map(|assignment| assignment.unit)
+        };
+        let user =
+            |sub: &str, iat: u64| sample::caller(&serde_json::json!({ "sub": sub, "iat": iat }));
+        assert_eq!(assigned(Caller::anonymous()), None, "{unit}");
+        assert!(assigned(user("ada", 1)).is_some(), "{unit}");
+        assert_eq!(assigned(user("ada", 1)), assigned(user("ada", 2)), "{unit}");
+        assert_ne!(assigned(user("ada", 1)), assigned(user("bob", 1)), "{unit}");
+        let other = policy_of_another_issuer(unit);
+        let ada = other.issuers()[0]
+            .suppose(
+                serde_json::json!({ "sub": "ada" })
+                    .as_object()
+                    .expect("claims")
+                    .clone(),
+                0,
+            )
+            .expect("a user");
+        let elsewhere = assigned(Caller::anonymous().with_user(ada.user));
+        assert_ne!(
+            assigned(user("ada", 1)),
+            elsewhere,
+            "{unit}: another issuer's ada"
+        );
+    }
+}
+
+fn policy_of_another_issuer(unit: &str) -> Policy {
+    sample::policy(&[
+        sample::WITH_TOKENS,
+        ("https://issuer.test", "https://other.test"),
+        ("unit: { header: x-user }", unit),
+    ])
+}
+
+#[test]
+fn workloads_are_callers_too() {
+    let workload = |id: &str| Caller::anonymous().with_workload(id.parse().expect("an id"));
+    let unit = |caller: &Caller| {
+        let headers = HeaderMap::new();
+        crate::Unit::Caller
+            .of(&headers, caller, 0)
+            .map(std::borrow::Cow::into_owned)
+    };
+    let (one, two) = (workload("spiffe://b.test/a"), workload("spiffe://b.test/b"));
+    assert_ne!(unit(&one), unit(&two));
+    assert_eq!(unit(&one), unit(&one.clone()));
+    let ada = sample::caller(&serde_json::json!({ "sub": "ada" }));
+    let through = ada
+        .clone()
+        .with_workload("spiffe://b.test/a".parse().expect("an id"));
+    assert_eq!(
+        unit(&through),
+        unit(&ada),
+        "the user counts, whatever it calls through"
+    );
+}
+
+#[test]
 fn chance_decides_where_nobody_is_remembered() {
     let policy = sample::policy(&[]);
     let headers = sample::headers(&[]);

@@ -35,8 +35,15 @@ pub(super) async fn readyz(State(desk): State<Arc<Desk>>) -> (StatusCode, &'stat
 pub(super) async fn metrics(State(desk): State<Arc<Desk>>) -> Response {
     let counters = desk.workers.counters().await;
     let book = desk.referee.book();
-    let hash = desk.live.load().policy.hash().to_owned();
-    let text = exposition::render(counters, &book, desk.reload.outcomes(), &hash);
+    let snapshot = Arc::clone(&desk.live.load());
+    let standings = desk.key_servers.standings();
+    let text = exposition::render(
+        counters,
+        &book,
+        desk.reload.outcomes(),
+        &standings,
+        &snapshot,
+    );
     let version = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(CONTENT_TYPE, version)], text).into_response()
 }

@@ -2,6 +2,7 @@
 
 mod files;
 mod finding;
+mod keys;
 mod network;
 
 use policy::Policy;
@@ -12,7 +13,7 @@ use super::output::Output;
 use super::{Exit, Failure, problems};
 use finding::{Finding, Mark};
 
-/// Look at everything that serving a document will need: files, models, store, ports, upstreams
+/// Look at everything that serving a document will need: files, models, keys, store, ports, upstreams
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -68,6 +69,12 @@ fn all(source: &Source, policy: &Policy) -> Result<Vec<Finding>, Failure> {
         .build()?;
     let mut checks = vec![document(source, policy)];
     checks.extend(policy.models().iter().map(files::model));
+    checks.extend(
+        policy
+            .issuers()
+            .iter()
+            .map(|issuer| runtime.block_on(keys::look(issuer))),
+    );
     checks.push(files::store(policy.store()));
     checks.extend(runtime.block_on(network::look(policy)));
     Ok(checks)

@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 
 use http::header::HOST;
 use http::{HeaderName, HeaderValue, Method, request};
-use policy::{Answer, Caller, Explanation, Listener, Policy, Request, Stage};
+use policy::{Answer, Believed, Caller, Explanation, Listener, Policy, Request, SpiffeId, Stage};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::document::{DocumentArgs, Source};
 use super::output::Output;
 use super::{Exit, Failure, problems};
 use crate::gateway;
-use crate::refusal::Refusal;
+use crate::identify::TokenError;
+use crate::observe::Moment;
+use crate::refusal::{Refusal, kind};
 
 /// Say which route, arm and backend a request would get, and why
 #[derive(Debug, clap::Args)]
@@ -20,6 +23,7 @@ use crate::refusal::Refusal;
 Examples:
   wald explain -c wald.yaml --method POST --path /v2/models/fraud/infer
   wald explain -c wald.yaml --method POST --path /v2/models/fraud/infer --header x-user:ada -o json
+  wald explain -c wald.yaml --path /v2/models/fraud --claims '{\"sub\": \"ada\", \"scope\": \"infer\"}'
 
 Experiments are taken to be at the first step of their ramp. Exits with 0 when the request is
 permitted, with 3 when it is denied, with 4 when no route takes it, with 2 when the document is
@@ -39,6 +43,12 @@ pub(crate) struct Args {
     /// A header field, as NAME:VALUE; may be repeated
     #[arg(long = "header", value_name = "NAME:VALUE", value_parser = header)]
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// The SPIFFE id that its connection proves
+    #[arg(long, value_name = "ID")]
+    spiffe: Option<SpiffeId>,
+    /// The claims of a token that holds, as JSON; what is left out of `iss`, `aud` and `exp` is as it must be
+    #[arg(long, value_name = "JSON", value_parser = claims)]
+    claims: Option<Claims>,
     /// A file with its body
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
@@ -105,8 +115,11 @@ impl Args {
             .map(|_| Stage::first(1))
             .collect();
         // The same chance each time: who asks twice wants the same answer.
-        let explanation = policy.explain(&request, Caller::anonymous(), &stages, 0);
-        let mut row = Row::of(explanation);
+        let (caller, doubt) = self.caller(policy);
+        let mut row = Row::of(policy.explain(&request, caller, &stages, 0));
+        if let Some(doubt) = doubt {
+            row.doubt(doubt);
+        }
         if let (Some(path), Ok(route)) = (&self.body, policy.route(&request)) {
             row.weigh(
                 body_bytes(path)?,
@@ -114,6 +127,22 @@ impl Args {
             );
         }
         Ok(row)
+    }
+
+    /// Who would be calling, and what would be wrong with the token.
+    fn caller(&self, policy: &Policy) -> (Caller, Option<TokenError>) {
+        let caller = Caller::anonymous();
+        let caller = match &self.spiffe {
+            Some(id) => caller.with_workload(id.clone()),
+            None => caller,
+        };
+        let Some(Claims(claims)) = &self.claims else {
+            return (caller, None);
+        };
+        match suppose(policy, claims) {
+            Ok(believed) => (caller.with_user(believed.user), None),
+            Err(doubt) => (caller, Some(doubt)),
+        }
     }
 
     fn listener<'a>(&self, policy: &'a Policy) -> Result<&'a Listener, Failure> {
@@ -143,6 +172,29 @@ impl Args {
         }
         Ok(head)
     }
+}
+
+/// A token that holds, of the issuer that its claims name or of the only one there is.
+fn suppose(policy: &Policy, claims: &Map<String, Value>) -> Result<Believed, TokenError> {
+    let named = claims.get("iss").and_then(Value::as_str);
+    let issuer = match (named, policy.issuers()) {
+        (None, [only]) => Some(only),
+        (named, issuers) => issuers.iter().find(|issuer| named == Some(&*issuer.name)),
+    };
+    let issuer = issuer.ok_or_else(|| TokenError::Issuer(named.unwrap_or_default().to_owned()))?;
+    issuer
+        .suppose(claims.clone(), Moment::now().unix_millis)
+        .map_err(TokenError::Doubt)
+}
+
+/// The claims of a token.
+#[derive(Clone, Debug)]
+struct Claims(Map<String, Value>);
+
+fn claims(text: &str) -> Result<Claims, String> {
+    serde_json::from_str(text)
+        .map(Claims)
+        .map_err(|bad| format!("not a JSON object: {bad}"))
 }
 
 fn body_bytes(path: &Path) -> Result<u64, Failure> {
@@ -198,6 +250,15 @@ impl Row {
             backend: None,
             shadows: Vec::new(),
             why: vec![format!("refused before routing: {refusal}")],
+        }
+    }
+
+    /// Adds that the token would prove nothing, which matters where a user is asked for.
+    fn doubt(&mut self, doubt: TokenError) {
+        self.why
+            .insert(0, format!("the token proves nothing: {doubt}"));
+        if self.code.as_deref() == Some(&*kind::UNPROVEN.code.to_string()) {
+            self.code = Some(Refusal::Token(doubt).kind().code.to_string());
         }
     }
 

@@ -117,6 +117,10 @@ pub(crate) struct Counters {
     pub(crate) refusals: BTreeMap<Code, u64>,
     /// `wald_inference_duration_seconds`: waiting and running.
     pub(crate) inferences: BTreeMap<ModelLabels, Histogram>,
+    /// `wald_token_cache_lookups_total`: tokens that had been verified before, and others.
+    pub(crate) token_hits: u64,
+    /// See `token_hits`.
+    pub(crate) token_misses: u64,
     /// `wald_limit_reached_total`, by limit.
     pub(crate) limits: BTreeMap<&'static str, u64>,
 }
@@ -128,6 +132,8 @@ impl Counters {
         add(&mut self.in_flight, other.in_flight);
         add(&mut self.refusals, other.refusals);
         add(&mut self.limits, other.limits);
+        self.token_hits += other.token_hits;
+        self.token_misses += other.token_misses;
         fold(&mut self.durations, other.durations);
         fold(&mut self.first_bytes, other.first_bytes);
         fold(&mut self.overheads, other.overheads);

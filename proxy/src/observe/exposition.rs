@@ -1,11 +1,15 @@
 //! The counters as Prometheus reads them: names and labels of the interface, values of all workers together.
 
+mod keys;
+
 use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram as Shown, LabelPair, Metric, MetricFamily, MetricType,
 };
 use prometheus::{Encoder, TextEncoder};
 
 use super::counters::{Counters, Histogram, PathLabels, RequestLabels};
+use crate::identify::key_servers::Standing;
+use crate::live::Snapshot;
 use crate::referee::{Book, Entry};
 use crate::reload::Outcomes;
 
@@ -16,7 +20,8 @@ pub(crate) fn render(
     workers: Vec<Counters>,
     book: &Book,
     reloads: &Outcomes,
-    policy: &str,
+    standings: &[Standing],
+    snapshot: &Snapshot,
 ) -> Vec<u8> {
     let mut counters = Counters::default();
     workers
@@ -24,7 +29,9 @@ pub(crate) fn render(
         .for_each(|worker| counters.merge(worker));
     let mut families = traffic(&counters, book);
     families.extend(experiments(book));
-    families.extend(control(book, reloads, policy));
+    families.extend(control(book, reloads, snapshot.policy.hash()));
+    families.extend(tokens(&counters));
+    families.extend(keys::families(standings, snapshot));
     families.retain(|family| !family.get_metric().is_empty());
     let mut text = Vec::new();
     if let Err(error) = TextEncoder::new().encode(&families, &mut text) {
@@ -66,6 +73,20 @@ fn traffic(counters: &Counters, book: &Book) -> Vec<MetricFamily> {
         ),
     ]);
     families
+}
+
+fn tokens(counters: &Counters) -> Vec<MetricFamily> {
+    let (hits, misses) = (counters.token_hits, counters.token_misses);
+    if hits + misses == 0 {
+        return Vec::new();
+    }
+    let lookups = [("hit", hits), ("miss", misses)];
+    vec![family(
+        "wald_token_cache_lookups_total",
+        "Tokens that had been verified before (hit), and others.",
+        MetricType::COUNTER,
+        lookups.map(|(outcome, count)| counter(&[("outcome", outcome)], count)),
+    )]
 }
 
 fn request((labels, count): (&RequestLabels, &u64)) -> Metric {

@@ -49,6 +49,13 @@ impl Passage {
         }
     }
 
+    /// The request waited before anything was decided about it, and goes on with a newer snapshot.
+    pub(crate) fn renew(&mut self, view: Rc<View>) {
+        if self.route.is_none() {
+            self.view = view;
+        }
+    }
+
     /// The snapshot that the request sees, all the way.
     pub(crate) fn view(&self) -> &Rc<View> {
         &self.view

@@ -13,12 +13,14 @@ use super::counters::{Counters, Histogram, ModelLabels};
 use super::evidence::{Exposure, Moment, Outcome, RunShard};
 use super::lane::{Lane, Lanes};
 use crate::forward::Pool;
+use crate::identify::Cache;
 use crate::live::Snapshot;
 
 /// A snapshot with the worker's own evidence, counts and connections beside it.
 pub(crate) struct View {
     snapshot: Arc<Snapshot>,
     pools: Vec<Rc<Pool>>,
+    tokens: Rc<Cache>,
     lanes: Lanes,
     runs: Vec<RefCell<RunShard>>,
     experiments: Vec<u64>,
@@ -46,7 +48,12 @@ impl View {
         let run = |(experiment, stage): (&policy::Experiment, &policy::Stage)| {
             RunShard::new(experiment, stage.run(), snapshot.recorded)
         };
+        // Other keys or another document, and what was verified before must be verified again.
+        let same_keys = before
+            .filter(|before| Arc::ptr_eq(&before.snapshot.key_sets, &snapshot.key_sets))
+            .map(|before| Rc::clone(&before.tokens));
         Self {
+            tokens: same_keys.unwrap_or_default(),
             pools: policy
                 .upstreams()
                 .iter()
@@ -83,6 +90,11 @@ impl View {
     /// The connections to each upstream, by `UpstreamId`.
     pub(crate) fn pools(&self) -> &[Rc<Pool>] {
         &self.pools
+    }
+
+    /// The tokens that were verified with the snapshot's keys.
+    pub(crate) fn tokens(&self) -> &Cache {
+        &self.tokens
     }
 
     /// Positions of lanes.

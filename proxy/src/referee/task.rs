@@ -12,7 +12,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::book::{Book, Entry, Tally};
 use super::ruling::{Ruling, opening};
 use super::run::{Run, encode};
-use super::{AdoptError, Adopted, Candidate, Letter, StartError, desk, millis, unix_ms};
+use super::{AdoptError, Adopted, Candidate, Letter, StartError, Trust, desk, millis, unix_ms};
+use crate::identify::KeySets;
 use crate::live::{Live, Snapshot};
 use crate::observe::Observed;
 use crate::recording::{Batch, Recording};
@@ -45,6 +46,7 @@ pub(super) struct Keeper {
     live: Live,
     policy: Arc<Policy>,
     models: Vec<Arc<inference::Pool>>,
+    key_sets: Arc<KeySets>,
     keys: Arc<Keys>,
     /// By `ExperimentId`.
     runs: Vec<Run>,
@@ -73,6 +75,11 @@ impl Task {
                 letter = self.mailbox.recv() => match letter {
                     Some(Letter::Feedback(items, reply)) => drop(reply.send(self.keeper.count(&items))),
                     Some(Letter::Adopt(candidate, reply)) => drop(reply.send(self.keeper.adopt(*candidate, unix_ms()).await)),
+                    Some(Letter::Trust(trust, reply)) => {
+                        self.keeper.trust(trust);
+                        // Whoever asked may have stopped waiting.
+                        reply.send(()).unwrap_or_default();
+                    }
                     Some(Letter::Audit(reply)) => drop(reply.send(self.keeper.audit().await)),
                     Some(Letter::Close(reply)) => {
                         self.beat().await;
@@ -116,13 +123,19 @@ impl Keeper {
                 "experiment"
             );
         }
-        let Candidate { policy, models } = first;
+        let Candidate {
+            policy,
+            models,
+            key_sets,
+        } = first;
+        let key_sets = Arc::new(key_sets);
         let keys = Arc::new(keys);
         let stages = runs.0.iter().map(Run::stage).collect();
         let snapshot = Snapshot {
             policy: Arc::clone(&policy),
             stages,
             models: models.clone(),
+            key_sets: Arc::clone(&key_sets),
             keys: Arc::clone(&keys),
             recorded: recording.is_some(),
         };
@@ -132,6 +145,7 @@ impl Keeper {
             live: live.clone(),
             policy,
             models,
+            key_sets,
             keys,
             runs: runs.0,
             tally: Tally::default(),
@@ -296,10 +310,27 @@ impl Keeper {
             .into_iter()
             .map(|fresh| merged(before.remove(&*fresh.experiment.name), fresh))
             .collect();
+        let before = (&*self.policy, &*self.key_sets);
+        let key_sets = candidate.key_sets.inheriting(&candidate.policy, before);
+        self.key_sets = Arc::new(key_sets);
         (self.policy, self.models) = (candidate.policy, candidate.models);
         self.publish();
         self.write_book();
         Ok(adopted)
+    }
+
+    /// Puts other keys of an issuer in force, if the document still gets them from the same place.
+    fn trust(&mut self, trust: Trust) {
+        let Trust {
+            issuer,
+            source,
+            keys,
+        } = trust;
+        let is_meant = |it: &&policy::Issuer| it.name == issuer && it.keys == source;
+        if let Some(issuer) = self.policy.issuers().iter().find(is_meant) {
+            self.key_sets = Arc::new(self.key_sets.with(issuer.id, keys));
+            self.publish();
+        }
     }
 
     async fn rotate_keys(&mut self, now_ms: u64) {
@@ -336,6 +367,7 @@ impl Keeper {
             policy: Arc::clone(&self.policy),
             stages: self.runs.iter().map(Run::stage).collect(),
             models: self.models.clone(),
+            key_sets: Arc::clone(&self.key_sets),
             keys: Arc::clone(&self.keys),
             recorded: self.recording.is_some(),
         });

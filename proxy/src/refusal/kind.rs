@@ -17,7 +17,7 @@ pub(crate) struct Kind {
 /// Declares the kinds and the list of them from the same lines.
 macro_rules! kinds {
     ($($name:ident = $code:literal $status:ident $title:literal;)*) => {
-        $(pub(super) const $name: Kind = Kind { status: StatusCode::$status, code: Code($code), title: $title };)*
+        $(pub(crate) const $name: Kind = Kind { status: StatusCode::$status, code: Code($code), title: $title };)*
 
         /// Every kind, in ascending order.
         #[cfg(test)]
@@ -29,6 +29,16 @@ kinds! {
     NO_ROUTE = 3001 NOT_FOUND "no route matches";
     NOBODY = 3002 FORBIDDEN "the route is open to nobody";
     NOT_LISTED = 3003 FORBIDDEN "the route does not let this caller pass";
+    UNPROVEN = 3004 UNAUTHORIZED "the route asks for a token";
+    TOKEN_MALFORMED = 3101 UNAUTHORIZED "the token cannot be read";
+    TOKEN_TOO_LARGE = 3102 UNAUTHORIZED "the token is too large";
+    TOKEN_ISSUER = 3103 UNAUTHORIZED "the token's issuer is not believed";
+    TOKEN_ALGORITHM = 3104 UNAUTHORIZED "the token's algorithm is not taken";
+    TOKEN_KEY = 3105 UNAUTHORIZED "the token's key is not known";
+    TOKEN_SIGNATURE = 3106 UNAUTHORIZED "the token's signature does not hold";
+    TOKEN_AUDIENCE = 3107 UNAUTHORIZED "the token is meant for others";
+    TOKEN_EXPIRED = 3108 UNAUTHORIZED "the token has expired";
+    TOKEN_EARLY = 3109 UNAUTHORIZED "the token is not good yet";
 
     PATH = 4001 BAD_REQUEST "the path has more than one meaning";
     NO_HOST = 4002 BAD_REQUEST "the request names no host";

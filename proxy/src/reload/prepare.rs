@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use config::Problems;
 use inference::{LoadError, MODEL_BYTES_MAX, Model, Pool};
-use policy::Policy;
-use sha2::{Digest, Sha256};
+use policy::{KeySource, Policy};
+use sha2::{Digest as _, Sha256};
 
 use super::folder;
+use crate::identify::{KeySet, KeySetError, KeySets};
 use crate::referee::Candidate;
 
 /// The policy in force and its models, which are used again where they are the same.
@@ -48,6 +49,16 @@ pub(crate) enum PrepareError {
         /// Why.
         source: Box<LoadError>,
     },
+    /// A file of keys has none.
+    #[error("cannot use the keys of `{issuer}` in {}", path.display())]
+    KeySet {
+        /// The issuer.
+        issuer: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: KeySetError,
+    },
     /// The operating system gave no threads for a model.
     #[error("no threads for model `{name}`")]
     Threads {
@@ -79,17 +90,55 @@ pub(crate) fn prepare(
         .iter()
         .map(|model| pool(model, in_force))
         .collect::<Result<_, _>>()?;
+    let key_sets = key_sets(&policy)?;
     Ok(Candidate {
         policy: Arc::new(policy),
         models,
+        key_sets,
     })
 }
 
-/// What tells two contents of the file apart; an absent file is a content, too.
-pub(super) fn digest(document: &Path) -> Option<[u8; 32]> {
-    std::fs::read(document)
-        .ok()
-        .map(|bytes| Sha256::digest(bytes).into())
+/// The keys of every issuer that come from files. Those of servers come when the server is asked.
+pub(crate) fn key_sets(policy: &Policy) -> Result<KeySets, PrepareError> {
+    let sets = policy.issuers().iter().map(|issuer| match &issuer.keys {
+        KeySource::File(path) => key_set(&issuer.name, path).map(Some),
+        KeySource::Url(_) => Ok(None),
+    });
+    sets.collect::<Result<_, _>>().map(KeySets::new)
+}
+
+fn key_set(issuer: &str, path: &Path) -> Result<Arc<KeySet>, PrepareError> {
+    let text = std::fs::read(path).map_err(|source| PrepareError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let set = KeySet::parse(&text).map_err(|source| PrepareError::KeySet {
+        issuer: issuer.to_owned(),
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(Arc::new(set))
+}
+
+/// What is in some files, in their order; an absent file is a content, too.
+pub(super) type Digest = Vec<Option<[u8; 32]>>;
+
+/// What tells two contents of these files apart.
+pub(super) fn digest<'a>(files: impl IntoIterator<Item = &'a Path>) -> Digest {
+    let content = |file| Some(Sha256::digest(std::fs::read(file).ok()?).into());
+    files.into_iter().map(content).collect()
+}
+
+/// The files beside the document that come into force with it and may change by themselves. Models do not:
+/// the document names their digests.
+pub(super) fn files(policy: &Policy) -> impl Iterator<Item = &Path> {
+    policy
+        .issuers()
+        .iter()
+        .filter_map(|issuer| match &issuer.keys {
+            KeySource::File(path) => Some(&**path),
+            KeySource::Url(_) => None,
+        })
 }
 
 fn pool(model: &policy::Model, in_force: Option<InForce<'_>>) -> Result<Arc<Pool>, PrepareError> {

@@ -22,8 +22,10 @@ use tokio::sync::{mpsc, watch};
 use super::Phase;
 use super::socket::shared;
 use super::worker::{Duty, work};
+use crate::identify::key_servers::KeyServers;
 use crate::live::{Live, Snapshot};
 use crate::referee::Referee;
+use crate::reload::key_sets;
 use crate::token::Keys;
 use crate::workers::Workers;
 
@@ -51,6 +53,7 @@ impl Wald {
         let duty = Duty {
             live: live.clone(),
             referee: Referee::for_tests(),
+            key_servers: KeyServers::for_tests(),
             mailbox: mailboxes.remove(0),
             sockets: vec![(listener, socket)],
             phase: watched,
@@ -99,6 +102,7 @@ fn snapshot(document: &str) -> Snapshot {
             .map(|_| Stage::first(1))
             .collect(),
         models: models(&policy),
+        key_sets: Arc::new(key_sets(&policy).unwrap()),
         keys: Arc::new(Keys::generate(0).unwrap()),
         policy: Arc::new(policy),
     }

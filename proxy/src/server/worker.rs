@@ -16,6 +16,7 @@ use super::Phase;
 use crate::accept::{Connections, Door};
 use crate::feedback;
 use crate::gateway::Chance;
+use crate::identify::key_servers::KeyServers;
 use crate::live::Live;
 use crate::observe::{Counters, Observed, View};
 use crate::referee::Referee;
@@ -31,6 +32,8 @@ pub(crate) struct Duty {
     pub(crate) live: Live,
     /// Who takes feedback.
     pub(crate) referee: Referee,
+    /// Who fetches the keys of issuers.
+    pub(crate) key_servers: KeyServers,
     /// What others ask of this worker.
     pub(crate) mailbox: mpsc::Receiver<Ask>,
     /// The sockets that are this worker's own.
@@ -47,6 +50,7 @@ pub(crate) struct Duty {
 pub(crate) struct Worker {
     live: Live,
     referee: Referee,
+    key_servers: KeyServers,
     chance: Chance,
     view: RefCell<Rc<View>>,
     older: RefCell<Vec<Rc<View>>>,
@@ -69,13 +73,14 @@ async fn serve(duty: Duty, chance: Chance) -> std::io::Result<()> {
     let Duty {
         live,
         referee,
+        key_servers,
         mailbox,
         sockets,
         mut phase,
         drain,
         drained,
     } = duty;
-    let worker = Rc::new(Worker::new(live, referee, chance));
+    let worker = Rc::new(Worker::new(live, referee, key_servers, chance));
     let mut doors = JoinSet::new();
     let mut connections = Vec::with_capacity(sockets.len());
     for (listener, socket) in sockets {
@@ -129,11 +134,12 @@ async fn sweep(worker: Rc<Worker>, connections: Vec<Rc<Connections>>) {
 }
 
 impl Worker {
-    fn new(live: Live, referee: Referee, chance: Chance) -> Self {
+    fn new(live: Live, referee: Referee, key_servers: KeyServers, chance: Chance) -> Self {
         let view = Rc::new(View::new(Arc::clone(&live.load()), None));
         Self {
             live,
             referee,
+            key_servers,
             chance,
             view: RefCell::new(view),
             older: RefCell::default(),
@@ -157,6 +163,21 @@ impl Worker {
     /// Where numbers come from.
     pub(crate) fn chance(&self) -> &Chance {
         &self.chance
+    }
+
+    /// Who fetches the keys of issuers.
+    pub(crate) fn key_servers(&self) -> &KeyServers {
+        &self.key_servers
+    }
+
+    /// Counts a token, and whether it had been verified before.
+    pub(crate) fn count_token(&self, was_known: bool) {
+        let mut totals = self.totals.borrow_mut();
+        if was_known {
+            totals.token_hits += 1;
+        } else {
+            totals.token_misses += 1;
+        }
     }
 
     /// Counts that a limit was reached.
