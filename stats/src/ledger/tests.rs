@@ -330,3 +330,24 @@ fn several_candidates_share_the_error_rate() {
     };
     assert!((threshold - 40.0_f64.ln()).abs() < 1e-12);
 }
+
+#[test]
+fn a_ledger_does_not_grow_with_its_ticks() {
+    let size = |ticks: u64| {
+        let design = design(Unit::Sticky);
+        let mut ledger = Ledger::new(design.clone(), &[0.5, 0.5]);
+        for t in 0..ticks {
+            ledger.absorb(tick(&design, 0, t, Right([90, 90])));
+            ledger.close_before(t + 1);
+        }
+        assert!(
+            ledger
+                .measured()
+                .iter()
+                .all(|measured| measured.epochs.len() == 1)
+        );
+        postcard::to_allocvec(&ledger).unwrap().len()
+    };
+    let (few, many) = (size(100), size(1000));
+    assert!(many < few + few / 10, "{few} bytes became {many}");
+}
