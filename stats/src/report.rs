@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     design::{Kind, Method, Metric, Role, Scale},
+    e_bh,
     evidence::{Cell, EpochEvidence, Histogram},
     interval::{Effect, Interval},
     ledger::{Ledger, Measured},
@@ -54,6 +55,9 @@ pub struct MetricReport {
     pub interval: Option<Interval>,
     /// ln E by question, where the test has one.
     pub log_e: LogE,
+    /// Whether a list of better candidates would hold this one: by e-BH over all candidates' e-values as
+    /// they stand now, so that at most α of a list is expected to be wrong. No proof of any one of them.
+    pub listed: bool,
     /// Whether the alarm behind the metric has gone off.
     pub alarm: bool,
     /// Which test answers each question.
@@ -160,6 +164,7 @@ fn metric_report(
             not_worse: log_e(not_worse),
             worse: log_e(worse),
         },
+        listed: listed(ledger, measured, trial.arm),
         alarm: trial.is_alarmed(),
         methods: Methods {
             superior: metric.method(unit, Question::Superior),
@@ -171,6 +176,17 @@ fn metric_report(
         worse,
         n: [0, trial.arm].map(|arm| total(&measured.epochs, arm).n),
     }
+}
+
+fn listed(ledger: &Ledger, measured: &Measured, arm: usize) -> bool {
+    let superior = |trial: &Trial| trial.superior.as_ref()?.score().log_e();
+    // A test without an e-value has nothing to list by.
+    let log_e: Vec<f64> = measured
+        .trials
+        .iter()
+        .map(|trial| superior(trial).unwrap_or(f64::NAN))
+        .collect();
+    e_bh::rejected(&log_e, ledger.design().alpha).contains(&(arm - 1))
 }
 
 impl Estimate {

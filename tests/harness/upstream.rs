@@ -33,6 +33,11 @@ pub enum Reply {
         /// How many requests share one unlucky one.
         one_in: usize,
     },
+    /// As `Name`, but one request in `one_in` is never answered.
+    Stuck {
+        /// How many requests share one that waits in vain.
+        one_in: usize,
+    },
     /// As `Name`, but each answer waits until [`Upstream::release`] lets it go.
     Held,
 }
@@ -161,6 +166,8 @@ async fn answer(
         Reply::Status(status) => (status, Bytes::from(status.to_string())),
         Reply::Sometimes { status, one_in } if before.is_multiple_of(one_in) => (status, name),
         Reply::Sometimes { .. } => (StatusCode::OK, name),
+        Reply::Stuck { one_in } if before.is_multiple_of(one_in) => std::future::pending().await,
+        Reply::Stuck { .. } => (StatusCode::OK, name),
         Reply::Held => {
             let permit = behaviour
                 .released

@@ -5,6 +5,7 @@
 mod demo;
 mod explaining;
 mod feedback;
+mod guarding;
 mod inference;
 mod instrument;
 mod proxying;

@@ -86,6 +86,8 @@ pub(crate) struct Metric {
     pub(crate) estimate: Estimate,
     pub(crate) interval: Option<Interval>,
     pub(crate) log_e: LogE,
+    /// Whether a list of better candidates would hold this one.
+    pub(crate) listed: bool,
     /// Whether the alarm behind the metric has gone off, which stops the ramp.
     pub(crate) alarm: bool,
     /// Which test answers each question.
@@ -173,6 +175,7 @@ impl Metric {
             estimate: metric.estimate,
             interval: metric.interval,
             log_e: metric.log_e,
+            listed: metric.listed,
             alarm: metric.alarm,
             methods: metric.methods,
             superior: metric.superior,

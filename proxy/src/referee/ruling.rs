@@ -34,6 +34,11 @@ impl Ruling {
             Decision::Wait if may_step(run, now_ms) => Outcome::NextStep,
             Decision::Wait | Decision::Unsound => return None,
         };
+        // Who is told that nothing was found is told what may be there all the same.
+        let verdict = match outcome {
+            Outcome::Futile => run.ledger.explain(),
+            _ => verdict,
+        };
         let stage = run.stage().after(&run.experiment, outcome)?;
         match run.experiment.decide {
             Decide::Advise if outcome != Outcome::NextStep => {

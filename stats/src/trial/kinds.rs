@@ -1,5 +1,6 @@
 //! Kinds of numbers, each through a ledger: what is better is proven, what is worse is found, and equal
-//! arms under a drift that hits both are left alone.
+//! arms under a drift that hits both are left alone. A guardrail alone that is proven promotes here, which
+//! shows that it was; `policy` refuses such a design.
 
 use crate::{
     Better, Decision, Delta, Design, Effect, Goals, Kind, Ledger, Margin, Metric, Numbers, Reason,
@@ -97,14 +98,10 @@ fn a_worse_tail_is_found_by_its_quantile() {
         heavy,
         Decision::RollBack,
     );
-    check(p95, Unit::Request, Role::Guardrail, even, WINS_NOTHING);
+    check(p95, Unit::Request, Role::Guardrail, even, WINS);
     check(p95, Unit::Request, Role::Goal, light, WINS);
     check(p95, Unit::Request, Role::Goal, even, Decision::Wait);
 }
-
-/// A design of one guardrail that is proven has nothing to be better at, and promotes all the same:
-/// `policy` refuses it, and here it shows that the margin was proven.
-const WINS_NOTHING: Decision = WINS;
 
 #[test]
 fn a_quantile_has_an_interval_of_its_own_ratio() {
@@ -253,13 +250,7 @@ fn a_ratio_judges_sums_by_sums() {
         scale: Scale::Linear,
     };
     check(plain, Unit::Request, Role::Goal, larger, Decision::RollBack);
-    check(
-        Kind::Ratio,
-        Unit::Request,
-        Role::Guardrail,
-        larger,
-        WINS_NOTHING,
-    );
+    check(Kind::Ratio, Unit::Request, Role::Guardrail, larger, WINS);
 }
 
 /// The covariate explains nearly all of the scatter, and only then is the small effect found.
@@ -476,7 +467,7 @@ fn any_goal_suffices_where_any_is_asked_for_at_its_part_of_alpha() {
 fn of_several_proven_candidates_the_better_is_promoted() {
     let mut design = design(Unit::Request, vec![metric(SLO, Role::Goal)]);
     design.arms = 3;
-    let promoted = |exceeding: [u64; 3]| {
+    let promoted = |exceeding: [u64; 3]| -> (Decision, Vec<bool>) {
         let mut ledger = Ledger::new(design.clone(), &[0.4, 0.3, 0.3]);
         let mut delta = Delta::new(&design);
         for i in 0..9000_u64 {
@@ -491,8 +482,16 @@ fn of_several_proven_candidates_the_better_is_promoted() {
         }
         ledger.absorb(delta);
         ledger.close_before(1);
-        ledger.verdict().decision
+        let listed = ledger
+            .report()
+            .metrics
+            .iter()
+            .map(|metric| metric.listed)
+            .collect();
+        (ledger.verdict().decision, listed)
     };
-    assert_eq!(promoted([300, 100, 50]), Decision::Promote { arm: 2 });
-    assert_eq!(promoted([300, 50, 100]), Decision::Promote { arm: 1 });
+    let (second, first) = (Decision::Promote { arm: 2 }, WINS);
+    assert_eq!(promoted([300, 100, 50]), (second, vec![true, true]));
+    assert_eq!(promoted([300, 50, 100]), (first, vec![true, true]));
+    assert_eq!(promoted([300, 300, 50]), (second, vec![false, true]));
 }
