@@ -51,7 +51,14 @@ routes:
 #[tokio::test]
 async fn a_section_that_is_not_built_yet_is_refused_by_name() {
     let folder = Folder::new();
-    let path = folder.write("wald.yaml", document("tokens: [{ issuer: https://issuer.example, audiences: [models], keys: { file: jwks.json }, algorithms: [RS256] }]\nroutes: []\n"));
+    let text = document(
+        "\
+upstreams: [{ name: spare, endpoints: [\"http://127.0.0.1:1\"] }]
+routes:
+  - { name: all, allow: [{ callers: anyone }], backend: { upstream: spare }, shadow: [{ backend: { upstream: spare } }] }
+",
+    );
+    let path = folder.write("wald.yaml", text);
     let said = wald(["validate", "-o", "json", "-c", path.to_str().expect("text")]).await;
     assert_eq!(said.code, Some(2), "{said:?}");
     assert!(
