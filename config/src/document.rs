@@ -2,6 +2,7 @@
 //!
 //! The comments on fields are what an operator reads in the JSON Schema.
 
+mod bundle;
 mod caller;
 mod experiment;
 mod listener;
@@ -15,6 +16,7 @@ mod token;
 mod upstream;
 mod version;
 
+pub use bundle::*;
 pub use caller::*;
 pub use experiment::*;
 pub use listener::*;

@@ -16,6 +16,7 @@ mod provable;
 mod ramp;
 mod report;
 mod route;
+mod tls;
 mod token;
 mod upstream;
 

@@ -20,6 +20,7 @@ mod issuer;
 mod listener;
 mod model;
 mod target;
+pub mod tls;
 mod upstream;
 
 mod assignment;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::ListenerId;
+use crate::tls::ServerTls;
 
 /// An address that Wald serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Listener {
     pub http1: bool,
     /// Whether it speaks HTTP/2, by prior knowledge as long as it is plain.
     pub http2: bool,
+    /// How it proves who it is, and asks clients to; none if it is plain.
+    pub tls: Option<ServerTls>,
     /// What a client may use up.
     pub limits: ListenerLimits,
 }
@@ -36,6 +39,12 @@ pub struct ListenerLimits {
     pub body_bytes: u64,
     /// How long a connection may stay without a request.
     pub idle: Duration,
+    /// TLS handshakes a worker has going on.
+    pub handshakes: u32,
+    /// From one handshake of a worker to the next, on average over a second.
+    pub handshake_pause: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake_time: Duration,
 }
 
 impl Default for ListenerLimits {
@@ -49,6 +58,11 @@ impl Default for ListenerLimits {
             // Longer than the 60 s after which common clients drop a connection themselves, so
             // that it is mostly they who close and no request meets a closing connection.
             idle: Duration::from_secs(75),
+            handshakes: 256,
+            // A handshake with certificates on both sides takes about half a millisecond of a core, so
+            // that a flood of them leaves a worker three quarters of its time.
+            handshake_pause: Duration::from_millis(2),
+            handshake_time: Duration::from_secs(10),
         }
     }
 }

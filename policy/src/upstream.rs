@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::UpstreamId;
+use crate::tls::ClientTls;
 
 /// A group of servers that answer alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct Upstream {
     pub name: Box<str>,
     /// At least one.
     pub endpoints: Vec<Endpoint>,
+    /// Who its servers must be; none if they are spoken to in plain text.
+    pub tls: Option<ClientTls>,
     /// How long its servers may take.
     pub timeouts: Timeouts,
     /// What may be asked of it at once.
@@ -26,6 +29,8 @@ pub struct Upstream {
 pub struct Endpoint {
     /// Host and port, always both.
     pub authority: String,
+    /// Whether it is spoken to over TLS.
+    pub secure: bool,
 }
 
 /// How long the servers of an upstream may take.

@@ -4,12 +4,15 @@
 
 mod activity;
 mod connections;
+mod handshakes;
+mod tls;
 mod watched;
 
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request};
@@ -18,16 +21,21 @@ use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use policy::ListenerId;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use policy::{ListenerId, SpiffeId};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 pub(crate) use activity::Busy;
 pub(crate) use connections::Connections;
+pub(crate) use tls::Tls;
 
 use crate::gateway;
 use crate::server::{Phase, Worker};
+use activity::Activity;
+use handshakes::{Handshake, Handshakes};
+use tls::{Failure, Proved};
 use watched::Watched;
 
 /// The most streams that a client may have open on one HTTP/2 connection: hyper's own advice.
@@ -47,14 +55,20 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Peer {
     listener: ListenerId,
     address: HeaderValue,
+    /// What a handshake proved; none over plain text.
+    proved: Option<Proved>,
 }
 
 impl Peer {
-    fn new(listener: ListenerId, address: SocketAddr) -> Self {
+    fn new(listener: ListenerId, address: SocketAddr, proved: Option<Proved>) -> Self {
         let text = Bytes::from(address.ip().to_canonical().to_string());
         let address = HeaderValue::from_maybe_shared(text)
             .unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-        Self { listener, address }
+        Self {
+            listener,
+            address,
+            proved,
+        }
     }
 
     /// The listener that accepted the connection.
@@ -66,6 +80,20 @@ impl Peer {
     pub(crate) fn address(&self) -> &HeaderValue {
         &self.address
     }
+
+    /// Whether nobody between the peer and Wald could read or change what is said.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.proved.is_some()
+    }
+
+    /// The workload that the peer proved to be. A connection may outlive its certificate; the proof does not.
+    pub(crate) fn workload(&self, now_ms: u64) -> Option<&SpiffeId> {
+        let proved = self.proved.as_ref()?;
+        proved
+            .workload
+            .as_ref()
+            .filter(|_| now_ms < proved.until_ms)
+    }
 }
 
 /// One listener on one worker.
@@ -73,6 +101,7 @@ pub(crate) struct Door {
     worker: Rc<Worker>,
     listener: policy::Listener,
     connections: Rc<Connections>,
+    handshakes: Handshakes,
     http: auto::Builder<Local>,
 }
 
@@ -82,6 +111,7 @@ impl Door {
         let connections = Rc::new(Connections::new(listener.limits));
         Self {
             http: protocols(&listener),
+            handshakes: Handshakes::new(listener.limits),
             worker,
             listener,
             connections,
@@ -107,7 +137,7 @@ impl Door {
                 accepted = socket.accept() => accepted,
             };
             match accepted {
-                Ok((stream, address)) => self.admit(stream, address, &graceful),
+                Ok((stream, address)) => self.admit(stream, address, graceful.watcher()),
                 Err(error) => pause(&error).await,
             }
         }
@@ -116,7 +146,7 @@ impl Door {
     }
 
     /// Begins to serve a connection, unless there are too many.
-    fn admit(self: &Rc<Self>, stream: TcpStream, address: SocketAddr, graceful: &GracefulShutdown) {
+    fn admit(self: &Rc<Self>, stream: TcpStream, address: SocketAddr, watcher: Watcher) {
         let Some(activity) = self.connections.enter() else {
             self.worker.count_limit("listener_connections");
             return;
@@ -125,12 +155,63 @@ impl Door {
             tracing::debug!(%error, "connection lost before it was served");
             return;
         }
-        let (worker, peer) = (
-            Rc::clone(&self.worker),
-            Rc::new(Peer::new(self.listener.id, address)),
-        );
+        let guest = Guest {
+            address,
+            activity,
+            watcher,
+        };
+        let watched = Rc::downgrade(&guest.activity);
+        let task = match self.worker.tls(self.listener.id) {
+            None => {
+                let peer = Peer::new(self.listener.id, address, None);
+                tokio::task::spawn_local(Rc::clone(self).converse(stream, peer, guest))
+            }
+            Some(tls) => match self.handshakes.begin(Instant::now()) {
+                Ok(turn) => {
+                    tokio::task::spawn_local(Rc::clone(self).greet(stream, tls, turn, guest))
+                }
+                Err(limit) => return self.worker.count_limit(limit),
+            },
+        };
+        self.connections.watch(watched, task.abort_handle());
+    }
+
+    /// Shakes hands, and serves whoever comes through.
+    async fn greet(
+        self: Rc<Self>,
+        stream: TcpStream,
+        tls: Arc<Tls>,
+        turn: Handshake,
+        guest: Guest,
+    ) {
+        let shaken = tokio::time::timeout(self.listener.limits.handshake_time, tls.accept(stream));
+        let shaken = shaken.await.unwrap_or(Err(Failure::Late));
+        drop((turn, tls));
+        match shaken {
+            Ok((stream, proved)) => {
+                self.count_handshake("completed");
+                let peer = Peer::new(self.listener.id, guest.address, Some(proved));
+                self.converse(stream, peer, guest).await;
+            }
+            Err(failure) => {
+                self.count_handshake(failure.outcome());
+                tracing::debug!(listener = %self.listener.name, address = %guest.address, error = %failure, "no handshake");
+            }
+        }
+    }
+
+    /// Speaks HTTP until the connection ends.
+    async fn converse<T>(self: Rc<Self>, stream: T, peer: Peer, guest: Guest)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let Guest {
+            address: _,
+            activity,
+            watcher,
+        } = guest;
+        let (worker, peer) = (Rc::clone(&self.worker), Rc::new(peer));
         let io = Watched::new(TokioIo::new(stream), Rc::clone(&activity));
-        let watched = Rc::downgrade(&activity);
         let service = service_fn(move |request: Request<Incoming>| {
             let served = gateway::serve(
                 Rc::clone(&worker),
@@ -140,14 +221,22 @@ impl Door {
             );
             async { Ok::<_, std::convert::Infallible>(served.await) }
         });
-        let connection = graceful.watch(self.http.serve_connection(io, service).into_owned());
-        let task = tokio::task::spawn_local(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(error, "connection ended");
-            }
-        });
-        self.connections.watch(watched, task.abort_handle());
+        let connection = watcher.watch(self.http.serve_connection(io, service).into_owned());
+        if let Err(error) = connection.await {
+            tracing::debug!(error, "connection ended");
+        }
     }
+
+    fn count_handshake(&self, outcome: &'static str) {
+        self.worker.count_handshake(&self.listener.name, outcome);
+    }
+}
+
+/// A connection before it says anything.
+struct Guest {
+    address: SocketAddr,
+    activity: Rc<Activity>,
+    watcher: Watcher,
 }
 
 /// Running out of descriptors passes; the peer's own failures concern only the peer.
@@ -199,5 +288,36 @@ where
         tokio::task::spawn_local(async move {
             task.await;
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workload_is_believed_no_longer_than_its_certificate_is_good() {
+        let workload: SpiffeId = "spiffe://bank.example/web".parse().unwrap();
+        let proved = Proved {
+            workload: Some(workload.clone()),
+            until_ms: 5_000,
+        };
+        let listener = policy::compile(&document()).unwrap().listeners()[0].id;
+        let address = "127.0.0.1:9".parse().unwrap();
+        let peer = Peer::new(listener, address, Some(proved));
+        assert_eq!(peer.workload(4_999), Some(&workload));
+        assert_eq!(peer.workload(5_000), None);
+        assert!(peer.is_secure());
+        let plain = Peer::new(listener, address, None);
+        assert!(plain.workload(0).is_none() && !plain.is_secure());
+    }
+
+    fn document() -> config::Document {
+        let text = "\
+version: wald/v1
+listeners: [{ name: edge, address: 127.0.0.1:0 }]
+routes: [{ name: all, allow: [{ callers: anyone }], backend: { respond: { status: 204 } } }]
+";
+        config::read(text, &|_| None, std::path::Path::new(".")).unwrap()
     }
 }

@@ -63,6 +63,7 @@ fn router(desk: Arc<Desk>) -> Router {
         .route("/experiments/{name}", get(experiments::show))
         .route("/feedback", post(operations::feedback))
         .route("/audit", get(operations::audit))
+        .route("/certificates", get(operations::certificates))
         .route("/policy", get(operations::policy))
         .route("/reload", post(operations::reload))
         .route("/drain", post(operations::drain));

@@ -6,6 +6,7 @@ mod hop;
 mod lease;
 mod pool;
 mod server;
+mod tls;
 mod upload;
 
 use std::future::poll_fn;
@@ -23,6 +24,7 @@ use policy::{Placement, Target};
 pub(crate) use download::{Download, Interrupted};
 pub(crate) use hop::strip_request;
 pub(crate) use pool::Pool;
+pub(crate) use tls::Tls;
 pub(crate) use upload::Upload;
 
 use crate::observe::Passage;

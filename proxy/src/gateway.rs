@@ -85,7 +85,7 @@ async fn admit(
     if let Some(resource) = Resource::of(&head.method, head.uri.path())? {
         return Ok(Admitted::Reserved(resource));
     }
-    let identity = identify(worker, &head.headers, passage).await;
+    let identity = identify(worker, peer, &head.headers, passage).await;
     place(worker, peer, identity, head, passage).map(Admitted::Placed)
 }
 

@@ -5,8 +5,10 @@
 //! reads a token, or what a client says about itself.
 
 mod cache;
+pub(crate) mod certificate;
 mod jwt;
 pub(crate) mod key_servers;
+pub(crate) mod paper;
 
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use policy::{Caller, User, token};
 pub(crate) use cache::Cache;
 pub(crate) use jwt::{KeySet, KeySetError, KeySets, TokenError};
 
+use crate::accept::Peer;
 use crate::observe::Passage;
 use crate::server::Worker;
 
@@ -52,13 +55,17 @@ pub(crate) struct Identity {
     pub(crate) doubt: Option<TokenError>,
 }
 
-/// Looks at the request's token. Only a key that is not known yet lets this wait, and never for long.
+/// Takes what the connection proved, and looks at the request's token. Only a key that is not known yet lets this wait, and never for long.
 pub(crate) async fn identify(
     worker: &Worker,
+    peer: &Peer,
     headers: &HeaderMap,
     passage: &mut Passage,
 ) -> Identity {
-    let caller = Caller::anonymous();
+    let mut caller = Caller::anonymous();
+    if let Some(workload) = peer.workload(passage.arrived().unix_millis) {
+        caller = caller.with_workload(workload.clone());
+    }
     let proved = match token::bearer(headers) {
         _ if passage.view().snapshot().policy.issuers().is_empty() => Ok(None),
         Ok(None) => Ok(None),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use policy::{ModelId, Policy, Stage};
 
+use crate::credentials::Credentials;
 use crate::identify::KeySets;
 use crate::token;
 
@@ -22,6 +23,8 @@ pub(crate) struct Snapshot {
     pub(crate) recorded: bool,
     /// The public keys of issuers, by `IssuerId`. Another pointer means other keys, or another document.
     pub(crate) key_sets: Arc<KeySets>,
+    /// Certificates, keys and whom they make Wald believe.
+    pub(crate) credentials: Arc<Credentials>,
     /// What assignment tokens are signed with.
     pub(crate) keys: Arc<token::Keys>,
 }

@@ -4,6 +4,7 @@ mod accept;
 mod admin;
 mod audit;
 mod cli;
+mod credentials;
 mod demo;
 mod feedback;
 mod forward;

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) use book::{Book, Entry};
 pub(crate) use run::told;
 
+use crate::credentials::Credentials;
 use crate::feedback::{Item, Receipt};
 use crate::identify::{KeySet, KeySets};
 use crate::live::Live;
@@ -39,6 +40,8 @@ pub(crate) struct Candidate {
     pub(crate) models: Vec<Arc<inference::Pool>>,
     /// The keys of issuers that come from files, by `IssuerId`.
     pub(crate) key_sets: KeySets,
+    /// Certificates and authorities.
+    pub(crate) credentials: Arc<Credentials>,
 }
 
 /// What a new document did to the experiments.

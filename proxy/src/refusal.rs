@@ -87,6 +87,9 @@ pub(crate) enum Refusal {
     /// The upstream could not be reached.
     #[error("upstream unreachable: {0}")]
     Unreachable(#[source] std::io::Error),
+    /// The upstream did not prove to be who it must be, or would not believe who Wald is.
+    #[error("no TLS with the upstream: {0}")]
+    Untrusted(#[source] std::io::Error),
     /// The upstream broke off before it had answered.
     #[error("upstream failed: {0}")]
     Broken(#[source] hyper::Error),
@@ -153,6 +156,7 @@ impl Refusal {
             Self::Method { .. } => kind::METHOD,
             Self::Inference(_) => kind::INFERENCE,
             Self::Unreachable(_) => kind::UNREACHABLE,
+            Self::Untrusted(_) => kind::UNTRUSTED,
             Self::Broken(_) | Self::Switched => kind::BROKEN,
             Self::ConnectTimeout => kind::CONNECT_TIMEOUT,
             Self::ResponseTimeout => kind::RESPONSE_TIMEOUT,

@@ -16,7 +16,7 @@ pub(crate) use prepare::key_sets;
 pub(crate) use prepare::{PrepareError, prepare};
 
 use crate::identify::key_servers::KeyServers;
-use crate::live::Live;
+use crate::live::{Live, Snapshot};
 use crate::referee::{AdoptError, Adopted, Referee};
 use prepare::Digest;
 use watch::Folders;
@@ -184,11 +184,18 @@ impl Task {
     }
 
     async fn reload(&self) -> Result<Reloaded, ReloadError> {
-        let before = self.live.load().policy.clone();
-        let models = self.live.load().models.clone();
-        let (document, previous) = (self.document.clone(), before.clone());
-        let prepared =
-            tokio::task::spawn_blocking(move || prepare(&document, Some((&previous, &models))));
+        let in_force = Arc::clone(&self.live.load());
+        let before = Arc::clone(&in_force.policy);
+        let document = self.document.clone();
+        let prepared = tokio::task::spawn_blocking(move || {
+            let Snapshot {
+                policy,
+                models,
+                credentials,
+                ..
+            } = &*in_force;
+            prepare(&document, Some((policy, models, credentials)))
+        });
         let candidate = prepared.await.unwrap_or(Err(PrepareError::Interrupted))?;
         if let Some(what) = needs_restart(&before, &candidate.policy) {
             return Err(ReloadError::Restart { what });
@@ -235,12 +242,12 @@ fn needs_restart(before: &Policy, after: &Policy) -> Option<&'static str> {
         policy
             .listeners()
             .iter()
-            .map(|listener| (listener.name.to_string(), listener.address))
+            .map(|it| (it.name.to_string(), it.address, it.http1, it.http2))
             .collect::<Vec<_>>()
     };
     let parts = [
         (
-            "the listeners' names and addresses",
+            "the listeners' names, addresses and protocols",
             listeners(before) != listeners(after),
         ),
         ("the admin address", before.admin() != after.admin()),

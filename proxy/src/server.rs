@@ -32,7 +32,7 @@ use crate::referee;
 use crate::reload::Reload;
 use crate::store::Store;
 use crate::workers::Workers;
-use crate::{admin, reload, store};
+use crate::{admin, credentials, reload, store};
 use ending::Ending;
 use worker::Duty;
 
@@ -149,6 +149,7 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
         stop: start.stop.clone(),
     };
     control.spawn(admin::serve(admin, desk));
+    control.spawn(credentials::warn(live.clone()));
     let (drained, all_drained) = mpsc::channel(1);
     let duty = |(mailbox, sockets)| Duty {
         live: live.clone(),

@@ -11,6 +11,7 @@
     reason = "a journey that cannot go on has failed"
 )]
 
+mod authority;
 mod client;
 mod document;
 mod folder;
@@ -18,11 +19,14 @@ mod issuer;
 mod key_server;
 mod load;
 mod log;
+mod secure;
+mod secure_upstream;
 mod upstream;
 mod verb;
 mod wait;
 mod wald;
 
+pub use authority::{Authority, Identity, Wish};
 pub use client::{Answer, Client};
 pub use document::{document, fronting, trial};
 pub use folder::Folder;
@@ -30,6 +34,8 @@ pub use issuer::{SigningKey, claims, key_set, now, unsigned};
 pub use key_server::KeyServer;
 pub use load::{Load, Outcome};
 pub use log::Event;
+pub use secure::{Channel, Secure};
+pub use secure_upstream::SecureUpstream;
 pub use upstream::{Arrived, Reply, Upstream};
 pub use verb::{Said, Verb, program, wald};
 pub use wait::{PATIENCE, asked, in_time, until, within};

@@ -12,6 +12,7 @@ mod proxying;
 mod recomputing;
 mod recording;
 mod reloading;
+mod securing;
 mod starting;
 mod stopping;
 mod surviving;

@@ -1,8 +1,8 @@
 //! Where traffic comes in.
 
-use super::Anything;
+use super::{Anything, Bundle};
 use crate::decode::{choice, record, shapes};
-use crate::value::{ByteCount, Period};
+use crate::value::{ByteCount, Period, Rate};
 use std::path::PathBuf;
 
 record! {
@@ -38,6 +38,12 @@ record! {
         pub body_bytes: Option<ByteCount>,
         /// Time for which a connection may stay open without a request. Default: `75s`.
         pub idle: Option<Period>,
+        /// TLS handshakes going on at once, for each worker. Default: `256`.
+        pub handshakes: Option<u32>,
+        /// TLS handshakes begun in a time, for each worker. Default: `500/s`.
+        pub handshake_rate: Option<Rate>,
+        /// Time in which a TLS handshake must be done. Default: `10s`.
+        pub handshake_time: Option<Period>,
     }
 }
 
@@ -55,11 +61,13 @@ record! {
     /// TLS as a server: who Wald is, and which clients it takes.
     pub struct Tls {
         /// Who Wald is to its clients.
-        pub certificate: Certificate,
+        pub certificate: Option<Certificate>,
+        /// Several certificates, chosen by the name that the client asks for; the first is also for all others.
+        pub certificates: Vec<Certificate>,
         /// Whether clients must show a certificate. Default: `none`.
         pub clients: Option<ClientCertificates>,
-        /// Files of authorities whose client certificates are believed, for example `[clients-ca.pem]`.
-        pub trust: Vec<PathBuf>,
+        /// Authorities whose client certificates are believed, for example `[clients-ca.pem]`.
+        pub trust: Vec<Bundle>,
         /// Files of certificates that are revoked, for example `[clients.crl]`.
         pub crl: Vec<PathBuf>,
         /// The lowest version of TLS: `"1.3"` or `"1.2"`. Default: `"1.3"`.

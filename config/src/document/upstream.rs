@@ -28,7 +28,7 @@ record! {
         pub eviction: Option<Eviction>,
         /// What Wald asks of it at once.
         pub limits: Option<UpstreamLimits>,
-        /// Reserved: takes any certificate. For trials only.
+        /// Takes any certificate: whoever answers is believed. For trials only.
         pub insecure: Option<bool>,
         /// Reserved: what Wald presents instead of the caller's token.
         pub authorization: Option<Anything>,

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use config::document::{self, Admin, Protocol};
+use config::value::Rate;
 use config::{Path, code};
 
-use super::{Report, Scope};
+use super::{Report, Scope, tls};
 use crate::{Listener, ListenerId, ListenerLimits};
 
 /// Where the admin API listens unless the document says otherwise.
@@ -67,7 +69,6 @@ pub(super) fn compile(
     let Scope {
         report, addresses, ..
     } = scope;
-    report.not_built(path, "tls", tls.is_some());
     report.not_built(path, "proxy_protocol", proxy_protocol.is_some());
     report.not_built(path, "trust_forwarded", trust_forwarded.is_some());
     let limits = limits
@@ -75,6 +76,10 @@ pub(super) fn compile(
         .map_or_else(ListenerLimits::default, |written| {
             self::limits(report, path, written)
         });
+    let tls = match tls {
+        Some(tls) => Some(tls::server(report, &path.field("tls"), tls)?),
+        None => None,
+    };
     let address = parse(report, &path.field("address"), address)?;
     addresses.claim(report, address, path);
     let speaks = |protocol: Protocol| protocols.is_empty() || protocols.contains(&protocol);
@@ -84,6 +89,7 @@ pub(super) fn compile(
         address,
         http1: speaks(Protocol::Http1),
         http2: speaks(Protocol::Http2),
+        tls,
         limits,
     })
 }
@@ -99,6 +105,9 @@ fn limits(
         header_time,
         body_bytes,
         idle,
+        handshakes,
+        handshake_rate,
+        handshake_time,
     } = written;
     let (path, default) = (path.field("limits"), ListenerLimits::default());
     ListenerLimits {
@@ -122,7 +131,24 @@ fn limits(
             default.body_bytes,
         ),
         idle: report.positive(&path, "idle", idle.map(|time| time.0), default.idle),
+        handshakes: report.positive(&path, "handshakes", *handshakes, default.handshakes),
+        handshake_pause: pause(report, &path, *handshake_rate),
+        handshake_time: report.positive(
+            &path,
+            "handshake_time",
+            handshake_time.map(|time| time.0),
+            default.handshake_time,
+        ),
     }
+}
+
+/// The time from one handshake to the next at the highest rate.
+fn pause(report: &mut Report<'_>, path: &Path, written: Option<Rate>) -> Duration {
+    let Some(Rate { events, per }) = written else {
+        return ListenerLimits::default().handshake_pause;
+    };
+    let pause = Duration::try_from_secs_f64(per.as_secs_f64() / events).unwrap_or_default();
+    report.positive(path, "handshake_rate", Some(pause), pause)
 }
 
 impl Addresses {

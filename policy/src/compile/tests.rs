@@ -3,6 +3,7 @@
 mod experiments;
 mod meaning;
 mod not_built;
+mod tls;
 mod tokens;
 
 use config::{Code, Problem, Severity};

@@ -4,7 +4,7 @@ use config::document::{self, Balance, Protocol};
 use config::{Path, code};
 use http::Uri;
 
-use super::{Report, Scope};
+use super::{Report, Scope, tls};
 use crate::{Endpoint, Timeouts, Upstream, UpstreamId, UpstreamLimits};
 
 /// Compiles one upstream.
@@ -34,11 +34,15 @@ pub(super) fn compile(
     }
     self::balance(report, path, balance.as_ref());
     report.not_built(path, "region", region.is_some());
-    report.not_built(path, "tls", tls.is_some());
     report.not_built(path, "health", health.is_some());
     report.not_built(path, "eviction", eviction.is_some());
-    report.not_built(path, "insecure", *insecure == Some(true));
     report.not_built(path, "authorization", authorization.is_some());
+    let endpoints = self::endpoints(report, &path.field("endpoints"), endpoints);
+    let insecure = *insecure == Some(true);
+    // Without endpoints nothing can be said about TLS.
+    let tls = endpoints
+        .as_ref()
+        .and_then(|known| tls::client(report, path, known, tls.as_ref(), insecure));
     Some(Upstream {
         id: UpstreamId(position),
         name: name.as_str().into(),
@@ -50,7 +54,8 @@ pub(super) fn compile(
             .map_or_else(UpstreamLimits::default, |written| {
                 self::limits(report, path, written)
             }),
-        endpoints: self::endpoints(report, &path.field("endpoints"), endpoints)?,
+        tls,
+        endpoints: endpoints?,
     })
 }
 
@@ -126,42 +131,43 @@ fn endpoints(report: &mut Report<'_>, path: &Path, written: &[String]) -> Option
 
 fn endpoint(report: &mut Report<'_>, path: &Path, written: &str) -> Option<Endpoint> {
     let parsed = written.parse::<Uri>().ok();
-    if parsed.as_ref().and_then(Uri::scheme_str) == Some("https") {
-        report.not_built_value(path, "`https` towards upstreams");
-        return None;
-    }
-    let endpoint = parsed
-        .as_ref()
-        .and_then(authority)
-        .map(|authority| Endpoint { authority });
+    let endpoint = parsed.as_ref().and_then(address);
     if endpoint.is_none() {
         let message = format!("{written:?} is not the address of a server");
         report.error(
             code::BAD_ADDRESS,
             path,
             message,
-            "write http://HOST:PORT, without user, path or query",
+            "write http://HOST:PORT or https://HOST:PORT, without user, path or query",
         );
     }
     endpoint
 }
 
-/// Host and port of a plain `http://` address.
-fn authority(url: &Uri) -> Option<String> {
+/// Host and port of an `http://` or `https://` address.
+fn address(url: &Uri) -> Option<Endpoint> {
+    let (secure, usual) = match url.scheme_str()? {
+        "http" => (false, 80),
+        "https" => (true, 443),
+        _ => return None,
+    };
     let authority = url
         .authority()
         .filter(|authority| !authority.as_str().contains('@'))?;
     let host = Some(authority.host()).filter(|host| !host.is_empty())?;
     // A port that is no port makes `port_u16` none, as does none at all.
     let port = if authority.as_str() == host {
-        80
+        usual
     } else {
         authority.port_u16()?
     };
     let bare = url
         .path_and_query()
         .is_none_or(|rest| rest.as_str() == "/" || rest.as_str().is_empty());
-    (url.scheme_str() == Some("http") && bare).then(|| format!("{host}:{port}"))
+    bare.then(|| Endpoint {
+        authority: format!("{host}:{port}"),
+        secure,
+    })
 }
 
 #[cfg(test)]
@@ -171,7 +177,12 @@ mod tests {
     #[track_caller]
     fn check(url: &str, expected: Option<&str>) {
         assert_eq!(
-            url.parse().ok().as_ref().and_then(authority).as_deref(),
+            url.parse()
+                .ok()
+                .as_ref()
+                .and_then(address)
+                .map(|endpoint| endpoint.authority)
+                .as_deref(),
             expected,
             "{url}"
         );
@@ -181,6 +192,7 @@ mod tests {
     fn an_endpoint_is_a_host_and_a_port() {
         check("http://127.0.0.1:8001", Some("127.0.0.1:8001"));
         check("http://models.test/", Some("models.test:80"));
+        check("https://models.test", Some("models.test:443"));
         check("http://[::1]:8001", Some("[::1]:8001"));
     }
 

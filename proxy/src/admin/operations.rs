@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 use super::Desk;
 use super::problem::Problem;
 use crate::cli::problems;
-use crate::feedback;
+use crate::identify::paper::Paper;
 use crate::observe::exposition;
 use crate::reload::{ReloadError, Reloaded};
 use crate::server::Phase;
+use crate::{credentials, feedback};
 
 /// Whether the process answers.
 pub(super) async fn livez() -> &'static str {
@@ -75,6 +76,33 @@ pub(super) async fn audit(State(desk): State<Arc<Desk>>) -> Result<Response, Pro
 pub(super) async fn policy(State(desk): State<Arc<Desk>>) -> Json<Value> {
     let policy = Arc::clone(&desk.live.load().policy);
     Json(json!({ "hash": policy.hash(), "document": &**policy.document() }))
+}
+
+/// Every certificate, bundle and revocation list in force, and until when it is good.
+pub(super) async fn certificates(State(desk): State<Arc<Desk>>) -> Json<Value> {
+    let snapshot = Arc::clone(&desk.live.load());
+    let now = credentials::now();
+    let shown = |paper: &Paper| {
+        json!({
+            "name": paper.name(),
+            "kind": paper.kind,
+            "used_by": paper.used_by,
+            "file": paper.file,
+            "names": paper.names,
+            "not_before": date(paper.from),
+            "not_after": date(paper.until),
+            "seconds_left": paper.until.saturating_sub(now),
+            "due": paper.is_due(now),
+        })
+    };
+    let certificates: Vec<_> = snapshot.credentials.papers().map(shown).collect();
+    Json(json!({ "certificates": certificates }))
+}
+
+/// Seconds since 1970 as RFC 3339; none for years that it has no digits for.
+fn date(since_1970: i64) -> Option<String> {
+    let date = jiff::Timestamp::from_second(since_1970);
+    date.ok().map(|date| date.to_string())
 }
 
 /// Reads the document again.

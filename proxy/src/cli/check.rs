@@ -1,5 +1,6 @@
 //! `wald check`: looks at everything that `wald run` will need, before it needs it.
 
+mod certificates;
 mod files;
 mod finding;
 mod keys;
@@ -75,6 +76,7 @@ fn all(source: &Source, policy: &Policy) -> Result<Vec<Finding>, Failure> {
             .iter()
             .map(|issuer| runtime.block_on(keys::look(issuer))),
     );
+    checks.extend(certificates::look(policy));
     checks.push(files::store(policy.store()));
     checks.extend(runtime.block_on(network::look(policy)));
     Ok(checks)

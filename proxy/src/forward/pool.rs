@@ -4,8 +4,10 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Tls;
 use super::count::Count;
 use super::lease::Lease;
 use super::server::Server;
@@ -14,6 +16,7 @@ use crate::refusal::Refusal;
 /// An upstream as one worker uses it.
 pub(crate) struct Pool {
     upstream: policy::Upstream,
+    tls: Option<Arc<Tls>>,
     servers: Box<[Rc<Server>]>,
     turn: Cell<usize>,
     connections: Count,
@@ -22,9 +25,10 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// A pool without connections; they are made when they are needed.
-    pub(crate) fn new(upstream: &policy::Upstream) -> Self {
-        let server = |endpoint: &policy::Endpoint| Rc::new(Server::new(&endpoint.authority));
+    pub(crate) fn new(upstream: &policy::Upstream, tls: Option<&Arc<Tls>>) -> Self {
+        let server = |endpoint: &policy::Endpoint| Rc::new(Server::new(&endpoint.authority, tls));
         Self {
+            tls: tls.cloned(),
             servers: upstream.endpoints.iter().map(server).collect(),
             turn: Cell::new(0),
             upstream: upstream.clone(),
@@ -33,9 +37,16 @@ impl Pool {
         }
     }
 
-    /// Whether the pool was made for an upstream just like this one.
-    pub(crate) fn serves(&self, upstream: &policy::Upstream) -> bool {
-        self.upstream.name == upstream.name
+    /// Whether the pool was made for an upstream just like this one. Its connections were made under one set of
+    /// certificates and authorities, and never serve under another.
+    pub(crate) fn serves(&self, upstream: &policy::Upstream, tls: Option<&Arc<Tls>>) -> bool {
+        let same = |(ours, theirs): (&Arc<Tls>, &Arc<Tls>)| Arc::ptr_eq(ours, theirs);
+        let same_tls = match (&self.tls, tls) {
+            (None, None) => true,
+            (ours, theirs) => ours.as_ref().zip(theirs).is_some_and(same),
+        };
+        same_tls
+            && self.upstream.name == upstream.name
             && self.upstream.endpoints == upstream.endpoints
             && self.upstream.timeouts == upstream.timeouts
             && self.upstream.limits == upstream.limits

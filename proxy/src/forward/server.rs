@@ -3,16 +3,19 @@
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::Upload;
 use super::count::Counted;
+use super::{Tls, Upload};
 use crate::refusal::Refusal;
 
 /// The most that hyper keeps of one connection's unread input: heads larger than this are refused,
@@ -24,7 +27,14 @@ const BUFFER_BYTES: usize = 64 << 10;
 pub(super) struct Server {
     authority: Box<str>,
     host: HeaderValue,
+    secure: Option<Secure>,
     waiting: RefCell<Vec<Waiting>>,
+}
+
+/// How the server proves who it is. Fixed for as long as the connections are: others get another `Server`.
+struct Secure {
+    tls: Arc<Tls>,
+    name: ServerName<'static>,
 }
 
 struct Waiting {
@@ -34,8 +44,14 @@ struct Waiting {
 
 impl Server {
     /// A server that nothing is connected to.
-    pub(super) fn new(authority: &str) -> Self {
+    pub(super) fn new(authority: &str, tls: Option<&Arc<Tls>>) -> Self {
         Self {
+            secure: tls.and_then(|tls| {
+                Some(Secure {
+                    name: tls.name(authority)?,
+                    tls: Arc::clone(tls),
+                })
+            }),
             authority: authority.into(),
             // A compiled authority is host and port, which any header may hold.
             host: HeaderValue::from_str(authority).unwrap_or_else(|_| HeaderValue::from_static("")),
@@ -71,22 +87,18 @@ impl Server {
         patience: Duration,
         counted: Counted,
     ) -> Result<SendRequest<Upload>, Refusal> {
-        let stream = timeout(patience, self.stream())
+        timeout(patience, self.open(counted))
             .await
             .map_err(|_elapsed| Refusal::ConnectTimeout)?
-            .map_err(Refusal::Unreachable)?;
-        let mut http = Builder::new();
-        let handshake = http
-            .max_buf_size(BUFFER_BYTES)
-            .handshake(TokioIo::new(stream));
-        let (sender, connection) = handshake.await.map_err(Refusal::Broken)?;
-        tokio::task::spawn_local(async move {
-            let _counted = counted;
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "upstream connection ended");
-            }
-        });
-        Ok(sender)
+    }
+
+    async fn open(&self, counted: Counted) -> Result<SendRequest<Upload>, Refusal> {
+        let stream = self.stream().await.map_err(Refusal::Unreachable)?;
+        let Some(Secure { tls, name }) = &self.secure else {
+            return speak(stream, counted).await;
+        };
+        let shaken = tls.connector().connect(name.clone(), stream).await;
+        speak(shaken.map_err(Refusal::Untrusted)?, counted).await
     }
 
     /// Names are looked up anew for each connection, so that a changed record is followed.
@@ -106,4 +118,23 @@ impl Server {
         };
         self.waiting.borrow_mut().retain(keeps);
     }
+}
+
+/// Begins to speak HTTP.
+async fn speak<T>(stream: T, counted: Counted) -> Result<SendRequest<Upload>, Refusal>
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let mut http = Builder::new();
+    let handshake = http
+        .max_buf_size(BUFFER_BYTES)
+        .handshake(TokioIo::new(stream));
+    let (sender, connection) = handshake.await.map_err(Refusal::Broken)?;
+    tokio::task::spawn_local(async move {
+        let _counted = counted;
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "upstream connection ended");
+        }
+    });
+    Ok(sender)
 }

@@ -20,7 +20,8 @@ const ADDED: usize = 6;
 pub(crate) fn tell(headers: &mut HeaderMap, peer: &Peer, lane: Option<&Lane>) {
     headers.reserve(ADDED);
     headers.insert(FORWARDED_FOR, peer.address().clone());
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    let scheme = if peer.is_secure() { "https" } else { "http" };
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
     if let Some(host) = headers.get(HOST).cloned() {
         headers.insert(FORWARDED_HOST, host);
     }

@@ -121,6 +121,8 @@ pub(crate) struct Counters {
     pub(crate) token_hits: u64,
     /// See `token_hits`.
     pub(crate) token_misses: u64,
+    /// `wald_tls_handshakes_total`, by listener and outcome.
+    pub(crate) handshakes: BTreeMap<(String, &'static str), u64>,
     /// `wald_limit_reached_total`, by limit.
     pub(crate) limits: BTreeMap<&'static str, u64>,
 }
@@ -134,6 +136,7 @@ impl Counters {
         add(&mut self.limits, other.limits);
         self.token_hits += other.token_hits;
         self.token_misses += other.token_misses;
+        add(&mut self.handshakes, other.handshakes);
         fold(&mut self.durations, other.durations);
         fold(&mut self.first_bytes, other.first_bytes);
         fold(&mut self.overheads, other.overheads);

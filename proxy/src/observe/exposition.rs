@@ -1,6 +1,7 @@
 //! The counters as Prometheus reads them: names and labels of the interface, values of all workers together.
 
 mod keys;
+mod secrecy;
 
 use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram as Shown, LabelPair, Metric, MetricFamily, MetricType,
@@ -32,6 +33,7 @@ pub(crate) fn render(
     families.extend(control(book, reloads, snapshot.policy.hash()));
     families.extend(tokens(&counters));
     families.extend(keys::families(standings, snapshot));
+    families.extend(secrecy::families(&counters, snapshot));
     families.retain(|family| !family.get_metric().is_empty());
     let mut text = Vec::new();
     if let Err(error) = TextEncoder::new().encode(&families, &mut text) {

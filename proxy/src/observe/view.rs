@@ -38,11 +38,12 @@ impl View {
     /// The worker's view of a snapshot. Upstreams that did not change keep the connections of `before`.
     pub(crate) fn new(snapshot: Arc<Snapshot>, before: Option<&Self>) -> Self {
         let policy = &snapshot.policy;
+        let tls = |upstream: &policy::Upstream| snapshot.credentials.upstream(upstream.id);
         let kept = |upstream| {
             before?
                 .pools
                 .iter()
-                .find(|pool| pool.serves(upstream))
+                .find(|pool| pool.serves(upstream, tls(upstream)))
                 .cloned()
         };
         let run = |(experiment, stage): (&policy::Experiment, &policy::Stage)| {
@@ -57,7 +58,7 @@ impl View {
             pools: policy
                 .upstreams()
                 .iter()
-                .map(|it| kept(it).unwrap_or_else(|| Rc::new(Pool::new(it))))
+                .map(|it| kept(it).unwrap_or_else(|| Rc::new(Pool::new(it, tls(it)))))
                 .collect(),
             lanes: Lanes::new(policy),
             runs: policy

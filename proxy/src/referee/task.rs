@@ -13,6 +13,7 @@ use super::book::{Book, Entry, Tally};
 use super::ruling::{Ruling, opening};
 use super::run::{Run, encode};
 use super::{AdoptError, Adopted, Candidate, Letter, StartError, Trust, desk, millis, unix_ms};
+use crate::credentials::Credentials;
 use crate::identify::KeySets;
 use crate::live::{Live, Snapshot};
 use crate::observe::Observed;
@@ -47,6 +48,7 @@ pub(super) struct Keeper {
     policy: Arc<Policy>,
     models: Vec<Arc<inference::Pool>>,
     key_sets: Arc<KeySets>,
+    credentials: Arc<Credentials>,
     keys: Arc<Keys>,
     /// By `ExperimentId`.
     runs: Vec<Run>,
@@ -127,6 +129,7 @@ impl Keeper {
             policy,
             models,
             key_sets,
+            credentials,
         } = first;
         let key_sets = Arc::new(key_sets);
         let keys = Arc::new(keys);
@@ -136,6 +139,7 @@ impl Keeper {
             stages,
             models: models.clone(),
             key_sets: Arc::clone(&key_sets),
+            credentials: Arc::clone(&credentials),
             keys: Arc::clone(&keys),
             recorded: recording.is_some(),
         };
@@ -146,6 +150,7 @@ impl Keeper {
             policy,
             models,
             key_sets,
+            credentials,
             keys,
             runs: runs.0,
             tally: Tally::default(),
@@ -313,6 +318,7 @@ impl Keeper {
         let before = (&*self.policy, &*self.key_sets);
         let key_sets = candidate.key_sets.inheriting(&candidate.policy, before);
         self.key_sets = Arc::new(key_sets);
+        self.credentials = candidate.credentials;
         (self.policy, self.models) = (candidate.policy, candidate.models);
         self.publish();
         self.write_book();
@@ -368,6 +374,7 @@ impl Keeper {
             stages: self.runs.iter().map(Run::stage).collect(),
             models: self.models.clone(),
             key_sets: Arc::clone(&self.key_sets),
+            credentials: Arc::clone(&self.credentials),
             keys: Arc::clone(&self.keys),
             recorded: self.recording.is_some(),
         });

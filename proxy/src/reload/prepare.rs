@@ -11,11 +11,12 @@ use policy::{KeySource, Policy};
 use sha2::{Digest as _, Sha256};
 
 use super::folder;
+use crate::credentials::{self, Credentials, CredentialsError};
 use crate::identify::{KeySet, KeySetError, KeySets};
 use crate::referee::Candidate;
 
-/// The policy in force and its models, which are used again where they are the same.
-type InForce<'a> = (&'a Policy, &'a [Arc<Pool>]);
+/// The policy in force, its models and its credentials, which are used again where they are the same.
+type InForce<'a> = (&'a Policy, &'a [Arc<Pool>], &'a Credentials);
 
 /// Why a document cannot be put in force.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +68,9 @@ pub(crate) enum PrepareError {
         /// Why.
         source: inference::StartError,
     },
+    /// A certificate, a key, authorities or revocations cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// The thread that prepared it ended before it had.
     #[error("the preparation was interrupted")]
     Interrupted,
@@ -91,10 +95,13 @@ pub(crate) fn prepare(
         .map(|model| pool(model, in_force))
         .collect::<Result<_, _>>()?;
     let key_sets = key_sets(&policy)?;
+    let before = in_force.map(|(_, _, credentials)| credentials);
+    let credentials = Credentials::read(&policy, before)?;
     Ok(Candidate {
         policy: Arc::new(policy),
         models,
         key_sets,
+        credentials: Arc::new(credentials),
     })
 }
 
@@ -132,13 +139,12 @@ pub(super) fn digest<'a>(files: impl IntoIterator<Item = &'a Path>) -> Digest {
 /// The files beside the document that come into force with it and may change by themselves. Models do not:
 /// the document names their digests.
 pub(super) fn files(policy: &Policy) -> impl Iterator<Item = &Path> {
-    policy
-        .issuers()
-        .iter()
-        .filter_map(|issuer| match &issuer.keys {
-            KeySource::File(path) => Some(&**path),
-            KeySource::Url(_) => None,
-        })
+    let key_sets = policy.issuers().iter();
+    let key_sets = key_sets.filter_map(|issuer| match &issuer.keys {
+        KeySource::File(path) => Some(&**path),
+        KeySource::Url(_) => None,
+    });
+    key_sets.chain(credentials::files(policy).map(PathBuf::as_path))
 }
 
 fn pool(model: &policy::Model, in_force: Option<InForce<'_>>) -> Result<Arc<Pool>, PrepareError> {
@@ -165,7 +171,7 @@ fn pool(model: &policy::Model, in_force: Option<InForce<'_>>) -> Result<Arc<Pool
 }
 
 /// The pool that serves this very model already.
-fn running(model: &policy::Model, (policy, pools): InForce<'_>) -> Option<Arc<Pool>> {
+fn running(model: &policy::Model, (policy, pools, _): InForce<'_>) -> Option<Arc<Pool>> {
     let is_same = |other: &policy::Model| {
         other.sha256 == model.sha256 && other.threads == model.threads && other.queue == model.queue
     };

@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use super::Phase;
 use super::socket::shared;
 use super::worker::{Duty, work};
+use crate::credentials::Credentials;
 use crate::identify::key_servers::KeyServers;
 use crate::live::{Live, Snapshot};
 use crate::referee::Referee;
@@ -103,6 +104,7 @@ fn snapshot(document: &str) -> Snapshot {
             .collect(),
         models: models(&policy),
         key_sets: Arc::new(key_sets(&policy).unwrap()),
+        credentials: Arc::new(Credentials::read(&policy, None).unwrap()),
         keys: Arc::new(Keys::generate(0).unwrap()),
         policy: Arc::new(policy),
     }

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Response;
+use policy::ListenerId;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::Phase;
-use crate::accept::{Connections, Door};
+use crate::accept::{self, Connections, Door};
 use crate::feedback;
 use crate::gateway::Chance;
 use crate::identify::key_servers::KeyServers;
@@ -178,6 +179,22 @@ impl Worker {
         } else {
             totals.token_misses += 1;
         }
+    }
+
+    /// TLS of a listener as it is in force; none for plain text.
+    pub(crate) fn tls(&self, listener: ListenerId) -> Option<Arc<accept::Tls>> {
+        self.live.load().credentials.listener(listener).cloned()
+    }
+
+    /// Counts how a handshake ended.
+    pub(crate) fn count_handshake(&self, listener: &str, outcome: &'static str) {
+        let labels = (listener.to_owned(), outcome);
+        *self
+            .totals
+            .borrow_mut()
+            .handshakes
+            .entry(labels)
+            .or_default() += 1;
     }
 
     /// Counts that a limit was reached.

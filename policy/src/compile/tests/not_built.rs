@@ -43,17 +43,11 @@ fn traces_and_an_admin_for_others() {
 
 #[test]
 fn secure_listeners() {
-    let fields = [
-        ("tls", TLS),
-        ("proxy_protocol", "true"),
-        ("trust_forwarded", "[]"),
-    ];
-    refused_behind(
-        "address: \"127.0.0.1:8080\"",
-        ", ",
-        "listeners[0].",
-        &fields,
-    );
+    let fields = [("proxy_protocol", "true"), ("trust_forwarded", "[]")];
+    let address = "address: \"127.0.0.1:8080\"";
+    refused_behind(address, ", ", "listeners[0].", &fields);
+    let agent = format!("{address}, tls: {{ certificate: {{ spiffe: \"unix:///agent.sock\" }} }}");
+    refused_instead("listeners[0].tls.certificate.spiffe", address, &[&agent]);
 }
 
 #[test]
@@ -64,20 +58,13 @@ fn secure_and_clever_upstreams() {
         ("balance", "peak_ewma"),
         ("balance", "least_requests"),
         ("balance", "{ hash: { header: x-user } }"),
-        ("tls", "{}"),
         ("health", "{ path: / }"),
         ("eviction", "{}"),
-        ("insecure", "true"),
         ("authorization", "x"),
     ];
     refused_behind(UPSTREAM, ", ", "upstreams[0].", &fields);
     let queued = format!("{UPSTREAM}, limits: {{ queued: 1 }}");
     refused_instead("upstreams[0].limits.queued", UPSTREAM, &[&queued]);
-    refused_instead(
-        "upstreams[0].endpoints[0]",
-        "http://127.0.0.1:8001",
-        &["https://127.0.0.1:8001"],
-    );
 }
 
 #[test]

@@ -1,0 +1,273 @@
+//! TLS of listeners and upstreams: what is written must fit together, or it would promise what it does not keep.
+
+use std::path::PathBuf;
+
+use config::document::{self, Certificate, ClientCertificates};
+use config::{Path, code};
+
+use super::Report;
+use crate::tls::{Bundle, CertificateFiles, ClientTls, Clients, Name, Server, ServerTls, Trust};
+use crate::{SpiffeId, upstream};
+
+/// The longest DNS name (RFC 1035 §2.3.4).
+const DNS_BYTES_MAX: usize = 253;
+
+/// TLS of a listener.
+pub(super) fn server(
+    report: &mut Report<'_>,
+    path: &Path,
+    written: &document::Tls,
+) -> Option<ServerTls> {
+    let document::Tls {
+        certificate,
+        certificates,
+        clients,
+        trust,
+        crl,
+        minimum,
+    } = written;
+    let own = certificate
+        .iter()
+        .map(|written| (path.field("certificate"), written));
+    let list = path.field("certificates");
+    let more = certificates.iter().enumerate();
+    let more = more.map(|(position, written)| (list.index(position), written));
+    let written: Vec<_> = own.chain(more).collect();
+    if written.is_empty() {
+        let remedy = "add `certificate: { chain: edge.pem, key: edge.key }`";
+        report.error(
+            code::NOTHING_THERE,
+            path,
+            "`tls` names no certificate",
+            remedy,
+        );
+    }
+    let certificates: Vec<_> = written
+        .into_iter()
+        .filter_map(|(path, written)| self::certificate(report, &path, written))
+        .collect();
+    let tls12 = self::minimum(report, path, minimum.as_deref())?;
+    let clients = self::clients(report, path, clients.as_ref(), trust, crl)?;
+    (!certificates.is_empty()).then_some(ServerTls {
+        certificates,
+        clients,
+        tls12,
+    })
+}
+
+fn certificate(
+    report: &mut Report<'_>,
+    path: &Path,
+    written: &Certificate,
+) -> Option<CertificateFiles> {
+    match written {
+        Certificate::Files { chain, key } => Some(CertificateFiles {
+            chain: chain.clone(),
+            key: key.clone(),
+        }),
+        Certificate::Spiffe { .. } => {
+            report.not_built(path, "spiffe", true);
+            None
+        }
+    }
+}
+
+/// Whether TLS 1.2 will do.
+fn minimum(report: &mut Report<'_>, path: &Path, written: Option<&str>) -> Option<bool> {
+    match written {
+        None | Some("1.3") => Some(false),
+        Some("1.2") => Some(true),
+        Some(other) => {
+            let message = format!("{other:?} is no version that Wald speaks");
+            let remedy = "write \"1.3\", or \"1.2\" for old clients";
+            report.error(code::BAD_TLS, &path.field("minimum"), message, remedy);
+            None
+        }
+    }
+}
+
+fn clients(
+    report: &mut Report<'_>,
+    path: &Path,
+    written: Option<&ClientCertificates>,
+    trust: &[document::Bundle],
+    crls: &[PathBuf],
+) -> Option<Clients> {
+    let optional = match written {
+        Some(ClientCertificates::Required) => false,
+        Some(ClientCertificates::Optional) => true,
+        Some(ClientCertificates::None) | None => {
+            let useless = [("trust", !trust.is_empty()), ("crl", !crls.is_empty())];
+            for (field, _) in useless.into_iter().filter(|(_, used)| *used) {
+                let message =
+                    format!("`{field}` is about clients, who are asked for no certificate");
+                let remedy = "add `clients: required`, or remove it";
+                report.error(code::BAD_TLS, &path.field(field), message, remedy);
+            }
+            return Some(Clients::Unknown);
+        }
+    };
+    if trust.is_empty() {
+        let message = "clients must show certificates, but nobody is believed to vouch for them";
+        let remedy = "add `trust: [clients-ca.pem]`";
+        report.error(code::BAD_TLS, &path.field("clients"), message, remedy);
+        return None;
+    }
+    let field = path.field("trust");
+    let bundles = trust.iter().enumerate();
+    let bundles =
+        bundles.map(|(position, written)| bundle(report, &field.index(position), written));
+    Some(Clients::Known(Trust {
+        optional,
+        bundles: bundles.collect::<Option<_>>()?,
+        crls: crls.to_vec(),
+    }))
+}
+
+fn bundle(report: &mut Report<'_>, path: &Path, written: &document::Bundle) -> Option<Bundle> {
+    let (domain, file) = match written {
+        document::Bundle::Any(file) => (None, file),
+        document::Bundle::Domain(document::DomainBundle { domain, bundle }) => {
+            let id = format!("spiffe://{domain}").parse::<SpiffeId>().ok();
+            if !id.is_some_and(|id| id.trust_domain() == domain) {
+                let message = format!("{domain:?} is no trust domain");
+                let remedy = "write it without scheme and path, for example bank.example";
+                report.error(code::BAD_TLS, &path.field("domain"), message, remedy);
+                return None;
+            }
+            (Some(domain.as_str().into()), bundle)
+        }
+    };
+    Some(Bundle {
+        domain,
+        file: file.clone(),
+    })
+}
+
+/// TLS towards an upstream, if it is spoken at all.
+pub(super) fn client(
+    report: &mut Report<'_>,
+    path: &Path,
+    endpoints: &[upstream::Endpoint],
+    written: Option<&document::UpstreamTls>,
+    insecure: bool,
+) -> Option<ClientTls> {
+    let secure = endpoints.iter().filter(|endpoint| endpoint.secure).count();
+    if secure != 0 && secure != endpoints.len() {
+        let message = "some endpoints are `https://` and some are not";
+        let remedy =
+            "make them two upstreams: what is said to one would be readable on the way to another";
+        report.error(code::BAD_TLS, &path.field("endpoints"), message, remedy);
+    }
+    let fields = [("tls", written.is_some()), ("insecure", insecure)];
+    for (field, _) in fields.into_iter().filter(|(_, used)| *used && secure == 0) {
+        let message = format!("`{field}` is about TLS, which no endpoint speaks");
+        let remedy = "write the endpoints as https://HOST:PORT, or remove it";
+        report.error(code::BAD_TLS, &path.field(field), message, remedy);
+    }
+    if secure == 0 {
+        return None;
+    }
+    if insecure {
+        let message = "whoever answers is believed: its certificate is not looked at";
+        let remedy = "remove `insecure` and name whom to trust in `tls`";
+        report.warning(code::INSECURE, &path.field("insecure"), message, remedy);
+    }
+    let path = path.field("tls");
+    let own = written.and_then(|written| written.certificate.as_ref());
+    let certificate = match own {
+        Some(own) => Some(certificate(report, &path.field("certificate"), own)?),
+        None => None,
+    };
+    let server = server_of(report, &path, written, insecure)?;
+    Some(ClientTls {
+        server,
+        certificate,
+    })
+}
+
+fn server_of(
+    report: &mut Report<'_>,
+    path: &Path,
+    written: Option<&document::UpstreamTls>,
+    insecure: bool,
+) -> Option<Server> {
+    let Some(document::UpstreamTls {
+        trust,
+        certificate: _,
+        spiffe_id,
+        dns_name,
+    }) = written
+    else {
+        let named = Server::Named {
+            trust: Vec::new(),
+            name: Name::Host,
+        };
+        return Some(if insecure { Server::Anyone } else { named });
+    };
+    let fields = [
+        ("trust", !trust.is_empty()),
+        ("spiffe_id", spiffe_id.is_some()),
+        ("dns_name", dns_name.is_some()),
+    ];
+    if insecure {
+        for (field, _) in fields.into_iter().filter(|(_, used)| *used) {
+            let message = format!("`{field}` would be ignored beside `insecure: true`");
+            report.error(
+                code::BAD_TLS,
+                &path.field(field),
+                message,
+                "remove one of them",
+            );
+        }
+        return Some(Server::Anyone);
+    }
+    let name = match (spiffe_id, dns_name) {
+        (Some(_), Some(_)) => {
+            let message = "the server is to have a SPIFFE id and a DNS name";
+            report.error(code::BAD_TLS, path, message, "keep one of them");
+            return None;
+        }
+        (Some(id), None) => Name::Spiffe(spiffe(report, path, id, trust)?),
+        (None, Some(name)) => Name::Dns(dns(report, path, name)?),
+        (None, None) => Name::Host,
+    };
+    Some(Server::Named {
+        trust: trust.clone(),
+        name,
+    })
+}
+
+fn spiffe(
+    report: &mut Report<'_>,
+    path: &Path,
+    written: &str,
+    trust: &[PathBuf],
+) -> Option<SpiffeId> {
+    let path = path.field("spiffe_id");
+    if trust.is_empty() {
+        let message = "a SPIFFE id means nothing without the authorities of its trust domain";
+        report.error(code::BAD_TLS, &path, message, "add `trust: [ca.pem]`");
+    }
+    match written.parse() {
+        Ok(id) => Some(id),
+        Err(why) => {
+            let message = format!("{written:?} is no SPIFFE id: {why}");
+            let remedy = "write, for example, spiffe://bank.example/fraud";
+            report.error(code::BAD_TLS, &path, message, remedy);
+            None
+        }
+    }
+}
+
+fn dns(report: &mut Report<'_>, path: &Path, written: &str) -> Option<Box<str>> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let label = |label: &str| !label.is_empty() && label.bytes().all(allowed);
+    if written.len() > DNS_BYTES_MAX || !written.split('.').all(label) {
+        let message = format!("{written:?} is no DNS name");
+        let remedy = "write, for example, models.bank.example";
+        report.error(code::BAD_TLS, &path.field("dns_name"), message, remedy);
+        return None;
+    }
+    Some(written.into())
+}

@@ -1,0 +1,154 @@
+//! TLS of one listener: who Wald is to clients, and which clients it takes.
+
+mod clients;
+mod failure;
+mod names;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use policy::SpiffeId;
+use policy::tls::{self, ServerTls};
+use rustls::server::{ClientHello, NoClientAuth, NoServerSessionStorage, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+pub(crate) use failure::Failure;
+
+use crate::identify::certificate::Certificate;
+use crate::identify::paper::{self, Paper, PaperError};
+use clients::Authorities;
+use names::Names;
+
+/// The files of one listener as they were when they were read.
+pub(crate) struct Tls {
+    acceptor: TlsAcceptor,
+    papers: Vec<Paper>,
+}
+
+/// What a handshake proved of a client.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Proved {
+    /// The workload, if the client showed the certificate of one.
+    pub(crate) workload: Option<SpiffeId>,
+    /// Until when, in milliseconds since 1970: the end of the certificate.
+    pub(crate) until_ms: u64,
+}
+
+impl Tls {
+    /// Reads the files of a listener.
+    pub(crate) fn read(listener: &policy::Listener, tls: &ServerTls) -> Result<Self, PaperError> {
+        let used_by = format!("listener {}", listener.name);
+        let mut papers = Vec::new();
+        let mut shown = Vec::with_capacity(tls.certificates.len());
+        for files in &tls.certificates {
+            let (key, paper) = paper::certified(&used_by, files)?;
+            shown.push((Names::new(&paper.names), Arc::new(key)));
+            papers.push(paper);
+        }
+        let config = ServerConfig::builder_with_provider(paper::provider());
+        let config = config.with_protocol_versions(versions(tls.tls12));
+        let config = config.map_err(PaperError::Setup)?;
+        let config = match &tls.clients {
+            tls::Clients::Unknown => config.with_client_cert_verifier(Arc::new(NoClientAuth)),
+            tls::Clients::Known(trust) => {
+                let clients = believed(&used_by, trust, &mut papers)?;
+                config.with_client_cert_verifier(Arc::new(clients))
+            }
+        };
+        let mut config = config.with_cert_resolver(Arc::new(Shown(shown)));
+        // Resumption would skip the look at the client's certificate, which may be revoked or expired by now.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        config.alpn_protocols = protocols(listener);
+        Ok(Self {
+            acceptor: Arc::new(config).into(),
+            papers,
+        })
+    }
+
+    /// What has an end.
+    pub(crate) fn papers(&self) -> &[Paper] {
+        &self.papers
+    }
+
+    /// Shakes hands.
+    pub(crate) async fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> Result<(TlsStream<TcpStream>, Proved), Failure> {
+        let stream = self.acceptor.accept(stream).await.map_err(Failure::of)?;
+        let proved = proved(&stream)?;
+        Ok((stream, proved))
+    }
+}
+
+static MODERN: [&SupportedProtocolVersion; 1] = [&rustls::version::TLS13];
+static ALSO_OLD: [&SupportedProtocolVersion; 2] =
+    [&rustls::version::TLS13, &rustls::version::TLS12];
+
+fn versions(tls12: bool) -> &'static [&'static SupportedProtocolVersion] {
+    if tls12 { &ALSO_OLD } else { &MODERN }
+}
+
+fn protocols(listener: &policy::Listener) -> Vec<Vec<u8>> {
+    let spoken = [("h2", listener.http2), ("http/1.1", listener.http1)];
+    let spoken = spoken.into_iter().filter(|(_, speaks)| *speaks);
+    spoken.map(|(name, _)| name.as_bytes().to_vec()).collect()
+}
+
+/// Reads whom the listener believes.
+fn believed(
+    used_by: &str,
+    trust: &tls::Trust,
+    papers: &mut Vec<Paper>,
+) -> Result<clients::Clients, PaperError> {
+    let mut roots: BTreeMap<Option<Box<str>>, RootCertStore> = BTreeMap::new();
+    for tls::Bundle { domain, file } in &trust.bundles {
+        let roots = roots
+            .entry(domain.clone())
+            .or_insert_with(RootCertStore::empty);
+        papers.push(paper::authorities(used_by, file, roots)?);
+    }
+    let mut crls = Vec::new();
+    for file in &trust.crls {
+        let (lists, dates) = paper::revocations(used_by, file)?;
+        crls.extend(lists);
+        papers.extend(dates);
+    }
+    let authorities = Authorities { roots, crls };
+    clients::Clients::new(authorities, trust.optional).map_err(PaperError::Trust)
+}
+
+/// What the client's certificate says, which the handshake has verified.
+fn proved(stream: &TlsStream<TcpStream>) -> Result<Proved, Failure> {
+    let chain = stream.get_ref().1.peer_certificates();
+    let Some(leaf) = chain.and_then(<[_]>::first) else {
+        return Ok(Proved::default());
+    };
+    let certificate = Certificate::read(leaf).map_err(Failure::Workload)?;
+    Ok(Proved {
+        workload: certificate.workload().map_err(Failure::Workload)?,
+        until_ms: u64::try_from(certificate.until)
+            .unwrap_or_default()
+            .saturating_mul(1000),
+    })
+}
+
+/// The certificates of a listener, by the names on them.
+#[derive(Debug)]
+struct Shown(Vec<(Names, Arc<CertifiedKey>)>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let Self(shown) = self;
+        let asked = hello.server_name();
+        let named = asked.and_then(|asked| shown.iter().find(|(names, _)| names.contain(asked)));
+        // Whom none is meant for gets the first: clients that check SPIFFE ids ask for no name.
+        let (_, key) = named.or(shown.first())?;
+        Some(Arc::clone(key))
+    }
+}

@@ -1,0 +1,101 @@
+//! All that TLS is made of in one snapshot, by listener and by upstream, as the files were when it was prepared.
+//!
+//! A new handshake takes what is in force then; connections that are open stay as they are. A file that cannot
+//! be used keeps the whole candidate out of force, so that what was there before stays.
+
+mod due;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use policy::{ListenerId, Policy, UpstreamId};
+
+pub(crate) use due::{now, warn};
+
+use crate::identify::paper::{Paper, PaperError};
+use crate::{accept, forward};
+
+/// What proves who Wald is, and whom it believes.
+#[derive(Default)]
+pub(crate) struct Credentials {
+    /// By `ListenerId`; none for plain text.
+    listeners: Vec<Option<Arc<accept::Tls>>>,
+    /// By `UpstreamId`; none for plain text.
+    upstreams: Vec<Option<Arc<forward::Tls>>>,
+}
+
+/// Why credentials cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("TLS of {used_by} cannot be used")]
+pub(crate) struct CredentialsError {
+    /// The listener or upstream.
+    used_by: String,
+    /// Why.
+    source: PaperError,
+}
+
+impl Credentials {
+    /// Reads every file that a policy names. Upstreams that did not change keep what `before` has.
+    pub(crate) fn read(policy: &Policy, before: Option<&Self>) -> Result<Self, CredentialsError> {
+        let listener = |listener: &policy::Listener| {
+            let tls = listener.tls.as_ref();
+            let read = tls.map(|tls| accept::Tls::read(listener, tls).map(Arc::new));
+            read.transpose().map_err(|source| CredentialsError {
+                used_by: format!("listener `{}`", listener.name),
+                source,
+            })
+        };
+        let upstream = |upstream: &policy::Upstream| {
+            let tls = upstream.tls.as_ref();
+            let kept = before.into_iter().flat_map(|before| &before.upstreams);
+            let read = tls.map(|tls| {
+                let kept = kept.flatten().find(|kept| kept.serves(upstream, tls));
+                forward::Tls::read(upstream, tls, kept)
+            });
+            read.transpose().map_err(|source| CredentialsError {
+                used_by: format!("upstream `{}`", upstream.name),
+                source,
+            })
+        };
+        Ok(Self {
+            listeners: policy
+                .listeners()
+                .iter()
+                .map(listener)
+                .collect::<Result<_, _>>()?,
+            upstreams: policy
+                .upstreams()
+                .iter()
+                .map(upstream)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// TLS of a listener; none if it speaks plain text.
+    pub(crate) fn listener(&self, id: ListenerId) -> Option<&Arc<accept::Tls>> {
+        self.listeners.get(id.index())?.as_ref()
+    }
+
+    /// TLS towards an upstream; none if it is spoken to in plain text.
+    pub(crate) fn upstream(&self, id: UpstreamId) -> Option<&Arc<forward::Tls>> {
+        self.upstreams.get(id.index())?.as_ref()
+    }
+
+    /// What has an end.
+    pub(crate) fn papers(&self) -> impl Iterator<Item = &Paper> {
+        let listeners = self.listeners.iter().flatten().flat_map(|tls| tls.papers());
+        let upstreams = self.upstreams.iter().flatten().flat_map(|tls| tls.papers());
+        listeners.chain(upstreams)
+    }
+}
+
+/// Every file that credentials are read from.
+pub(crate) fn files(policy: &Policy) -> impl Iterator<Item = &PathBuf> {
+    let listeners = policy.listeners().iter();
+    let listeners = listeners.filter_map(|listener| listener.tls.as_ref());
+    let upstreams = policy.upstreams().iter();
+    let upstreams = upstreams.filter_map(|upstream| upstream.tls.as_ref());
+    listeners
+        .flat_map(policy::tls::ServerTls::files)
+        .chain(upstreams.flat_map(policy::tls::ClientTls::files))
+}

@@ -1,0 +1,137 @@
+//! Files of certificates change while traffic goes on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use http::StatusCode;
+use tests::{Identity, Secure, Wish, until};
+
+use super::{Realm, WEB, counted};
+
+/// How often the listener's certificate changes under load.
+const ROTATIONS: u64 = 100;
+/// Clients that shake hands all the time.
+const CLIENTS: usize = 2;
+
+#[tokio::test]
+async fn a_hundred_rotations_fail_no_handshake_and_no_request() {
+    let realm = Realm::new();
+    let wald = realm.run("", "").await;
+    let edge = wald.address("edge").await;
+    let (stop, served) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(0)),
+    );
+    let mut load = tokio::task::JoinSet::new();
+    for _ in 0..CLIENTS {
+        let (client, stop, served) = (realm.client(None), Arc::clone(&stop), Arc::clone(&served));
+        load.spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                let answer = client
+                    .get(edge, "/")
+                    .await
+                    .expect("a request while files change");
+                assert_eq!(answer.status, StatusCode::NO_CONTENT);
+                served.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    for serial in 2..2 + ROTATIONS {
+        let next = realm.servers.vouch(Wish {
+            serial,
+            ..Wish::default()
+        });
+        realm.folder.swap("edge.pem", next.pem());
+        let before = served.load(Ordering::Relaxed);
+        until("the new certificate is shown", async || {
+            (super::shown(&realm, edge, "localhost").await == der(&next)).then_some(())
+        })
+        .await;
+        until("the load goes on", async || {
+            (served.load(Ordering::Relaxed) > before).then_some(())
+        })
+        .await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    while let Some(client) = load.join_next().await {
+        client.expect("no handshake and no request fails");
+    }
+    counted(&wald, "wald_policy_reloads_total{outcome=\"failure\"}", 0).await;
+}
+
+fn der(identity: &Identity) -> Vec<u8> {
+    use rustls::pki_types::pem::PemObject as _;
+    let certificate =
+        rustls::pki_types::CertificateDer::from_pem_slice(identity.certificate.as_bytes());
+    certificate.expect("a certificate is PEM").to_vec()
+}
+
+#[tokio::test]
+async fn a_broken_file_keeps_the_old_certificate_and_is_told_and_counted() {
+    let realm = Realm::new();
+    let wald = realm.run("", "").await;
+    let edge = wald.address("edge").await;
+    let before = super::shown(&realm, edge, "localhost").await;
+    realm
+        .folder
+        .swap("edge.pem", "-----BEGIN CERTIFICATE-----\nnothing");
+    counted(&wald, "wald_policy_reloads_total{outcome=\"failure\"}", 1).await;
+    let told = wald
+        .logged("the reload is refused", |event| {
+            event["message"] == "not reloaded; the document before stays in force"
+        })
+        .await;
+    assert_eq!(told["error"], "TLS of listener `edge` cannot be used");
+    assert_eq!(super::shown(&realm, edge, "localhost").await, before);
+}
+
+#[tokio::test]
+async fn a_connection_outlives_the_rotation_under_which_it_was_opened() {
+    let realm = Realm::new();
+    let wald = realm.run("", "").await;
+    let edge = wald.address("edge").await;
+    let channel = realm.client(None).connect(edge, "localhost").await;
+    let channel = channel.expect("hands are shaken");
+    let next = realm.servers.vouch(Wish {
+        serial: 2,
+        ..Wish::default()
+    });
+    realm.folder.swap("edge.pem", next.pem());
+    until("the new certificate is shown", async || {
+        (super::shown(&realm, edge, "localhost").await == der(&next)).then_some(())
+    })
+    .await;
+    let answer = channel.get("/").await.expect("an answer");
+    assert_eq!(answer.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn a_second_handshake_is_a_whole_one_and_sees_that_the_client_was_revoked() {
+    for old in [false, true] {
+        let realm = Realm::new();
+        let tls = ", clients: required, trust: [clients.pem], crl: [clients.crl], minimum: \"1.2\"";
+        let wald = realm.run(tls, "").await;
+        let edge = wald.address("edge").await;
+        let web = realm.workload(WEB);
+        let client = if old {
+            Secure::old(&realm.servers.pem(), Some(&web))
+        } else {
+            realm.client(Some(&web))
+        };
+        for _ in 0..3 {
+            let channel = client.connect(edge, "localhost").await;
+            let channel = channel.expect("hands are shaken");
+            assert!(channel.is_full(), "a session was resumed");
+            let answer = channel.get("/").await.expect("an answer");
+            assert_eq!(answer.status, StatusCode::NO_CONTENT);
+        }
+        realm
+            .folder
+            .swap("clients.crl", realm.clients.revoke(&[1], 2100));
+        until("the revocation is seen", async || {
+            (client.get(edge, "/").await.is_err()).then_some(())
+        })
+        .await;
+        assert_eq!(client.refusal(edge).await, "CertificateRevoked");
+    }
+}

@@ -1,0 +1,157 @@
+//! Whom Wald believes to be an upstream, and who it is to it.
+
+use http::StatusCode;
+use tests::{Answer, Authority, Identity, SecureUpstream, Wald, Wish, until};
+
+use super::{Realm, counted};
+
+/// Who the upstream must be.
+const FRAUD: &str = "spiffe://bank.example/fraud";
+const RIGHT: Wish<'_> = Wish {
+    dns_names: &[],
+    uris: &[FRAUD],
+    years: (2020, 2100),
+    serial: 1,
+};
+const AS_WORKLOAD: &str = "trust: [ca.pem], spiffe_id: \"spiffe://bank.example/fraud\"";
+
+/// A realm with `ca.pem` (whom upstreams are vouched for by) and `wald.pem` (who Wald is to them).
+fn realm() -> Realm {
+    let realm = Realm::new();
+    realm.folder.write("ca.pem", realm.servers.pem());
+    let wald = realm.workload("spiffe://bank.example/wald");
+    realm.folder.write("wald.pem", wald.pem());
+    realm
+}
+
+/// A `wald` in front of one upstream, which it speaks to as `tls` says.
+async fn front(realm: &Realm, upstream: &SecureUpstream, tls: &str) -> Wald {
+    let document = format!(
+        "\
+listeners: [{{ name: edge, address: 127.0.0.1:0 }}]
+upstreams: [{{ name: backend, endpoints: [\"{}\"], {tls} }}]
+routes: [{{ name: all, allow: [{{ callers: anyone }}], backend: {{ upstream: backend }} }}]
+",
+        upstream.endpoint()
+    );
+    realm.serve(&document).await
+}
+
+fn as_us(tls: &str) -> String {
+    format!("tls: {{ {tls}, certificate: {{ chain: wald.pem, key: wald.pem }} }}")
+}
+
+async fn ask(realm: &Realm, identity: &Identity, tls: &str) -> (Answer, usize) {
+    let upstream = SecureUpstream::start(identity, &realm.clients).await;
+    let wald = front(realm, &upstream, tls).await;
+    let answer = wald.connect("edge").await.get("/").await;
+    (answer, upstream.handshakes())
+}
+
+async fn believed(wish: Wish<'_>, tls: &str) {
+    let realm = realm();
+    let (answer, _) = ask(&realm, &realm.servers.vouch(wish), &as_us(tls)).await;
+    assert_eq!((answer.status, &*answer.text()), (StatusCode::OK, "secure"));
+}
+
+async fn refused(realm: &Realm, identity: &Identity, tls: &str) {
+    let (answer, handshakes) = ask(realm, identity, &as_us(tls)).await;
+    assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+    assert_eq!(answer.json()["code"], "WALD-5006");
+    assert!(!answer.text().contains("spiffe"), "{}", answer.text());
+    assert_eq!(handshakes, 0, "the upstream could have answered");
+}
+
+#[tokio::test]
+async fn an_upstream_is_believed_by_its_workload_without_a_dns_name() {
+    believed(RIGHT, AS_WORKLOAD).await;
+}
+
+#[tokio::test]
+async fn an_upstream_is_believed_by_its_dns_name() {
+    believed(Wish::default(), "trust: [ca.pem]").await;
+    let dns_names = &["models.bank.example"];
+    let wish = Wish { dns_names, ..RIGHT };
+    believed(wish, "trust: [ca.pem], dns_name: models.bank.example").await;
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_another_is_not_spoken_to() {
+    let realm = realm();
+    let vouch = |wish| realm.servers.vouch(wish);
+    for wish in [
+        Wish {
+            uris: &["spiffe://bank.example/other"],
+            ..RIGHT
+        },
+        Wish {
+            uris: &["spiffe://other.example/fraud"],
+            ..RIGHT
+        },
+        Wish {
+            uris: &[FRAUD, "spiffe://bank.example/other"],
+            ..RIGHT
+        },
+        Wish::default(),
+        Wish {
+            years: (2020, 2021),
+            ..RIGHT
+        },
+        Wish {
+            years: (2090, 2100),
+            ..RIGHT
+        },
+    ] {
+        refused(&realm, &vouch(wish), AS_WORKLOAD).await;
+    }
+    let foreign = Authority::new("others").vouch(RIGHT);
+    refused(&realm, &foreign, AS_WORKLOAD).await;
+    refused(&realm, &vouch(RIGHT), "trust: [ca.pem]").await;
+    let named = "trust: [ca.pem], dns_name: models.bank.example";
+    refused(&realm, &vouch(Wish::default()), named).await;
+}
+
+#[tokio::test]
+async fn without_a_certificate_of_ours_an_upstream_that_wants_one_gives_no_answer() {
+    let realm = realm();
+    let identity = realm.servers.vouch(RIGHT);
+    let (answer, handshakes) = ask(&realm, &identity, &format!("tls: {{ {AS_WORKLOAD} }}")).await;
+    assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+    assert_eq!(handshakes, 0);
+}
+
+#[tokio::test]
+async fn an_insecure_upstream_is_believed_and_shown_in_a_metric() {
+    let realm = realm();
+    let foreign = Authority::new("others").vouch(Wish::default());
+    let upstream = SecureUpstream::start(&foreign, &realm.clients).await;
+    let own = "tls: { certificate: { chain: wald.pem, key: wald.pem } }";
+    let wald = front(&realm, &upstream, &format!("insecure: true, {own}")).await;
+    let answer = wald.connect("edge").await.get("/").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    counted(&wald, "wald_upstream_insecure{upstream=\"backend\"}", 1).await;
+}
+
+#[tokio::test]
+async fn connections_are_kept_until_trust_changes_and_never_after() {
+    let realm = realm();
+    let identity = realm.servers.vouch(RIGHT);
+    let upstream = SecureUpstream::start(&identity, &realm.clients).await;
+    let wald = front(&realm, &upstream, &as_us(AS_WORKLOAD)).await;
+    let mut client = wald.connect("edge").await;
+    for _ in 0..3 {
+        assert_eq!(client.get("/").await.status, StatusCode::OK);
+    }
+    assert_eq!(upstream.handshakes(), 1, "the connection was not kept");
+    realm.folder.swap("ca.pem", Authority::new("others").pem());
+    until("the new authorities are in force", async || {
+        (client.get("/").await.status == StatusCode::BAD_GATEWAY).then_some(())
+    })
+    .await;
+    realm.folder.swap("ca.pem", realm.servers.pem());
+    until("the old authorities are in force again", async || {
+        (client.get("/").await.status == StatusCode::OK).then_some(())
+    })
+    .await;
+    assert_eq!(upstream.handshakes(), 2, "a connection outlived its trust");
+}
