@@ -31,7 +31,7 @@ pub(crate) struct CredentialsError {
     /// The listener or upstream.
     used_by: String,
     /// Why.
-    source: PaperError,
+    source: Box<PaperError>,
 }
 
 impl Credentials {
@@ -42,7 +42,7 @@ impl Credentials {
             let read = tls.map(|tls| accept::Tls::read(listener, tls).map(Arc::new));
             read.transpose().map_err(|source| CredentialsError {
                 used_by: format!("listener `{}`", listener.name),
-                source,
+                source: Box::new(source),
             })
         };
         let upstream = |upstream: &policy::Upstream| {
@@ -54,7 +54,7 @@ impl Credentials {
             });
             read.transpose().map_err(|source| CredentialsError {
                 used_by: format!("upstream `{}`", upstream.name),
-                source,
+                source: Box::new(source),
             })
         };
         Ok(Self {

@@ -90,7 +90,8 @@ impl Secure {
     /// What a GET of `path` over a new connection comes to.
     pub async fn get(&self, address: SocketAddr, path: &str) -> Result<Answer, String> {
         let channel = self.connect(address, "localhost").await;
-        channel.map_err(|error| told(&error))?.get(path).await
+        let channel = channel.map_err(|error| told(&error))?;
+        Box::pin(channel.get(path)).await
     }
 
     /// The alert with which a handshake is refused. In TLS 1.3 the client is done before the server has looked
@@ -158,7 +159,9 @@ impl Channel {
                 body,
             })
         };
-        in_time(path, answered).await.map_err(|error| told(&error))
+        Box::pin(in_time(path, answered))
+            .await
+            .map_err(|error| told(&error))
     }
 
     /// Reads until the other side closes or refuses, and says which alert came.

@@ -129,7 +129,7 @@ fn bundle(report: &mut Report<'_>, path: &Path, written: &document::Bundle) -> O
         document::Bundle::Any(file) => (None, file),
         document::Bundle::Domain(document::DomainBundle { domain, bundle }) => {
             let id = format!("spiffe://{domain}").parse::<SpiffeId>().ok();
-            if !id.is_some_and(|id| id.trust_domain() == domain) {
+            if id.is_none_or(|id| id.trust_domain() != domain) {
                 let message = format!("{domain:?} is no trust domain");
                 let remedy = "write it without scheme and path, for example bank.example";
                 report.error(code::BAD_TLS, &path.field("domain"), message, remedy);
