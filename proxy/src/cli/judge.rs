@@ -51,9 +51,8 @@ pub(crate) fn judge(args: &Args) -> Result<Exit, Failure> {
     let source = Source::open(&args.document.config)?;
     let compiled = match source.compile() {
         Ok(compiled) => compiled,
-        Err(found) => {
-            let theme = problems::theme(&std::io::stderr());
-            eprint!("{}", problems::render(&found, &source, theme));
+        Err(refused) => {
+            problems::complain(&refused, &source);
             return Ok(Exit::BadDocument);
         }
     };

@@ -76,6 +76,21 @@ struct Exposed {
     request_bytes: Option<u64>,
 }
 
+impl Exposed {
+    /// What a recording says of it.
+    fn seen(&self, value: Option<(usize, f64)>, beside: Option<f64>) -> Seen {
+        Seen {
+            at_ms: self.at.unix_millis,
+            epoch: self.epoch,
+            unit: self.unit,
+            bucket: self.bucket,
+            arm: self.arm,
+            value,
+            beside,
+        }
+    }
+}
+
 impl RunShard {
     /// An empty shard for this run of an experiment; one that is recorded also keeps what it saw one by
     /// one.
@@ -131,7 +146,9 @@ impl RunShard {
             bucket,
             request_bytes,
         };
-        self.note(&exposed, None, None);
+        if let Some(roll) = &mut self.roll {
+            roll.add(exposed.seen(None, None));
+        }
         let waiting = Slot::Waiting(exposed);
         match self.free.pop() {
             Some(Exposure(slot)) => {
@@ -191,52 +208,37 @@ impl RunShard {
 
     fn record(&mut self, exposed: Exposed, outcome: Outcome) {
         let bytes = exposed.request_bytes.map(|bytes| bytes as f64);
-        for metric in 0..self.observations.len() {
-            let Some((observe, beside)) = self.observations.get(metric) else {
-                return;
-            };
+        let Exposed {
+            tick,
+            epoch,
+            arm,
+            bucket,
+            ..
+        } = exposed;
+        for (metric, (observe, beside)) in self.observations.iter().enumerate() {
             let value = match observe {
                 Observe::Failed => f64::from(u8::from(outcome.failed)),
                 Observe::Duration => outcome.duration.as_secs_f64(),
                 Observe::FirstByte => outcome.first_byte.as_secs_f64(),
                 Observe::Feedback => continue,
             };
-            let Exposed {
-                tick,
-                epoch,
-                arm,
-                bucket,
-                ..
-            } = exposed;
-            let Some(beside) = beside else {
-                self.delta.observe(epoch, tick, metric, arm, bucket, value);
-                self.note(&exposed, Some((metric, value)), None);
-                continue;
-            };
-            let beside = match beside {
+            let beside = beside.map(|beside| match beside {
                 Beside::RequestBytes => bytes,
                 Beside::KnownBytes => Some(bytes.unwrap_or_default()),
                 Beside::Duration => Some(outcome.duration.as_secs_f64()),
                 Beside::FirstByte => Some(outcome.first_byte.as_secs_f64()),
-            };
-            let pair = [Some(value), beside];
-            self.delta
-                .observe_pair(epoch, tick, metric, arm, bucket, pair);
-            self.note(&exposed, Some((metric, value)), beside);
-        }
-    }
-
-    fn note(&mut self, exposed: &Exposed, value: Option<(usize, f64)>, beside: Option<f64>) {
-        if let Some(roll) = &mut self.roll {
-            roll.add(Seen {
-                at_ms: exposed.at.unix_millis,
-                epoch: exposed.epoch,
-                unit: exposed.unit,
-                bucket: exposed.bucket,
-                arm: exposed.arm,
-                value,
-                beside,
             });
+            if let Some(roll) = &mut self.roll {
+                roll.add(exposed.seen(Some((metric, value)), beside.flatten()));
+            }
+            match beside {
+                None => self.delta.observe(epoch, tick, metric, arm, bucket, value),
+                Some(beside) => {
+                    let pair = [Some(value), beside];
+                    self.delta
+                        .observe_pair(epoch, tick, metric, arm, bucket, pair);
+                }
+            }
         }
     }
 
