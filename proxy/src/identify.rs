@@ -55,7 +55,8 @@ pub(crate) struct Identity {
     pub(crate) doubt: Option<TokenError>,
 }
 
-/// Takes what the connection proved, and looks at the request's token. Only a key that is not known yet lets this wait, and never for long.
+/// Takes what the connection proved, and looks at the request's token. Only a key that is not known yet
+/// lets this wait, and never for long.
 pub(crate) async fn identify(
     worker: &Worker,
     peer: &Peer,

@@ -19,7 +19,10 @@ use serde::{Deserialize, Serialize};
 pub(crate) use curve::Curve;
 pub use table::Table;
 
-use crate::{design::Tail, special::ln_mean_exp};
+use crate::{
+    design::Tail,
+    special::{ln_mean_exp, log_spaced},
+};
 
 /// How many alternatives are averaged.
 const POINTS: usize = 16;
@@ -85,11 +88,7 @@ impl Conditional {
 
 /// How far each alternative stands from the null, evenly spaced in the logarithm.
 pub(crate) fn distances() -> impl Iterator<Item = f64> {
-    let (nearest, farthest) = (NEAREST.ln(), FARTHEST.ln());
-    let step = (farthest - nearest) / crate::design::count(POINTS - 1);
-    (0_u32..)
-        .take(POINTS)
-        .map(move |g| (nearest + f64::from(g) * step).exp())
+    log_spaced(NEAREST, FARTHEST, POINTS)
 }
 
 #[cfg(test)]

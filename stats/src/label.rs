@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     design::Tail,
-    special::{ln_mean_exp, softplus},
+    special::{ln_mean_exp, log_spaced, softplus},
 };
 
 /// How many slopes are averaged on each side.
@@ -99,14 +99,8 @@ impl Label {
 
 /// The slopes of all bets: evenly spaced in the logarithm, on one side or both.
 fn slopes(tail: Tail) -> impl Iterator<Item = f64> {
-    let (gentlest, steepest) = (GENTLEST.ln(), STEEPEST.ln());
-    let step = (steepest - gentlest) / crate::design::count(POINTS - 1);
     let signs = tail.signs().iter();
-    signs.flat_map(move |sign| {
-        (0_u32..)
-            .take(POINTS)
-            .map(move |g| sign * (gentlest + f64::from(g) * step).exp())
-    })
+    signs.flat_map(|sign| log_spaced(GENTLEST, STEEPEST, POINTS).map(move |slope| sign * slope))
 }
 
 /// c_b ln(π/p) + c_a ln((1−π)/(1−p)), π = sigmoid(δz + δ²(p − ½) + logit p).

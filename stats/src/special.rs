@@ -21,6 +21,15 @@ pub(crate) fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
+/// So many numbers between two positive ones, both included, evenly spaced in the logarithm.
+pub(crate) fn log_spaced(from: f64, to: f64, points: usize) -> impl Iterator<Item = f64> {
+    let (from, to) = (from.ln(), to.ln());
+    let step = (to - from) / crate::design::count(points - 1);
+    (0_u32..)
+        .take(points)
+        .map(move |g| (from + f64::from(g) * step).exp())
+}
+
 /// φ(x), the standard normal density.
 pub(crate) fn normal_density(x: f64) -> f64 {
     (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt()

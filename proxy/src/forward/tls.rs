@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use tokio_rustls::TlsConnector;
 
 use crate::identify::paper::{self, Paper, PaperError};
-use servers::{Anyone, Workload};
+use servers::Verifier;
 
 /// The files of one upstream as they were when they were read.
 pub(crate) struct Tls {
@@ -105,7 +105,7 @@ fn verifier(
     papers: &mut Vec<Paper>,
 ) -> Result<Arc<dyn ServerCertVerifier>, PaperError> {
     let Server::Named { trust, name } = server else {
-        return Ok(Arc::new(Anyone::new()));
+        return Ok(Arc::new(Verifier::anyone()));
     };
     let mut roots = if trust.is_empty() {
         paper::machine_authorities()?
@@ -116,7 +116,7 @@ fn verifier(
         papers.push(paper::authorities(used_by, file, &mut roots)?);
     }
     Ok(match name {
-        Name::Spiffe(id) => Arc::new(Workload::new(id.clone(), roots)),
+        Name::Spiffe(id) => Arc::new(Verifier::workload(id.clone(), roots)),
         Name::Host | Name::Dns(_) => {
             WebPkiServerVerifier::builder_with_provider(roots.into(), paper::provider())
                 .build()

@@ -32,36 +32,52 @@ pub(crate) enum Mistaken {
     },
 }
 
-/// Believes the one workload that is meant. Host and DNS names say nothing then.
+/// Believes by other rules than rustls's own. Host and DNS names say nothing then.
 #[derive(Debug)]
-pub(super) struct Workload {
-    meant: SpiffeId,
-    roots: RootCertStore,
+pub(super) struct Verifier {
+    whom: Whom,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl Workload {
+#[derive(Debug)]
+enum Whom {
+    /// The one workload that is meant, if these authorities vouch for it.
+    Workload {
+        meant: SpiffeId,
+        roots: RootCertStore,
+    },
+    /// Whoever answers, because the document says `insecure: true`.
+    Anyone,
+}
+
+impl Verifier {
     /// Believes this workload if these authorities vouch for it.
-    pub(super) fn new(meant: SpiffeId, roots: RootCertStore) -> Self {
-        Self {
-            meant,
-            roots,
-            algorithms: paper::provider().signature_verification_algorithms,
-        }
+    pub(super) fn workload(meant: SpiffeId, roots: RootCertStore) -> Self {
+        Self::new(Whom::Workload { meant, roots })
     }
 
-    fn is_meant(&self, leaf: &CertificateDer<'_>) -> Result<(), Mistaken> {
-        let found = Certificate::read(leaf)?.workload()?;
-        let found = found.ok_or(Mistaken::Nameless)?;
-        if found == self.meant {
-            Ok(())
-        } else {
-            Err(Mistaken::Other { found })
-        }
+    /// Believes whoever answers.
+    pub(super) fn anyone() -> Self {
+        Self::new(Whom::Anyone)
+    }
+
+    fn new(whom: Whom) -> Self {
+        let algorithms = paper::provider().signature_verification_algorithms;
+        Self { whom, algorithms }
     }
 }
 
-impl ServerCertVerifier for Workload {
+fn is_meant(meant: &SpiffeId, leaf: &CertificateDer<'_>) -> Result<(), Mistaken> {
+    let found = Certificate::read(leaf)?.workload()?;
+    let found = found.ok_or(Mistaken::Nameless)?;
+    if found == *meant {
+        Ok(())
+    } else {
+        Err(Mistaken::Other { found })
+    }
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         leaf: &CertificateDer<'_>,
@@ -70,15 +86,17 @@ impl ServerCertVerifier for Workload {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        verify_server_cert_signed_by_trust_anchor(
-            &ParsedCertificate::try_from(leaf)?,
-            &self.roots,
-            intermediates,
-            now,
-            self.algorithms.all,
-        )?;
-        self.is_meant(leaf)
-            .map_err(|why| CertificateError::Other(OtherError(Arc::new(why))))?;
+        if let Whom::Workload { meant, roots } = &self.whom {
+            verify_server_cert_signed_by_trust_anchor(
+                &ParsedCertificate::try_from(leaf)?,
+                roots,
+                intermediates,
+                now,
+                self.algorithms.all,
+            )?;
+            is_meant(meant, leaf)
+                .map_err(|why| CertificateError::Other(OtherError(Arc::new(why))))?;
+        }
         Ok(ServerCertVerified::assertion())
     }
 
@@ -102,51 +120,5 @@ impl ServerCertVerifier for Workload {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
-    }
-}
-
-/// Believes whoever answers, because the document says `insecure: true`.
-#[derive(Debug)]
-pub(super) struct Anyone(WebPkiSupportedAlgorithms);
-
-impl Anyone {
-    /// Believes.
-    pub(super) fn new() -> Self {
-        Self(paper::provider().signature_verification_algorithms)
-    }
-}
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _leaf: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, leaf, signed, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, leaf, signed, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
     }
 }
