@@ -170,10 +170,8 @@ impl Ledger {
     }
 
     fn close(&mut self, evidence: &TickEvidence) {
-        let units: Vec<u64> = (0..self.design.arms)
-            .map(|arm| self.ratio.units(arm))
-            .collect();
-        let units = (self.design.unit == Unit::Sticky).then_some(units.as_slice());
+        self.ratio.settle(evidence.tick);
+        let units = (self.design.unit == Unit::Sticky).then(|| self.ratio.settled());
         let cells = evidence.cells.chunks(self.design.arms.max(1));
         for ((measured, metric), cells) in self
             .measured

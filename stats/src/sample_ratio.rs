@@ -37,6 +37,10 @@ pub struct SampleRatio {
     seen: BTreeMap<u64, u64>,
     /// How many units each arm has seen, first there or not: a ramp moves returning units.
     present: Vec<u64>,
+    /// The same by the tick of the first exposure, while that tick is open.
+    arriving: BTreeMap<u64, Vec<u64>>,
+    /// The same of ticks that are closed: what a test may know, whenever its evidence arrived.
+    settled: Vec<u64>,
     log_e: f64,
     alarm: bool,
 }
@@ -53,12 +57,14 @@ struct Assigned {
 
 impl SampleRatio {
     pub(crate) fn new(arms: usize, sticky: bool) -> Self {
-        let present = vec![0; arms];
+        let zeros = vec![0; arms];
         Self {
             sticky,
             epochs: vec![],
             seen: BTreeMap::new(),
-            present,
+            present: zeros.clone(),
+            arriving: BTreeMap::new(),
+            settled: zeros,
             log_e: 0.0,
             alarm: false,
         }
@@ -84,8 +90,15 @@ impl SampleRatio {
                 *ours += theirs;
             }
         }
-        for (&unit, &first) in &delta.units {
-            self.count_unit(unit, first);
+        // The earlier first: a unit counts in the epoch in which it came, on whichever arm that was.
+        let mut units: Vec<_> = delta
+            .units
+            .iter()
+            .map(|(&unit, &first)| (first, unit))
+            .collect();
+        units.sort_unstable();
+        for (first, (unit, arm)) in units {
+            self.count_unit(unit, arm, first);
         }
         self.log_e = self
             .epochs
@@ -147,29 +160,45 @@ impl SampleRatio {
         }
     }
 
-    fn count_unit(&mut self, unit: u64, first: First) {
+    /// Lets the units of a tick that closes, and of all before it, count for the tests.
+    pub(crate) fn settle(&mut self, tick: u64) {
+        let open = self.arriving.split_off(&tick.saturating_add(1));
+        for arrived in std::mem::replace(&mut self.arriving, open).into_values() {
+            for (ours, theirs) in self.settled.iter_mut().zip(arrived) {
+                *ours += theirs;
+            }
+        }
+    }
+
+    /// How many returning units each arm had seen by the last tick that closed.
+    pub(crate) fn settled(&self) -> &[u64] {
+        &self.settled
+    }
+
+    fn count_unit(&mut self, unit: u64, arm: usize, first: First) {
         let Some(assigned) = assigned(&mut self.epochs, first.epoch) else {
             return;
         };
-        let Some(count) = assigned.units.get_mut(first.arm) else {
+        let Some(count) = assigned.units.get_mut(arm) else {
             return;
         };
-        let Some(present) = self.present.get_mut(first.arm) else {
-            return;
-        };
-        let (arm, room) = (1 << first.arm, self.seen.len() < UNITS_MAX);
+        let (bit, room) = (1 << arm, self.seen.len() < UNITS_MAX);
         match self.seen.get_mut(&unit) {
-            Some(arms) if *arms & arm != 0 => {}
-            Some(arms) => {
-                *arms |= arm;
-                *present += 1;
-            }
+            Some(arms) if *arms & bit != 0 => return,
+            Some(arms) => *arms |= bit,
             None if room => {
-                self.seen.insert(unit, arm);
-                *present += 1;
+                self.seen.insert(unit, bit);
                 *count += 1;
             }
-            None => {}
+            None => return,
+        }
+        let arms = self.present.len();
+        let arriving = self.arriving.entry(first.tick);
+        let arriving = arriving.or_insert_with(|| vec![0; arms]);
+        for counts in [&mut self.present, arriving] {
+            if let Some(count) = counts.get_mut(arm) {
+                *count += 1;
+            }
         }
     }
 }

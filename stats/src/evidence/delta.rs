@@ -16,8 +16,8 @@ const COUNT_MAX: f64 = 1e6;
 /// Beyond this a square times 10⁹ observations would no longer be a number.
 const MAGNITUDE_MAX: f64 = 1e100;
 
-/// How many different units one delta tells apart; a worker is asked every tick. Those beyond go
-/// uncounted by the sample ratio until they return.
+/// How many different units one delta tells apart, each on each of its arms; a worker is asked every
+/// tick. Those beyond go uncounted by the sample ratio until they return.
 const UNITS_MAX: usize = 1 << 16;
 
 /// What one worker, or the feedback desk, saw of one run since it was last collected. Worker-local:
@@ -31,15 +31,16 @@ pub struct Delta {
     unit: Unit,
     pub(crate) ticks: Vec<TickEvidence>,
     pub(crate) exposures: Vec<Exposures>,
-    pub(crate) units: BTreeMap<u64, First>,
+    /// By unit and arm: a ramp moves returning units, perhaps within one delta.
+    pub(crate) units: BTreeMap<(u64, usize), First>,
     pub(crate) unusable: u64,
 }
 
-/// Where a unit was first seen; ordered so that the earlier epoch is the lesser.
+/// When a unit was first seen on an arm; ordered so that the earlier is the lesser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct First {
     pub(crate) epoch: u32,
-    pub(crate) arm: usize,
+    pub(crate) tick: u64,
 }
 
 /// How many requests each arm was given in an epoch.
@@ -75,9 +76,8 @@ impl Delta {
         self.ticks.is_empty() && self.exposures.is_empty() && self.unusable == 0
     }
 
-    /// Counts a request that was given to an arm, whatever becomes of it. The tick is not used: shares
-    /// are constant within an epoch.
-    pub fn expose(&mut self, epoch: u32, _tick: u64, arm: usize, unit: u64) {
+    /// Counts a request that was given to an arm, whatever becomes of it.
+    pub fn expose(&mut self, epoch: u32, tick: u64, arm: usize, unit: u64) {
         if arm >= self.arms {
             self.unusable += 1;
             return;
@@ -86,7 +86,7 @@ impl Delta {
             *count += 1;
         }
         if self.unit == Unit::Sticky {
-            self.count_unit(unit, First { epoch, arm });
+            self.count_unit((unit, arm), First { epoch, tick });
         }
     }
 
@@ -180,7 +180,7 @@ impl Delta {
         self.unusable += other.unusable;
     }
 
-    fn count_unit(&mut self, unit: u64, first: First) {
+    fn count_unit(&mut self, unit: (u64, usize), first: First) {
         if let Some(seen) = self.units.get_mut(&unit) {
             *seen = (*seen).min(first);
         } else if self.units.len() < UNITS_MAX {

@@ -351,3 +351,54 @@ fn a_ledger_does_not_grow_with_its_ticks() {
     let (few, many) = (size(100), size(1000));
     assert!(many < few + few / 10, "{few} bytes became {many}");
 }
+
+/// What a test may know of a tick is what belongs to it and to those before, however far ahead of the
+/// closing evidence arrives: else a replay would judge otherwise than the live referee.
+#[test]
+fn a_verdict_does_not_depend_on_how_early_evidence_arrives() {
+    let design = Design {
+        metrics: vec![design(Unit::Sticky).metrics.swap_remove(0)],
+        ..design(Unit::Sticky)
+    };
+    // Four requests of each of 25 new users an arm: the gate of 500 users opens long after 500 requests.
+    let seen = |tick: u64| {
+        let mut delta = Delta::new(&design);
+        for (i, arm) in (0..100_u64).flat_map(|i| [(i, 0), (i, 1)]) {
+            let unit = 2 * (i / 4 + 25 * tick) + arm as u64;
+            let bucket = u16::try_from(unit % 512).unwrap();
+            let correct = f64::from(u8::from(i * 61 % 100 < [95, 70][arm]));
+            delta.expose(0, tick, arm, unit);
+            delta.observe(0, tick, 0, arm, bucket, correct);
+        }
+        delta
+    };
+    let decided_at = |ahead: u64| {
+        let mut ledger = Ledger::new(design.clone(), &[0.5, 0.5]);
+        for tick in 0..ahead {
+            ledger.absorb(seen(tick));
+        }
+        (0..60).find(|&tick| {
+            ledger.absorb(seen(tick + ahead));
+            ledger.close_before(tick + 1);
+            ledger.verdict().decision == Decision::RollBack
+        })
+    };
+    assert_eq!(
+        decided_at(0),
+        Some(19),
+        "twenty ticks bring 500 users an arm"
+    );
+    assert_eq!(decided_at(40), decided_at(0));
+}
+
+#[test]
+fn a_unit_that_changes_arms_within_one_delta_is_seen_on_both() {
+    let mut ledger = Ledger::new(design(Unit::Sticky), &[0.9, 0.1]);
+    ledger.open_epoch(&[0.5, 0.5]);
+    let mut delta = Delta::new(ledger.design());
+    delta.expose(1, 5, 0, 7);
+    delta.expose(0, 4, 1, 7);
+    ledger.absorb(delta);
+    let ratio = ledger.sample_ratio();
+    assert_eq!([ratio.units(0), ratio.units(1)], [1, 1]);
+}
