@@ -32,6 +32,8 @@ pub struct Experiment {
     pub tick: Duration,
     /// How long after its request an observation may come: the longest of all metrics.
     pub window: Duration,
+    /// How long each metric waits; its ticks close after that, whatever others wait for.
+    pub windows: Vec<Duration>,
     /// Whether a verdict takes effect by itself.
     pub decide: Decide,
     /// Sets this experiment's assignment apart from others'.
@@ -105,6 +107,15 @@ pub enum Decide {
 }
 
 impl Experiment {
+    /// How long each metric waits, as evidence is told.
+    #[must_use]
+    pub fn waits(&self) -> Vec<stats::Wait> {
+        let windows = self.windows.iter();
+        windows
+            .map(|&window| stats::Wait::new(window, self.tick))
+            .collect()
+    }
+
     /// How many arms are not the control.
     #[must_use]
     pub fn candidates(&self) -> u8 {

@@ -1,15 +1,20 @@
 //! All evidence of one run, and the state of every test on it.
 //!
-//! Deltas come in; ticks close in order once nothing more may come for them; a closed tick is fed to
-//! the tests and only its sums by epoch are kept. Memory is bounded by open ticks, epochs and
+//! Deltas come in; ticks close in order once nothing more may come for them, each metric's after its own
+//! [`Wait`]; a closed tick is fed to the tests and only its sums by epoch are kept, so that no tick walks
+//! earlier ones. Memory is bounded by open ticks (or cohorts of them), epochs and
 //! [`sample_ratio::UNITS_MAX`](crate::sample_ratio::UNITS_MAX), never by observations. Written down
 //! and read back, it continues to the bit.
 
+mod arrivals;
 mod harm;
+mod wait;
 
 use serde::{Deserialize, Serialize};
 
+use arrivals::Arrivals;
 pub use harm::HarmCrossing;
+pub use wait::Wait;
 
 use crate::{
     design::{Design, Unit},
@@ -25,10 +30,6 @@ use crate::{
 pub struct Ledger {
     design: Design,
     ratio: SampleRatio,
-    /// Ticks that may still grow, in their order.
-    open: Vec<TickEvidence>,
-    /// Every tick before this one is closed.
-    closed_before: u64,
     measured: Vec<Measured>,
     /// By candidate: when harm was found.
     harm: Vec<Option<HarmCrossing>>,
@@ -36,9 +37,16 @@ pub struct Ledger {
     unusable: u64,
 }
 
-/// The closed evidence of one metric, and its tests by candidate.
+/// The evidence of one metric, and its tests by candidate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Measured {
+    wait: Wait,
+    /// Ticks that may still grow, in their order.
+    open: Vec<TickEvidence>,
+    /// Every tick before this one is closed.
+    closed_before: u64,
+    /// The units that came, where they return.
+    units: Arrivals,
     pub(crate) epochs: Vec<EpochEvidence>,
     pub(crate) trials: Vec<Trial>,
 }
@@ -48,6 +56,10 @@ impl Ledger {
     #[must_use]
     pub fn new(design: Design, shares: &[f64]) -> Self {
         let measured = design.metrics.iter().map(|metric| Measured {
+            wait: Wait::default(),
+            open: Vec::new(),
+            closed_before: 0,
+            units: Arrivals::new(design.arms),
             epochs: Vec::new(),
             trials: (1..design.arms)
                 .map(|arm| Trial::new(&design, metric, arm))
@@ -55,8 +67,6 @@ impl Ledger {
         });
         let mut ledger = Self {
             ratio: SampleRatio::new(design.arms, design.unit == Unit::Sticky),
-            open: Vec::new(),
-            closed_before: 0,
             measured: measured.collect(),
             harm: vec![None; design.candidates()],
             late: 0,
@@ -65,6 +75,15 @@ impl Ledger {
         };
         ledger.open_epoch(shares);
         ledger
+    }
+
+    /// The same run before its first observation, each metric with a patience of its own.
+    #[must_use]
+    pub fn waiting(mut self, waits: &[Wait]) -> Self {
+        for (measured, wait) in self.measured.iter_mut().zip(waits) {
+            measured.wait = *wait;
+        }
+        self
     }
 
     /// What is to be decided.
@@ -82,16 +101,21 @@ impl Ledger {
     /// Takes in what was seen, and gives how many observations came too late: their tick is closed, or
     /// their epoch was never opened.
     pub fn absorb(&mut self, delta: Delta) -> u64 {
-        self.ratio.absorb(&delta);
+        for arrived in self.ratio.absorb(&delta) {
+            for measured in &mut self.measured {
+                measured.units.expect(measured.wait.cohort(arrived.tick), arrived.arm);
+            }
+        }
         self.unusable += delta.unusable;
         let mut late = 0;
         for evidence in delta.ticks {
             let known =
                 usize::try_from(evidence.epoch).is_ok_and(|epoch| epoch < self.ratio.epochs());
-            if known && evidence.tick >= self.closed_before {
-                merge_ticks(&mut self.open, evidence);
-            } else {
-                late += evidence.observations();
+            let mut cells = evidence.cells.into_iter();
+            for measured in &mut self.measured {
+                let cells = cells.by_ref().take(self.design.arms).collect();
+                let own = TickEvidence { cells, ..evidence };
+                late += measured.await_more(own, known);
             }
         }
         self.late += late;
@@ -100,12 +124,25 @@ impl Ledger {
 
     /// Closes every tick before this one, in order, and feeds them to the tests.
     pub fn close_before(&mut self, tick: u64) {
-        let closing = self.open.partition_point(|evidence| evidence.tick < tick);
-        let closing: Vec<TickEvidence> = self.open.drain(..closing).collect();
-        for evidence in &closing {
-            self.close(evidence);
+        self.close_each_before(&vec![tick; self.measured.len()]);
+    }
+
+    /// The same, where each metric closes the ticks before its own.
+    pub fn close_each_before(&mut self, ticks: &[u64]) {
+        let metrics = self.measured.iter_mut().zip(ticks).enumerate();
+        let mut closing: Vec<(usize, TickEvidence)> = metrics
+            .flat_map(|(metric, (measured, &tick))| {
+                let closing = measured.close_before(tick);
+                closing.into_iter().map(move |evidence| (metric, evidence))
+            })
+            .collect();
+        closing.sort_by_key(|(metric, evidence)| (evidence.position(), *metric));
+        for moment in closing.chunk_by(|(_, a), (_, b)| a.position() == b.position()) {
+            for (metric, evidence) in moment {
+                self.close(*metric, evidence);
+            }
+            self.look_for_harm(moment);
         }
-        self.closed_before = self.closed_before.max(tick);
     }
 
     /// What follows from the evidence so far. Ask as often as you like.
@@ -169,31 +206,32 @@ impl Ledger {
         &self.harm
     }
 
-    fn close(&mut self, evidence: &TickEvidence) {
-        self.ratio.settle(evidence.tick);
-        let units = (self.design.unit == Unit::Sticky).then(|| self.ratio.settled());
-        let cells = evidence.cells.chunks(self.design.arms.max(1));
-        for ((measured, metric), cells) in self
-            .measured
+    fn close(&mut self, metric: usize, evidence: &TickEvidence) {
+        let judged = self.design.metrics.get(metric);
+        let (Some(measured), Some(judged)) = (self.measured.get_mut(metric), judged) else {
+            return;
+        };
+        measured.units.settle(evidence.tick);
+        measured.add(evidence.epoch, &evidence.cells);
+        let closing = Closing {
+            tick: evidence.tick,
+            epoch: evidence.epoch,
+            cells: &evidence.cells,
+            epochs: &measured.epochs,
+            units: (self.design.unit == Unit::Sticky).then(|| measured.units.settled()),
+            shares: self.ratio.shares(evidence.epoch),
+            kind: judged.kind,
+        };
+        measured
+            .trials
             .iter_mut()
-            .zip(&self.design.metrics)
-            .zip(cells)
-        {
-            measured.add(evidence.epoch, cells);
-            let closing = Closing {
-                tick: evidence.tick,
-                epoch: evidence.epoch,
-                cells,
-                epochs: &measured.epochs,
-                units,
-                shares: self.ratio.shares(evidence.epoch),
-                kind: metric.kind,
-            };
-            measured
-                .trials
-                .iter_mut()
-                .for_each(|trial| trial.close(&closing));
-        }
+            .for_each(|trial| trial.close(&closing));
+    }
+
+    fn look_for_harm(&mut self, moment: &[(usize, TickEvidence)]) {
+        let Some((_, evidence)) = moment.first() else {
+            return;
+        };
         for (candidate, harm) in self.harm.iter_mut().enumerate() {
             if harm.is_none() {
                 *harm = harm::found(&self.design, &self.measured, candidate, evidence.tick);
@@ -203,6 +241,26 @@ impl Ledger {
 }
 
 impl Measured {
+    /// Takes in what may still grow, and gives how many observations came too late for it.
+    fn await_more(&mut self, evidence: TickEvidence, known: bool) -> u64 {
+        let observations = evidence.observations();
+        let tick = self.wait.cohort(evidence.tick);
+        if !known || tick < self.closed_before {
+            return observations;
+        }
+        if observations > 0 {
+            merge_ticks(&mut self.open, TickEvidence { tick, ..evidence });
+        }
+        0
+    }
+
+    /// Hands over every tick before this one, in order.
+    fn close_before(&mut self, tick: u64) -> Vec<TickEvidence> {
+        let closing = self.open.partition_point(|evidence| evidence.tick < tick);
+        self.closed_before = self.closed_before.max(tick);
+        self.open.drain(..closing).collect()
+    }
+
     /// The control and an arm, epoch by epoch.
     pub(crate) fn pairs(&self, arm: usize) -> impl Iterator<Item = (&Cell, &Cell)> {
         self.epochs

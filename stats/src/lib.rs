@@ -36,7 +36,7 @@ pub use evidence::{
     TickEvidence,
 };
 pub use interval::{Effect, Interval};
-pub use ledger::{HarmCrossing, Ledger};
+pub use ledger::{HarmCrossing, Ledger, Wait};
 pub use report::{ArmReport, Estimate, LogE, Methods, MetricReport, Report, SampleRatioReport};
 pub use trial::{ArmSums, Crossing, Numbers, Question, Score, Stretch};
 pub use verdict::{Decision, Finding, Open, Proof, Reason, Verdict};

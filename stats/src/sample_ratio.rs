@@ -37,12 +37,15 @@ pub struct SampleRatio {
     seen: BTreeMap<u64, u64>,
     /// How many units each arm has seen, first there or not: a ramp moves returning units.
     present: Vec<u64>,
-    /// The same by the tick of the first exposure, while that tick is open.
-    arriving: BTreeMap<u64, Vec<u64>>,
-    /// The same of ticks that are closed: what a test may know, whenever its evidence arrived.
-    settled: Vec<u64>,
     log_e: f64,
     alarm: bool,
+}
+
+/// That an arm met a unit for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    pub(crate) tick: u64,
+    pub(crate) arm: usize,
 }
 
 /// What was assigned within one epoch.
@@ -57,14 +60,11 @@ struct Assigned {
 
 impl SampleRatio {
     pub(crate) fn new(arms: usize, sticky: bool) -> Self {
-        let zeros = vec![0; arms];
         Self {
             sticky,
             epochs: vec![],
             seen: BTreeMap::new(),
-            present: zeros.clone(),
-            arriving: BTreeMap::new(),
-            settled: zeros,
+            present: vec![0; arms],
             log_e: 0.0,
             alarm: false,
         }
@@ -80,8 +80,9 @@ impl SampleRatio {
         });
     }
 
-    /// Counts what a delta saw assigned, in epochs that are known.
-    pub(crate) fn absorb(&mut self, delta: &Delta) {
+    /// Counts what a delta saw assigned, in epochs that are known, and gives the units that met an arm for
+    /// the first time.
+    pub(crate) fn absorb(&mut self, delta: &Delta) -> Vec<Arrival> {
         for seen in &delta.exposures {
             let Some(assigned) = assigned(&mut self.epochs, seen.epoch) else {
                 continue;
@@ -97,15 +98,17 @@ impl SampleRatio {
             .map(|(&unit, &first)| (first, unit))
             .collect();
         units.sort_unstable();
-        for (first, (unit, arm)) in units {
-            self.count_unit(unit, arm, first);
-        }
+        let arrived = units
+            .into_iter()
+            .filter_map(|(first, (unit, arm))| self.count_unit(unit, arm, first))
+            .collect();
         self.log_e = self
             .epochs
             .iter()
             .map(|epoch| epoch.log_e(self.sticky))
             .sum();
         self.alarm |= self.log_e >= (1.0 / ALPHA).ln();
+        arrived
     }
 
     /// ln E now.
@@ -160,46 +163,24 @@ impl SampleRatio {
         }
     }
 
-    /// Lets the units of a tick that closes, and of all before it, count for the tests.
-    pub(crate) fn settle(&mut self, tick: u64) {
-        let open = self.arriving.split_off(&tick.saturating_add(1));
-        for arrived in std::mem::replace(&mut self.arriving, open).into_values() {
-            for (ours, theirs) in self.settled.iter_mut().zip(arrived) {
-                *ours += theirs;
-            }
-        }
-    }
-
-    /// How many returning units each arm had seen by the last tick that closed.
-    pub(crate) fn settled(&self) -> &[u64] {
-        &self.settled
-    }
-
-    fn count_unit(&mut self, unit: u64, arm: usize, first: First) {
-        let Some(assigned) = assigned(&mut self.epochs, first.epoch) else {
-            return;
-        };
-        let Some(count) = assigned.units.get_mut(arm) else {
-            return;
-        };
+    fn count_unit(&mut self, unit: u64, arm: usize, first: First) -> Option<Arrival> {
+        let assigned = assigned(&mut self.epochs, first.epoch)?;
+        let count = assigned.units.get_mut(arm)?;
         let (bit, room) = (1 << arm, self.seen.len() < UNITS_MAX);
         match self.seen.get_mut(&unit) {
-            Some(arms) if *arms & bit != 0 => return,
+            Some(arms) if *arms & bit != 0 => return None,
             Some(arms) => *arms |= bit,
             None if room => {
                 self.seen.insert(unit, bit);
                 *count += 1;
             }
-            None => return,
+            None => return None,
         }
-        let arms = self.present.len();
-        let arriving = self.arriving.entry(first.tick);
-        let arriving = arriving.or_insert_with(|| vec![0; arms]);
-        for counts in [&mut self.present, arriving] {
-            if let Some(count) = counts.get_mut(arm) {
-                *count += 1;
-            }
-        }
+        *self.present.get_mut(arm)? += 1;
+        Some(Arrival {
+            tick: first.tick,
+            arm,
+        })
     }
 }
 

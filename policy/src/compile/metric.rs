@@ -23,8 +23,8 @@ pub(super) struct Metrics {
     pub(super) observations: Vec<Observe>,
     /// What stands beside it.
     pub(super) beside: Vec<Option<Beside>>,
-    /// The longest time that one of them waits.
-    pub(super) window: Duration,
+    /// How long each of them waits.
+    pub(super) windows: Vec<Duration>,
 }
 
 /// Compiles the metrics of one experiment.
@@ -53,11 +53,10 @@ pub(super) fn compile(
     let metric = |(position, written)| metric(report, &path.index(position), written, unit);
     let metrics: Vec<_> = written.iter().enumerate().map(metric).collect();
     let metrics = metrics.into_iter().collect::<Option<Vec<_>>>()?;
-    let window = metrics.iter().map(|metric| metric.window).max();
     Some(Metrics {
         observations: metrics.iter().map(|metric| metric.observe).collect(),
         beside: metrics.iter().map(|metric| metric.beside).collect(),
-        window: window.unwrap_or(WINDOW),
+        windows: metrics.iter().map(|metric| metric.window).collect(),
         design: metrics.into_iter().map(|metric| metric.judged).collect(),
     })
 }
@@ -89,14 +88,13 @@ fn metric(
         scale: _,
         critical,
         slo: _,
-        window,
-        maturation,
+        window: _,
+        maturation: _,
         winsorize,
         worth,
     } = written;
-    report.not_built(path, "maturation", maturation.is_some());
     report.not_built(path, "winsorize", winsorize.is_some());
-    let window = report.positive(path, "window", window.map(|time| time.0), WINDOW);
+    let window = patience(report, path, written);
     let observe = observe(report, &path.field("source"), source);
     let kind = observe.and_then(|observe| kind::compile(report, path, written, observe));
     let (kind, observe) = (kind?, observe?);
@@ -124,6 +122,26 @@ fn metric(
         beside: kind::beside(written),
         window,
     })
+}
+
+/// How long a metric waits: its window, or for feedback how long that may take.
+fn patience(report: &mut Report<'_>, path: &Path, written: &document::Metric) -> Duration {
+    let mut refuse = |message: &str, remedy: &str| {
+        report.error(code::BAD_METRIC, &path.field("maturation"), message, remedy);
+    };
+    if let Some(maturation) = &written.maturation {
+        if written.source != Source::Feedback {
+            let message =
+                "only feedback matures: what Wald observes itself is there when the answer is";
+            refuse(message, "use `window`, or remove it");
+        } else if written.window.is_some() {
+            let message = "`maturation` and `window` both say how long feedback is waited for";
+            refuse(message, "keep one of them");
+        }
+        return report.positive(path, "maturation", Some(maturation.0), WINDOW);
+    }
+    let window = written.window.as_ref().map(|time| time.0);
+    report.positive(path, "window", window, WINDOW)
 }
 
 fn observe(report: &mut Report<'_>, path: &Path, written: &Source) -> Option<Observe> {

@@ -1,5 +1,6 @@
 //! One worker's evidence of one run: who was exposed to which arm, and what became of them.
 
+use std::ops::Range;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use policy::{Assignment, Beside, Experiment, Observe};
@@ -44,14 +45,23 @@ pub(crate) struct Outcome {
 /// The evidence that one worker gathered since it was last collected.
 pub(crate) struct RunShard {
     design: stats::Design,
-    observations: Vec<(Observe, Option<Beside>)>,
+    observations: Vec<Watched>,
+    /// The windows of what workers observe, each once, the shortest first.
+    windows: Vec<Duration>,
     run: u32,
     tick_millis: u64,
-    window: Duration,
     delta: Delta,
     open: Vec<Slot>,
     free: Vec<Exposure>,
     roll: Option<Roll>,
+}
+
+/// What a metric looks at, and the position of its window.
+#[derive(Clone, Copy)]
+struct Watched {
+    observe: Observe,
+    beside: Option<Beside>,
+    window: usize,
 }
 
 /// The place of an exposure whose outcome is not known yet.
@@ -61,7 +71,7 @@ pub(crate) struct Exposure(usize);
 enum Slot {
     Free,
     Waiting(Exposed),
-    /// Its window passed and its outcome was recorded; its request still holds the slot.
+    /// All windows passed and its outcome was recorded; its request still holds the slot.
     Closed,
 }
 
@@ -74,6 +84,8 @@ struct Exposed {
     unit: u64,
     bucket: u16,
     request_bytes: Option<u64>,
+    /// How many windows passed; the metrics that had these have their observation.
+    passed: usize,
 }
 
 impl Exposed {
@@ -95,19 +107,22 @@ impl RunShard {
     /// An empty shard for this run of an experiment; one that is recorded also keeps what it saw one by
     /// one.
     pub(crate) fn new(experiment: &Experiment, run: u32, recorded: bool) -> Self {
+        let windows = windows(experiment);
+        let metrics = experiment.observations.iter().zip(&experiment.beside);
+        let watched =
+            |((observe, beside), window): ((&Observe, &Option<Beside>), &Duration)| Watched {
+                observe: *observe,
+                beside: *beside,
+                window: windows.partition_point(|shorter| shorter < window),
+            };
         Self {
             design: experiment.design.clone(),
-            observations: experiment
-                .observations
-                .iter()
-                .copied()
-                .zip(experiment.beside.iter().copied())
-                .collect(),
+            observations: metrics.zip(&experiment.windows).map(watched).collect(),
+            windows,
             run,
             tick_millis: u64::try_from(experiment.tick.as_millis())
                 .unwrap_or(u64::MAX)
                 .max(1),
-            window: experiment.window,
             delta: Delta::new(&experiment.design),
             open: Vec::new(),
             free: Vec::new(),
@@ -145,6 +160,7 @@ impl RunShard {
             unit,
             bucket,
             request_bytes,
+            passed: 0,
         };
         if let Some(roll) = &mut self.roll {
             roll.add(exposed.seen(None, None));
@@ -165,27 +181,40 @@ impl RunShard {
     /// Records the outcome of an exposure, unless its window has passed.
     pub(crate) fn close(&mut self, exposure: Exposure, outcome: Outcome) {
         if let Some(Slot::Waiting(exposed)) = self.open.get(exposure.0) {
-            self.record(*exposed, outcome);
+            let exposed = *exposed;
+            self.record(exposed, outcome, exposed.passed..self.windows.len());
         }
         self.set(exposure.0, Slot::Free);
         self.free.push(exposure);
     }
 
-    /// Records whoever waited for longer than the window as failed, with the window as the duration.
+    /// Records whoever waited for longer than a window as failed, with that window as the duration, for
+    /// the metrics that have it: others go on waiting.
     pub(crate) fn sweep(&mut self, now: Instant) {
-        let end = Outcome {
-            failed: true,
-            duration: self.window,
-            first_byte: self.window,
-        };
         for slot in 0..self.open.len() {
-            if let Some(Slot::Waiting(exposed)) = self.open.get(slot)
-                && now.duration_since(exposed.at.instant) >= self.window
-            {
-                self.record(*exposed, end);
-                self.set(slot, Slot::Closed);
+            if let Some(Slot::Waiting(exposed)) = self.open.get(slot) {
+                let waiting = self.passed_by(*exposed, now);
+                self.set(slot, waiting);
             }
         }
+    }
+
+    /// Records what the windows that passed leave to say about an exposure.
+    fn passed_by(&mut self, mut exposed: Exposed, now: Instant) -> Slot {
+        let waited = now.duration_since(exposed.at.instant);
+        while let Some(window) = self.windows.get(exposed.passed).copied() {
+            if waited < window {
+                return Slot::Waiting(exposed);
+            }
+            let end = Outcome {
+                failed: true,
+                duration: window,
+                first_byte: window,
+            };
+            self.record(exposed, end, exposed.passed..exposed.passed + 1);
+            exposed.passed += 1;
+        }
+        Slot::Closed
     }
 
     /// Hands over what was gathered, if anything was.
@@ -206,7 +235,8 @@ impl RunShard {
         !self.delta.is_empty()
     }
 
-    fn record(&mut self, exposed: Exposed, outcome: Outcome) {
+    /// Records an outcome for the metrics with these windows.
+    fn record(&mut self, exposed: Exposed, outcome: Outcome, windows: Range<usize>) {
         let bytes = exposed.request_bytes.map(|bytes| bytes as f64);
         let Exposed {
             tick,
@@ -215,7 +245,15 @@ impl RunShard {
             bucket,
             ..
         } = exposed;
-        for (metric, (observe, beside)) in self.observations.iter().enumerate() {
+        for (metric, watched) in self.observations.iter().enumerate() {
+            let Watched {
+                observe,
+                beside,
+                window,
+            } = *watched;
+            if !windows.contains(&window) {
+                continue;
+            }
             let value = match observe {
                 Observe::Failed => f64::from(u8::from(outcome.failed)),
                 Observe::Duration => outcome.duration.as_secs_f64(),
@@ -246,5 +284,81 @@ impl RunShard {
         if let Some(place) = self.open.get_mut(slot) {
             *place = value;
         }
+    }
+}
+
+/// The windows of what workers observe, each once, the shortest first.
+fn windows(experiment: &Experiment) -> Vec<Duration> {
+    let metrics = experiment.observations.iter().zip(&experiment.windows);
+    let observed = metrics.filter(|(observe, _)| **observe != Observe::Feedback);
+    let mut windows: Vec<Duration> = observed.map(|(_, window)| *window).collect();
+    windows.sort_unstable();
+    windows.dedup();
+    windows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Failures are waited for a second, durations two.
+    const DOCUMENT: &str = r#"
+version: wald/v1
+listeners: [{ name: edge, address: "127.0.0.1:8080" }]
+upstreams:
+  - { name: old, endpoints: ["http://127.0.0.1:8001"] }
+  - { name: new, endpoints: ["http://127.0.0.1:8002"] }
+routes: [{ name: all, match: {}, allow: [{ callers: anyone }], backend: { experiment: trial } }]
+experiments:
+  - name: trial
+    unit: request
+    arms:
+      - { name: control, backend: { upstream: old } }
+      - { name: candidate, backend: { upstream: new } }
+    metrics:
+      - { name: latency, kind: mean, scale: linear, source: duration, better: lower, role: goal, window: 2s }
+      - { name: failures, kind: proportion, source: failed, better: lower, role: guardrail, margin: { odds: 1.5 }, window: 1s }
+"#;
+
+    /// What the metrics summed up, as counts and sums.
+    fn sums(shard: &mut RunShard, design: &stats::Design) -> [(u64, f64); 2] {
+        let mut ledger = stats::Ledger::new(design.clone(), &[0.5, 0.5]);
+        if let Some(delta) = shard.collect() {
+            ledger.absorb(delta);
+        }
+        ledger.close_before(u64::MAX);
+        let report = ledger.report();
+        [0, 1].map(|metric| {
+            let found = &report.metrics[metric];
+            (found.n[0], found.estimate.control.unwrap_or_default())
+        })
+    }
+
+    #[test]
+    fn each_metric_gets_its_terminal_value_after_its_own_window() {
+        let document = config::read(DOCUMENT, &|_| None, std::path::Path::new("/")).unwrap();
+        let policy = policy::compile(&document).unwrap();
+        let experiment = &policy.experiments()[0];
+        let assignment = Assignment {
+            experiment: experiment.id,
+            run: 1,
+            epoch: 0,
+            arm: policy::ArmId::CONTROL,
+            unit: 1,
+            bucket: 0,
+            counted: true,
+        };
+        let at = Moment::now();
+        let mut shard = RunShard::new(experiment, 1, false);
+        let exposure = shard.expose(&assignment, at, None);
+        shard.sweep(at.instant + Duration::from_millis(1500));
+        assert_eq!(sums(&mut shard, &experiment.design), [(0, 0.0), (1, 1.0)]);
+        let outcome = Outcome {
+            failed: false,
+            duration: Duration::from_millis(1750),
+            first_byte: Duration::ZERO,
+        };
+        shard.close(exposure, outcome);
+        assert_eq!(sums(&mut shard, &experiment.design), [(1, 1.75), (0, 0.0)]);
     }
 }

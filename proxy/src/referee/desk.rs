@@ -47,7 +47,7 @@ impl<'a> Desk<'a> {
         }
         let metric = metric(run, item)?;
         let tick = run.tick(claims.issued_ms);
-        if !run.is_open(tick) {
+        if !run.is_open(metric, tick) {
             return Err(Refused::Late);
         }
         if !run.first_time(tick, &names(&claims, item)) {

@@ -9,7 +9,7 @@ use super::millis;
 use crate::store::RunRecord;
 
 /// The layout of a kept ledger: another Wald may write another.
-const LEDGER_VERSION: u8 = 3;
+const LEDGER_VERSION: u8 = 4;
 
 /// A run as the referee holds it.
 pub(super) struct Run {
@@ -20,8 +20,8 @@ pub(super) struct Run {
     seen: BTreeMap<u64, HashSet<u128>>,
     /// Of that, what the store does not know yet.
     unsaved: Vec<(u64, u128)>,
-    /// Every tick before this one is closed.
-    open_from: u64,
+    /// By metric: every tick before this one is closed.
+    open_from: Vec<u64>,
     /// Whether there is evidence that the store does not have.
     pub(super) is_dirty: bool,
 }
@@ -39,7 +39,8 @@ impl Run {
     pub(super) fn begin(experiment: &Experiment, number: u32, now_ms: u64) -> Self {
         let stage = Stage::first(number);
         let record = RunRecord::begin(stage, experiment.definition, now_ms);
-        let ledger = Ledger::new(experiment.design.clone(), &stage.shares(experiment));
+        let ledger = Ledger::new(experiment.design.clone(), &stage.shares(experiment))
+            .waiting(&experiment.waits());
         Self::of(experiment, record, ledger)
     }
 
@@ -76,7 +77,7 @@ impl Run {
             ledger,
             seen: BTreeMap::new(),
             unsaved: Vec::new(),
-            open_from: 0,
+            open_from: vec![0; experiment.windows.len()],
             is_dirty: true,
         }
     }
@@ -98,14 +99,24 @@ impl Run {
         }
     }
 
-    /// Closes the ticks whose last request has had its whole window by now.
+    /// Closes each metric's ticks whose last request has had its whole window by now.
     pub(super) fn close_ticks(&mut self, now_ms: u64) {
-        let over = self.tick(now_ms.saturating_sub(millis(self.experiment.window)));
-        if over > self.open_from {
+        let windows = self.experiment.windows.iter();
+        let over: Vec<u64> = windows
+            .map(|window| self.tick(now_ms.saturating_sub(millis(*window))))
+            .zip(&self.open_from)
+            .map(|(over, open_from)| over.max(*open_from))
+            .collect();
+        if over != self.open_from {
+            self.ledger.close_each_before(&over);
             self.open_from = over;
-            self.ledger.close_before(over);
-            self.seen = self.seen.split_off(&over);
+            self.seen = self.seen.split_off(&self.open_for_some());
         }
+    }
+
+    /// Every tick before this one is closed for all metrics.
+    fn open_for_some(&self) -> u64 {
+        self.open_from.iter().copied().min().unwrap_or_default()
     }
 
     /// The tick in which a moment lies.
@@ -113,9 +124,11 @@ impl Run {
         unix_ms / millis(self.experiment.tick).max(1)
     }
 
-    /// Whether a tick still takes observations.
-    pub(super) fn is_open(&self, tick: u64) -> bool {
-        tick >= self.open_from
+    /// Whether a tick still takes observations of a metric.
+    pub(super) fn is_open(&self, metric: usize, tick: u64) -> bool {
+        self.open_from
+            .get(metric)
+            .is_some_and(|&open_from| tick >= open_from)
     }
 
     /// Whether none of these was counted in this tick before; from now on all are.
@@ -144,7 +157,7 @@ impl Run {
             name: self.experiment.name.to_string(),
             ledger: encode(&self.ledger),
             unsaved: self.unsaved.clone(),
-            open_from: self.open_from,
+            open_from: self.open_for_some(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Runs without chance: each decision, late evidence, checkpoints.
 
+mod waiting;
+
 use super::*;
 use crate::{Better, Decision, Kind, Margin, Metric, Question, Reason, Role, Scale};
 

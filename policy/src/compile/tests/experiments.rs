@@ -234,3 +234,20 @@ fn a_margin_that_no_run_can_prove_before_its_end_is_warned_of() {
     let found = problems(&[unit, (RAMP, &late)]);
     assert!(found.iter().all(|problem| problem.code != code::UNPROVABLE));
 }
+
+#[test]
+fn only_feedback_matures_and_it_waits_once() {
+    let path = "experiments[0].metrics[1].maturation";
+    let errors = "name: errors, kind: proportion, source: failed";
+    refused(
+        code::BAD_METRIC,
+        path,
+        errors,
+        &format!("{errors}, maturation: 1d"),
+    );
+    let path = "experiments[0].metrics[0].maturation";
+    let both = format!("{GOAL}, maturation: 1d, window: 60s");
+    refused(code::BAD_METRIC, path, GOAL, &both);
+    let none = format!("{GOAL}, maturation: 0s");
+    refused(code::OUT_OF_RANGE, path, GOAL, &none);
+}

@@ -139,6 +139,19 @@ fn times_are_compared_by_ratio_and_feedback_by_difference() {
 }
 
 #[test]
+fn each_metric_waits_for_itself() {
+    let matures = format!("{GOAL}, maturation: 1d");
+    let fraud = experiment(&[(GOAL, &matures)], "fraud-v2");
+    let [day, minute] = [86_400, 60].map(Duration::from_secs);
+    assert_eq!(fraud.windows, [day, minute]);
+    assert_eq!(fraud.window, day);
+    assert_eq!(
+        fraud.waits(),
+        [day, minute].map(|window| stats::Wait::new(window, fraud.tick))
+    );
+}
+
+#[test]
 fn whatever_compiles_can_be_judged() {
     for experiment in sample::policy(&[]).experiments() {
         assert_eq!(experiment.design.problems(), []);
@@ -153,6 +166,7 @@ fn a_definition_changes_with_the_experiment() {
         (RAMP, "alpha: 1%"),
         (MARGIN, "margin: { odds: 1.4 }"),
         ("name: errors", "name: failures"),
+        ("role: goal", "role: goal, maturation: 1d"),
         (
             "{ name: candidate, backend: { upstream: fraud-v2 } }",
             "{ name: candidate, backend: { upstream: fraud-v1 } }",

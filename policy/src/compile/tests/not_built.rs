@@ -135,7 +135,7 @@ fn metrics_of_what_is_in_an_answer_and_of_moving_quantiles_of_users() {
         "source: feedback",
         &sources,
     );
-    let fields = [("maturation", "1d"), ("winsorize", "1")];
+    let fields = [("winsorize", "1")];
     refused_behind(GOAL, ", ", "experiments[0].metrics[0].", &fields);
     refused_instead(
         "experiments[0].metrics[1].margin",

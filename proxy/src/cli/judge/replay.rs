@@ -18,9 +18,10 @@ pub(super) struct Replay<'a> {
     /// The ledger's epoch by that of the file.
     epochs: BTreeMap<u32, Epoch>,
     delta: Delta,
-    /// Ticks with observations that are not closed.
-    open: BTreeSet<u64>,
-    latest_tick: u64,
+    /// Moments at which some metric closes ticks that were observed, in milliseconds since 1970.
+    due: BTreeSet<u64>,
+    latest_ms: u64,
+    latest_tick: Option<u64>,
     /// Whether the file tells exposures; else each request's first row is one.
     tells_exposures: bool,
     request: Option<(u64, u64, usize)>,
@@ -39,7 +40,8 @@ impl<'a> Replay<'a> {
     pub(super) fn begin(experiment: &'a Experiment, row: &Row) -> Self {
         let mut replay = Self {
             experiment,
-            ledger: Ledger::new(experiment.design.clone(), &shares(experiment, row.share)),
+            ledger: Ledger::new(experiment.design.clone(), &shares(experiment, row.share))
+                .waiting(&experiment.waits()),
             run: row.run,
             started_ms: row.at_ms,
             epochs: BTreeMap::from([(
@@ -50,8 +52,9 @@ impl<'a> Replay<'a> {
                 },
             )]),
             delta: Delta::new(&experiment.design),
-            open: BTreeSet::new(),
-            latest_tick: 0,
+            due: BTreeSet::new(),
+            latest_ms: row.at_ms,
+            latest_tick: None,
             tells_exposures: row.what == What::Exposure,
             request: None,
             judged: Judged::new(&experiment.name, row.run),
@@ -76,14 +79,11 @@ impl<'a> Replay<'a> {
         if self.judged.is_decided() {
             return;
         }
+        self.latest_ms = self.latest_ms.max(row.at_ms);
+        self.close_until(self.latest_ms);
         let tick = row.at_ms / self.tick_ms();
-        if tick > self.latest_tick {
-            self.latest_tick = tick;
-            let window = referee::millis(self.experiment.window);
-            self.close_before(row.at_ms.saturating_sub(window) / self.tick_ms());
-        }
         let epoch = self.epoch(row);
-        self.open.insert(tick);
+        self.expect(tick);
         match row.what {
             What::Exposure => self.delta.expose(epoch, tick, row.arm, row.unit),
             What::Value { metric, y, beside } => {
@@ -100,14 +100,12 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// The file has ended: every tick closes.
+    /// The file has ended: every tick closes, each metric's when its time comes.
     pub(super) fn end(mut self) -> Judged {
-        if !self.judged.is_decided() {
-            self.close_before(u64::MAX);
-        }
+        self.close_until(u64::MAX);
         if !self.judged.is_decided() {
             let verdict = self.ledger.verdict();
-            self.look(self.latest_tick, &verdict);
+            self.look(self.latest_ms, &verdict);
         }
         let Self {
             mut judged, ledger, ..
@@ -142,17 +140,35 @@ impl<'a> Replay<'a> {
         number
     }
 
-    /// Closes ticks one by one, and asks after each.
-    fn close_before(&mut self, end: u64) {
+    /// Remembers when each metric will close this tick.
+    fn expect(&mut self, tick: u64) {
+        if self.latest_tick == Some(tick) {
+            return;
+        }
+        self.latest_tick = Some(tick);
+        for (window, wait) in self.windows().zip(self.experiment.waits()) {
+            let over = wait.cohort(tick).saturating_add(1);
+            let over_ms = over.saturating_mul(self.tick_ms());
+            self.due.insert(over_ms.saturating_add(window));
+        }
+    }
+
+    /// Closes ticks as the referee had by this moment, and asks after each.
+    fn close_until(&mut self, now_ms: u64) {
+        if self.due.first().is_none_or(|&due| due > now_ms) {
+            return;
+        }
         let seen = std::mem::replace(&mut self.delta, Delta::new(&self.experiment.design));
         self.ledger.absorb(seen);
-        while let Some(tick) = self.open.first().copied().filter(|&tick| tick < end) {
-            self.open.remove(&tick);
-            self.ledger.close_before(tick + 1);
+        while let Some(due) = self.due.first().copied().filter(|&due| due <= now_ms) {
+            self.due.remove(&due);
+            let over = |window: u64| due.saturating_sub(window) / self.tick_ms();
+            let over: Vec<u64> = self.windows().map(over).collect();
+            self.ledger.close_each_before(&over);
             let verdict = self.ledger.verdict();
             if verdict.decision != Decision::Wait || self.ledger.observations() >= self.next_look {
                 self.next_look = self.ledger.observations().saturating_mul(2).max(1);
-                self.look(tick, &verdict);
+                self.look(due, &verdict);
             }
             if self.judged.is_decided() {
                 return;
@@ -160,9 +176,14 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Notes how things stand after a tick.
-    fn look(&mut self, tick: u64, verdict: &Verdict) {
-        let now_ms = (tick + 1).saturating_mul(self.tick_ms());
+    /// How long each metric waits, in milliseconds.
+    fn windows(&self) -> impl Iterator<Item = u64> {
+        let windows = &self.experiment.windows;
+        windows.iter().map(|window| referee::millis(*window))
+    }
+
+    /// Notes how things stand at a moment.
+    fn look(&mut self, now_ms: u64, verdict: &Verdict) {
         let ran_ms = now_ms.saturating_sub(self.started_ms);
         let is_over = self
             .experiment
