@@ -103,7 +103,9 @@ impl Ledger {
     pub fn absorb(&mut self, delta: Delta) -> u64 {
         for arrived in self.ratio.absorb(&delta) {
             for measured in &mut self.measured {
-                measured.units.expect(measured.wait.cohort(arrived.tick), arrived.arm);
+                measured
+                    .units
+                    .expect(measured.wait.cohort(arrived.tick), arrived.arm);
             }
         }
         self.unusable += delta.unusable;

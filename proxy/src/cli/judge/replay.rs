@@ -146,7 +146,7 @@ impl<'a> Replay<'a> {
             return;
         }
         self.latest_tick = Some(tick);
-        for (window, wait) in self.windows().zip(self.experiment.waits()) {
+        for (window, wait) in windows(self.experiment).zip(self.experiment.waits()) {
             let over = wait.cohort(tick).saturating_add(1);
             let over_ms = over.saturating_mul(self.tick_ms());
             self.due.insert(over_ms.saturating_add(window));
@@ -155,7 +155,8 @@ impl<'a> Replay<'a> {
 
     /// Closes ticks as the referee had by this moment, and asks after each.
     fn close_until(&mut self, now_ms: u64) {
-        if self.due.first().is_none_or(|&due| due > now_ms) {
+        let is_none_due = self.due.first().is_none_or(|&due| due > now_ms);
+        if is_none_due || self.judged.is_decided() {
             return;
         }
         let seen = std::mem::replace(&mut self.delta, Delta::new(&self.experiment.design));
@@ -163,7 +164,7 @@ impl<'a> Replay<'a> {
         while let Some(due) = self.due.first().copied().filter(|&due| due <= now_ms) {
             self.due.remove(&due);
             let over = |window: u64| due.saturating_sub(window) / self.tick_ms();
-            let over: Vec<u64> = self.windows().map(over).collect();
+            let over: Vec<u64> = windows(self.experiment).map(over).collect();
             self.ledger.close_each_before(&over);
             let verdict = self.ledger.verdict();
             if verdict.decision != Decision::Wait || self.ledger.observations() >= self.next_look {
@@ -174,12 +175,6 @@ impl<'a> Replay<'a> {
                 return;
             }
         }
-    }
-
-    /// How long each metric waits, in milliseconds.
-    fn windows(&self) -> impl Iterator<Item = u64> {
-        let windows = &self.experiment.windows;
-        windows.iter().map(|window| referee::millis(*window))
     }
 
     /// Notes how things stand at a moment.
@@ -201,6 +196,12 @@ impl<'a> Replay<'a> {
             is_over,
         ));
     }
+}
+
+/// How long each metric waits, in milliseconds.
+fn windows(experiment: &Experiment) -> impl Iterator<Item = u64> {
+    let windows = experiment.windows.iter();
+    windows.map(|window| referee::millis(*window))
 }
 
 /// The control's share first.
