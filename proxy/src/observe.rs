@@ -4,6 +4,9 @@
 //! indices into its arrays, so an observation costs no lookup, no lock and no shared cache line. A view
 //! of an older snapshot lives until its last request ends and its evidence is collected.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 mod counters;
 mod evidence;
 pub(crate) mod exposition;
@@ -18,6 +21,10 @@ pub(crate) use lane::Lane;
 pub(crate) use passage::Passage;
 pub(crate) use roll::{Roll, Seen};
 pub(crate) use view::View;
+
+/// What the workers hold numbers of running experiments against, by experiment and run; empty where no limit
+/// moves.
+pub(crate) type Limits = HashMap<(String, u32), Arc<[stats::MovingLimit]>>;
 
 /// The evidence of one run, on its way from a worker to the referee.
 pub(crate) struct Observed {

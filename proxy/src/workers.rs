@@ -3,17 +3,19 @@
 //! A worker owns its evidence and its counters; nobody reads them but itself. Whoever wants them asks
 //! through its mailbox and gets them handed over by value, so the request path needs no lock.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot};
 
-use crate::observe::{Counters, Observed};
+use crate::observe::{Counters, Limits, Observed};
 
 /// How many questions may wait in one worker's mailbox.
 const MAILBOX: usize = 64;
 
 /// What a worker can be asked.
 pub(crate) enum Ask {
-    /// Hand over the evidence gathered since the last time.
-    Evidence(oneshot::Sender<Vec<Observed>>),
+    /// Hand over the evidence gathered since the last time, and hold what comes against these limits.
+    Evidence(Arc<Limits>, oneshot::Sender<Vec<Observed>>),
     /// Hand over a copy of the counters since the start.
     Counters(oneshot::Sender<Counters>),
 }
@@ -29,9 +31,9 @@ impl Workers {
         (Self(senders), receivers)
     }
 
-    /// The evidence of every worker that still answers.
-    pub(crate) async fn evidence(&self) -> Vec<Observed> {
-        self.gather(Ask::Evidence)
+    /// The evidence of every worker that still answers; from now on they use these limits.
+    pub(crate) async fn evidence(&self, limits: Arc<Limits>) -> Vec<Observed> {
+        self.gather(|reply| Ask::Evidence(Arc::clone(&limits), reply))
             .await
             .into_iter()
             .flatten()

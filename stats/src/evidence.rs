@@ -8,6 +8,7 @@
 mod bucket;
 mod delta;
 mod histogram;
+mod limit;
 mod pair;
 mod tally;
 
@@ -18,6 +19,7 @@ pub use delta::Delta;
 pub(crate) use delta::First;
 pub(crate) use histogram::BIN_MIN;
 pub use histogram::{GAMMA, Histogram};
+pub use limit::MovingLimit;
 pub use pair::Pair;
 pub use tally::Tally;
 
@@ -72,6 +74,11 @@ impl Cell {
         self.pair.get_or_insert_default().add(bucket, y, x);
     }
 
+    /// Whether nothing was seen.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Adds what another saw.
     pub fn merge(&mut self, other: &Self) {
         self.tally.merge(&other.tally);
@@ -105,6 +112,10 @@ impl TickEvidence {
         for (ours, theirs) in self.cells.iter_mut().zip(&other.cells) {
             ours.merge(theirs);
         }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.cells.iter().all(Cell::is_empty)
     }
 
     pub(crate) fn observations(&self) -> u64 {

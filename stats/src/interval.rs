@@ -18,6 +18,9 @@ pub enum Effect {
     RateRatio,
     /// The ratio of quantiles.
     QuantileRatio,
+    /// The difference, B − A, of how often the moving limit of a quantile is exceeded; B's limit lies higher
+    /// by a relative margin.
+    ExceedanceDifference,
     /// Nothing: whole distributions have no one effect.
     None,
 }
@@ -55,7 +58,8 @@ impl Effect {
                 Self::Ratio
             }
             (Kind::Count, Unit::Request) => Self::RateRatio,
-            (Kind::Quantile { .. }, _) => Self::QuantileRatio,
+            (Kind::Quantile { .. }, Unit::Request) => Self::QuantileRatio,
+            (Kind::Quantile { .. }, Unit::Sticky) => Self::ExceedanceDifference,
             (Kind::Distribution, _) => Self::None,
         }
     }

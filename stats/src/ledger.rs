@@ -10,6 +10,8 @@ mod arrivals;
 mod harm;
 mod wait;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use arrivals::Arrivals;
@@ -17,8 +19,8 @@ pub use harm::HarmCrossing;
 pub use wait::Wait;
 
 use crate::{
-    design::{Design, Unit},
-    evidence::{Cell, Delta, EpochEvidence, TickEvidence, merge_ticks},
+    design::{Design, Kind, Metric, Unit},
+    evidence::{Cell, Delta, EpochEvidence, Histogram, MovingLimit, TickEvidence, merge_ticks},
     report::Report,
     sample_ratio::SampleRatio,
     trial::{Closing, Trial, total},
@@ -47,6 +49,8 @@ pub(crate) struct Measured {
     closed_before: u64,
     /// The units that came, where they return.
     units: Arrivals,
+    /// What numbers are held against, where a quantile moves it.
+    limit: MovingLimit,
     pub(crate) epochs: Vec<EpochEvidence>,
     pub(crate) trials: Vec<Trial>,
 }
@@ -60,6 +64,7 @@ impl Ledger {
             open: Vec::new(),
             closed_before: 0,
             units: Arrivals::new(design.arms),
+            limit: MovingLimit::default(),
             epochs: Vec::new(),
             trials: (1..design.arms)
                 .map(|arm| Trial::new(&design, metric, arm))
@@ -147,6 +152,15 @@ impl Ledger {
         }
     }
 
+    /// What deltas have to hold numbers against, by metric; none where no limit moves.
+    #[must_use]
+    pub fn limits(&self) -> Option<Arc<[MovingLimit]>> {
+        let unit = self.design.unit;
+        let moving = |metric: &Metric| metric.moving_allowance(unit).is_some();
+        let limits = self.measured.iter().map(|measured| measured.limit.clone());
+        (self.design.metrics.iter().any(moving)).then(|| limits.collect())
+    }
+
     /// What follows from the evidence so far. Ask as often as you like.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
@@ -228,6 +242,11 @@ impl Ledger {
             .trials
             .iter_mut()
             .for_each(|trial| trial.close(&closing));
+        if let (Some(allowance), Kind::Quantile { at }) =
+            (judged.moving_allowance(self.design.unit), judged.kind)
+        {
+            measured.move_limit(evidence.tick, at, allowance);
+        }
     }
 
     fn look_for_harm(&mut self, moment: &[(usize, TickEvidence)]) {
@@ -250,7 +269,7 @@ impl Measured {
         if !known || tick < self.closed_before {
             return observations;
         }
-        if observations > 0 {
+        if !evidence.is_empty() {
             merge_ticks(&mut self.open, TickEvidence { tick, ..evidence });
         }
         0
@@ -270,8 +289,27 @@ impl Measured {
             .filter_map(move |epoch| Some((epoch.arms.first()?, epoch.arms.get(arm)?)))
     }
 
+    /// After this tick the quantile of all arms, of which the candidates' numbers may be so many bins larger,
+    /// lies elsewhere.
+    fn move_limit(&mut self, tick: u64, at: f64, allowance: i32) {
+        let mut pooled = Histogram::default();
+        for (arm, cell) in self
+            .epochs
+            .iter()
+            .flat_map(|epoch| epoch.arms.iter().enumerate())
+        {
+            if let Some(seen) = &cell.histogram {
+                pooled.merge_moved(seen, if arm == 0 { 0 } else { -allowance });
+            }
+        }
+        if let Some(bin) = pooled.quantile(at) {
+            self.limit.move_to(self.wait.aware_of(tick), bin);
+        }
+        self.limit.forget_before(self.closed_before);
+    }
+
     fn add(&mut self, epoch: u32, cells: &[Cell]) {
-        if cells.iter().all(|cell| cell.tally.n == 0) {
+        if cells.iter().all(Cell::is_empty) {
             return;
         }
         let place = match self

@@ -32,8 +32,8 @@ pub use design::{
     Unit,
 };
 pub use evidence::{
-    BUCKETS, Bucket, Buckets, Cell, Delta, EpochEvidence, GAMMA, Histogram, Pair, Tally,
-    TickEvidence,
+    BUCKETS, Bucket, Buckets, Cell, Delta, EpochEvidence, GAMMA, Histogram, MovingLimit, Pair,
+    Tally, TickEvidence,
 };
 pub use interval::{Effect, Interval};
 pub use ledger::{HarmCrossing, Ledger, Wait};

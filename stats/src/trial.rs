@@ -221,7 +221,7 @@ impl Trial {
         match Effect::of(metric, unit) {
             Effect::OddsRatio => self.curve.as_ref()?.interval(self.alpha),
             Effect::Ratio => self.walk_interval()?.map(f64::exp),
-            Effect::Difference => self.walk_interval(),
+            Effect::Difference | Effect::ExceedanceDifference => self.walk_interval(),
             Effect::RateRatio => self.superior.as_ref()?.split()?.interval(self.alpha),
             Effect::QuantileRatio => self.quantile_interval(metric, epochs),
             Effect::None => None,
@@ -257,7 +257,8 @@ impl Trial {
     }
 
     fn walk_interval(&self) -> Option<Interval> {
-        self.superior.as_ref()?.walk()?.interval(self.boundary)
+        let equality = self.superior.as_ref().or(self.not_worse.as_ref());
+        equality?.walk()?.interval(self.boundary)
     }
 }
 

@@ -66,6 +66,12 @@ pub(crate) fn settings() -> Vec<Setting> {
             "21–68%",
             |chance| error_of(returning::decide(chance, Unit::Request)).is_some(),
         ),
+        breaks(
+            "users taken for requests, p90",
+            "ICC 0.2, 40 requests each, on a ramp 5→25→50%",
+            "",
+            |chance| error_of(returning::decide_latency(chance, Unit::Request, None)).is_some(),
+        ),
         assignment::control(),
     ]
 }

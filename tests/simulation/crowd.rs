@@ -4,7 +4,7 @@ use stats::{BUCKETS, Decision, Delta, Design};
 
 use crate::{
     chance::Chance,
-    traffic::{Flow, Tick, run},
+    traffic::{Flow, Limits, Tick, follow},
 };
 
 /// A crowd on a ramp; raising the candidate's share moves users from the control only.
@@ -31,20 +31,19 @@ impl Crowd {
         let users: Vec<User> = (0..self.users)
             .map(|_| User::drawn(chance, self.inclination))
             .collect();
-        run(design, self.flow, &mut |tick| {
-            self.tick(design, chance, &users, tick, habit)
+        follow(design, self.flow, &mut |tick, limits| {
+            self.tick(empty(design, limits), chance, &users, tick, habit)
         })
     }
 
     fn tick(
         &self,
-        design: &Design,
+        mut delta: Delta,
         chance: &mut Chance,
         users: &[User],
         tick: &Tick,
         habit: &Habit<'_>,
     ) -> Delta {
-        let mut delta = Delta::new(design);
         for _ in 0..self.flow.requests {
             let user = &users[chance.below(self.users)];
             let arm = usize::from(user.slot < tick.share);
@@ -56,6 +55,14 @@ impl Crowd {
         }
         delta
     }
+}
+
+fn empty(design: &Design, limits: Limits) -> Delta {
+    let mut delta = Delta::new(design);
+    if let Some(limits) = limits {
+        delta.follow(limits);
+    }
+    delta
 }
 
 struct User {

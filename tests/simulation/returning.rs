@@ -1,6 +1,6 @@
 //! Rates of users who return: one goal, clusters by buckets.
 
-use stats::{Better, Decision, Design, Kind, Unit};
+use stats::{Better, Decision, Design, Kind, Margin, Unit};
 
 use crate::{
     chance::Chance,
@@ -70,6 +70,17 @@ pub(crate) fn settings() -> Vec<Setting> {
         format!("ICC 0.17, drift from 75% to 51% on a ramp {}", RAMP.name),
         |chance| decide(chance, Unit::Sticky),
     ));
+    settings.push(setting(
+        format!("p90, ICC 0.2, latency doubles on a ramp {}", RAMP.name),
+        |chance| decide_latency(chance, Unit::Sticky, None),
+    ));
+    settings.push(setting(
+        format!(
+            "p90 at its margin, ICC 0.2, latency doubles on a ramp {}",
+            RAMP.name
+        ),
+        |chance| decide_latency(chance, Unit::Sticky, Some(0.25)),
+    ));
     settings
 }
 
@@ -110,6 +121,20 @@ pub(crate) fn decide(chance: &mut Chance, unit: Unit) -> Decision {
         vec![chance.one(drifting(own, tick))]
     };
     ALIKE.judge(&accuracy(unit), chance, &habit).0
+}
+
+/// The decision on a quantile of latency without an SLO, which a candidate raises by as much as the margin
+/// allows: equal arms for a goal.
+pub(crate) fn decide_latency(chance: &mut Chance, unit: Unit, margin: Option<f64>) -> Decision {
+    let slower = 1.0 + margin.unwrap_or(0.0);
+    let habit = |chance: &mut Chance, own: f64, tick: &Tick, arm: usize| {
+        // The user's part of the scatter, of variance 1/12 · 0.75 = 0.0625, is a fifth of all of it.
+        let log = 0.75_f64.sqrt() * (own - 0.5) + 0.5 * chance.normal() + 0.7 * tick.progress - 3.0;
+        vec![log.exp() * if arm == 0 { 1.0 } else { slower }]
+    };
+    let kind = Kind::Quantile { at: 0.9 };
+    let metric = metric("latency", kind, Better::Lower, margin.map(Margin::Relative));
+    ALIKE.judge(&design(unit, vec![metric]), chance, &habit).0
 }
 
 fn accuracy(unit: Unit) -> Design {

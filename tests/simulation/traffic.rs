@@ -1,7 +1,10 @@
 //! Requests as they come in, tick by tick, and what the judge makes of them after every tick.
 
+use std::sync::Arc;
+
 use stats::{
-    Better, Cell, Decision, Delta, Design, Kind, Ledger, Margin, Metric, Role, Scale, Unit,
+    Better, Cell, Decision, Delta, Design, Kind, Ledger, Margin, Metric, MovingLimit, Role, Scale,
+    Unit,
 };
 
 use crate::chance::Chance;
@@ -83,6 +86,18 @@ pub(crate) fn run(
     flow: Flow,
     seen: &mut dyn FnMut(&Tick) -> Delta,
 ) -> (Decision, u64) {
+    follow(design, flow, &mut |tick, _| seen(tick))
+}
+
+/// What numbers of a tick are held against, where the ledger moves it.
+pub(crate) type Limits = Option<Arc<[MovingLimit]>>;
+
+/// The same where what is seen of a tick depends on limits that earlier ticks gave.
+pub(crate) fn follow(
+    design: &Design,
+    flow: Flow,
+    seen: &mut dyn FnMut(&Tick, Limits) -> Delta,
+) -> (Decision, u64) {
     let shares = |b: f64| [1.0 - b, b];
     let mut ledger = Ledger::new(design.clone(), &shares(flow.shares[0]));
     let mut epoch = 0;
@@ -90,7 +105,7 @@ pub(crate) fn run(
         if tick.epoch > epoch {
             epoch = ledger.open_epoch(&shares(tick.share));
         }
-        ledger.absorb(seen(&tick));
+        ledger.absorb(seen(&tick, ledger.limits()));
         ledger.close_before(tick.number + 1);
         let decision = ledger.verdict().decision;
         // An alarm of the shares is no decision: it only holds promotions back.

@@ -1,10 +1,11 @@
 //! One worker's evidence of one run: who was exposed to which arm, and what became of them.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use policy::{Assignment, Beside, Experiment, Observe};
-use stats::Delta;
+use stats::{Delta, MovingLimit};
 
 use super::{Roll, Seen};
 
@@ -51,6 +52,7 @@ pub(crate) struct RunShard {
     run: u32,
     tick_millis: u64,
     delta: Delta,
+    limits: Arc<[MovingLimit]>,
     open: Vec<Slot>,
     free: Vec<Exposure>,
     roll: Option<Roll>,
@@ -124,6 +126,7 @@ impl RunShard {
                 .unwrap_or(u64::MAX)
                 .max(1),
             delta: Delta::new(&experiment.design),
+            limits: Arc::default(),
             open: Vec::new(),
             free: Vec::new(),
             roll: recorded.then(Roll::with_room),
@@ -217,10 +220,25 @@ impl RunShard {
         Slot::Closed
     }
 
+    /// Holds numbers against these limits from now on.
+    pub(crate) fn follow(&mut self, limits: Arc<[MovingLimit]>) {
+        self.limits = Arc::clone(&limits);
+        self.delta.follow(limits);
+    }
+
+    /// What numbers are held against.
+    pub(crate) fn limits(&self) -> Arc<[MovingLimit]> {
+        Arc::clone(&self.limits)
+    }
+
     /// Hands over what was gathered, if anything was.
     pub(crate) fn collect(&mut self) -> Option<Delta> {
-        (!self.delta.is_empty())
-            .then(|| std::mem::replace(&mut self.delta, Delta::new(&self.design)))
+        if self.delta.is_empty() {
+            return None;
+        }
+        let mut next = Delta::new(&self.design);
+        next.follow(self.limits());
+        Some(std::mem::replace(&mut self.delta, next))
     }
 
     /// Hands over what was written down one by one, if it is recorded.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use policy::{Assignment, ExperimentId, ModelId, RouteId};
+use stats::MovingLimit;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Observed;
 use super::counters::{Counters, Histogram, ModelLabels};
 use super::evidence::{Exposure, Moment, Outcome, RunShard};
 use super::lane::{Lane, Lanes};
+use super::{Limits, Observed};
 use crate::forward::Pool;
 use crate::identify::Cache;
 use crate::live::Snapshot;
@@ -47,7 +48,11 @@ impl View {
                 .cloned()
         };
         let run = |(experiment, stage): (&policy::Experiment, &policy::Stage)| {
-            RunShard::new(experiment, stage.run(), snapshot.recorded)
+            let mut shard = RunShard::new(experiment, stage.run(), snapshot.recorded);
+            if let Some(limits) = before.and_then(|view| view.limits(experiment, stage.run())) {
+                shard.follow(limits);
+            }
+            shard
         };
         // Other keys or another document, and what was verified before must be verified again.
         let same_keys = before
@@ -149,21 +154,36 @@ impl View {
         }
     }
 
-    /// Hands over the evidence since the last time. Whoever waits beyond the window is recorded first.
-    pub(crate) fn evidence(&self, now: Instant) -> Vec<Observed> {
+    /// Hands over the evidence since the last time, and holds what comes against these limits. Whoever waits
+    /// beyond the window is recorded first.
+    pub(crate) fn evidence(&self, now: Instant, limits: &Limits) -> Vec<Observed> {
         let runs = self.snapshot.policy.experiments().iter().zip(&self.runs);
         let collected = runs.filter_map(|(experiment, run)| {
             let mut run = run.borrow_mut();
             run.sweep(now);
-            let delta = run.collect()?;
+            let (name, number) = (experiment.name.to_string(), run.run());
+            let delta = run.collect();
+            let key = (name, number);
+            if let Some(limits) = limits.get(&key) {
+                run.follow(Arc::clone(limits));
+            }
+            let (experiment, number) = key;
             Some(Observed {
-                experiment: experiment.name.to_string(),
-                run: run.run(),
-                delta,
+                experiment,
+                run: number,
+                delta: delta?,
                 roll: run.collect_roll(),
             })
         });
         collected.collect()
+    }
+
+    /// What the numbers of a run are held against.
+    fn limits(&self, experiment: &policy::Experiment, run: u32) -> Option<Arc<[MovingLimit]>> {
+        let known = self.snapshot.policy.experiments().iter().zip(&self.runs);
+        let mut known = known.filter(|(known, _)| known.name == experiment.name);
+        let shard = known.next()?.1.borrow();
+        (shard.run() == run).then(|| shard.limits())
     }
 
     /// Whether there is evidence that was not handed over yet.

@@ -54,6 +54,9 @@ impl<'a> Desk<'a> {
             return Ok(false);
         }
         let mut delta = Delta::new(run.ledger.design());
+        if let Some(limits) = run.ledger.limits() {
+            delta.follow(limits);
+        }
         let arm = usize::from(claims.arm);
         delta.observe(claims.epoch, tick, metric, arm, claims.bucket, item.value);
         if let Some(recording) = &mut self.recording {

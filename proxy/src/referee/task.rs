@@ -16,7 +16,7 @@ use super::{AdoptError, Adopted, Candidate, Letter, StartError, Trust, desk, mil
 use crate::credentials::Credentials;
 use crate::identify::KeySets;
 use crate::live::{Live, Snapshot};
-use crate::observe::Observed;
+use crate::observe::{Limits, Observed};
 use crate::recording::{Batch, Recording};
 use crate::store::{Store, StoreError, Transaction};
 use crate::token::{Key, Keys};
@@ -98,7 +98,7 @@ impl Task {
 
     async fn beat(&mut self) {
         let now_ms = unix_ms();
-        let evidence = self.workers.evidence().await;
+        let evidence = self.workers.evidence(self.keeper.limits()).await;
         self.keeper.beat(evidence, now_ms).await;
     }
 }
@@ -160,6 +160,15 @@ impl Keeper {
         };
         keeper.write_book();
         Ok((keeper, live))
+    }
+
+    /// What workers have to hold numbers against.
+    fn limits(&self) -> Arc<Limits> {
+        let limits = self.runs.iter().filter_map(|run| {
+            let name = run.experiment.name.to_string();
+            Some(((name, run.record.run), run.ledger.limits()?))
+        });
+        Arc::new(limits.collect())
     }
 
     /// Counts feedback.

@@ -19,7 +19,7 @@ use crate::feedback;
 use crate::gateway::Chance;
 use crate::identify::key_servers::KeyServers;
 use crate::live::Live;
-use crate::observe::{Counters, Observed, View};
+use crate::observe::{Counters, Limits, Observed, View};
 use crate::referee::Referee;
 use crate::refusal::Refusal;
 use crate::workers::Ask;
@@ -115,7 +115,7 @@ async fn answer(worker: Rc<Worker>, mut mailbox: mpsc::Receiver<Ask>) {
     while let Some(ask) = mailbox.recv().await {
         // Who has stopped waiting for an answer needs none.
         match ask {
-            Ask::Evidence(reply) => drop(reply.send(worker.evidence())),
+            Ask::Evidence(limits, reply) => drop(reply.send(worker.evidence(&limits))),
             Ask::Counters(reply) => drop(reply.send(worker.counters())),
         }
     }
@@ -220,13 +220,13 @@ impl Worker {
         feedback::respond(&self.referee, body).await
     }
 
-    fn evidence(&self) -> Vec<Observed> {
+    fn evidence(&self, limits: &Limits) -> Vec<Observed> {
         let now = Instant::now();
         let older = self.older.borrow();
         older
             .iter()
             .chain([&*self.view.borrow()])
-            .flat_map(|view| view.evidence(now))
+            .flat_map(|view| view.evidence(now, limits))
             .collect()
     }
 

@@ -40,6 +40,10 @@ impl Method {
     ) -> Option<Self> {
         match (kind, unit) {
             (Kind::Proportion | Kind::Exceedance { .. }, Unit::Request) => Some(of_a_rate(margin)),
+            (Kind::Quantile { .. }, Unit::Sticky) => match margin {
+                None | Some(Margin::Relative(_) | Margin::Odds(_)) => Some(Self::RobbinsSiegmund),
+                Some(Margin::Absolute(_) | Margin::AtMost(_)) => None,
+            },
             (Kind::Proportion | Kind::Exceedance { .. }, Unit::Sticky) => match margin {
                 Some(Margin::AtMost(_)) => None,
                 None | Some(Margin::Odds(_) | Margin::Relative(_) | Margin::Absolute(_)) => {
@@ -70,7 +74,7 @@ impl Method {
                 (Question::Worse, None | Some(Margin::Relative(_))) => Some(Self::Label),
                 (Question::Worse, Some(_)) | (Question::Superior | Question::NotWorse, _) => None,
             },
-            (Kind::Quantile { .. } | Kind::Distribution, Unit::Sticky) => None,
+            (Kind::Distribution, Unit::Sticky) => None,
         }
     }
 }
@@ -118,9 +122,23 @@ impl Metric {
         }
     }
 
+    /// By how many bins a candidate's numbers may lie above a limit that moves with earlier ticks and is
+    /// applied as numbers come in; none for metrics without such a limit.
+    pub(crate) fn moving_allowance(&self, unit: Unit) -> Option<i32> {
+        match (self.kind, unit) {
+            (Kind::Quantile { .. }, Unit::Sticky) => Some(self.allowance(self.margin)),
+            _ => None,
+        }
+    }
+
     /// The test that answers a question about this metric; none where it is not asked.
     #[must_use]
     pub fn method(&self, unit: Unit, question: Question) -> Option<Method> {
+        let is_moved = self.moving_allowance(unit).is_some_and(|moved| moved != 0);
+        if is_moved && question == Question::Superior {
+            // The margin is in the sums already.
+            return None;
+        }
         Method::of(self.kind, unit, question, self.null(question)?)
     }
 
@@ -192,7 +210,9 @@ mod tests {
             check(mean, Unit::Sticky, RELATIVE, all(RobbinsSiegmund));
         }
         check(P99, Unit::Request, RELATIVE, all(QuantileExceedance));
-        check(P99, Unit::Sticky, RELATIVE, [None; 3]);
+        let walk = Some(RobbinsSiegmund);
+        check(P99, Unit::Sticky, RELATIVE, [None, walk, walk]);
+        check(P99, Unit::Sticky, ODDS, [walk; 3]);
         let alarm = [None, None, Some(Label)];
         check(Kind::Distribution, Unit::Request, RELATIVE, alarm);
         check(Kind::Distribution, Unit::Sticky, RELATIVE, [None; 3]);

@@ -65,11 +65,11 @@ pub enum Problem {
         /// What was asked for.
         limit: f64,
     },
-    /// Which number of a returning unit exceeds a moving limit is not kept by bucket.
+    /// One limit moves with earlier ticks, and it holds the margin.
     #[error(
-        "a quantile without an `slo` is not built yet for units that return; give an `slo`, or use `unit: request`"
+        "a quantile of units that return is held against one limit, which holds the margin: it cannot be `critical` as well"
     )]
-    QuantileOfSticky {
+    CriticalQuantile {
         /// Its position.
         metric: usize,
     },
@@ -134,7 +134,7 @@ impl Problem {
             | Self::MarginOfRatio { metric }
             | Self::QuantileRange { metric, .. }
             | Self::Limit { metric, .. }
-            | Self::QuantileOfSticky { metric }
+            | Self::CriticalQuantile { metric }
             | Self::DistributionOfSticky { metric }
             | Self::DistributionAsGoal { metric }
             | Self::AbsoluteOnLog { metric }
@@ -198,10 +198,16 @@ impl Metric {
             (Kind::Distribution, _) if self.role == Role::Goal => {
                 Some(Problem::DistributionAsGoal { metric })
             }
-            (Kind::Quantile { .. }, Unit::Sticky) => Some(Problem::QuantileOfSticky { metric }),
+            (Kind::Quantile { .. }, Unit::Sticky) if self.critical && self.is_moved() => {
+                Some(Problem::CriticalQuantile { metric })
+            }
             (Kind::Distribution, Unit::Sticky) => Some(Problem::DistributionOfSticky { metric }),
             _ => None,
         }
+    }
+
+    fn is_moved(&self) -> bool {
+        matches!(self.margin, Some(Margin::Relative(_)))
     }
 
     fn problem_of_margin(&self, margin: Margin, metric: usize, unit: Unit) -> Option<Problem> {
@@ -364,13 +370,19 @@ mod tests {
         let relative = Margin::Relative(0.2);
         let sticky = [Problem::DistributionOfSticky { metric: 0 }];
         check(Unit::Sticky, Kind::Distribution, relative, &sticky);
-        let quantile = [Problem::QuantileOfSticky { metric: 0 }];
-        check(
-            Unit::Sticky,
-            Kind::Quantile { at: 0.9 },
-            relative,
-            &quantile,
-        );
+    }
+
+    #[test]
+    fn a_quantile_of_returning_units_has_one_limit() {
+        let p90 = Kind::Quantile { at: 0.9 };
+        check(Unit::Sticky, p90, Margin::Relative(0.2), &[]);
+        let mut metric = guardrail(p90, Some(Margin::Relative(0.2)));
+        metric.critical = true;
+        let refused = [Problem::CriticalQuantile { metric: 0 }];
+        assert_eq!(design(Unit::Sticky, metric.clone()).problems(), refused);
+        assert_eq!(design(Unit::Request, metric.clone()).problems(), []);
+        metric.margin = Some(Margin::Odds(1.5));
+        assert_eq!(design(Unit::Sticky, metric).problems(), []);
     }
 
     #[test]

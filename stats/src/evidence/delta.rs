@@ -1,10 +1,11 @@
 //! What one worker saw since it was last asked.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::design::{Design, Kind, Scale, Unit};
 
-use super::{Cell, TickEvidence, bucket::BUCKETS, merge_ticks};
+use super::{Cell, MovingLimit, TickEvidence, bucket::BUCKETS, merge_ticks};
 
 /// Durations are clamped here before their logarithm is taken: a nanosecond is below any clock's
 /// resolution over a network.
@@ -28,6 +29,10 @@ pub struct Delta {
     kinds: Vec<Kind>,
     /// Which metrics have an alarm behind them that looks at the whole distribution.
     alarmed: Vec<bool>,
+    /// How many bins larger a candidate's numbers may be than a limit that moves; none for metrics without.
+    allowances: Vec<Option<i32>>,
+    /// By metric; nothing where no limit moves, or none is known yet.
+    limits: Arc<[MovingLimit]>,
     unit: Unit,
     pub(crate) ticks: Vec<TickEvidence>,
     pub(crate) exposures: Vec<Exposures>,
@@ -62,12 +67,23 @@ impl Delta {
                 .iter()
                 .map(|metric| metric.alarm_allowance(design.unit).is_some())
                 .collect(),
+            allowances: design
+                .metrics
+                .iter()
+                .map(|metric| metric.moving_allowance(design.unit))
+                .collect(),
+            limits: Arc::default(),
             unit: design.unit,
             ticks: Vec::new(),
             exposures: Vec::new(),
             units: BTreeMap::new(),
             unusable: 0,
         }
+    }
+
+    /// Holds what is seen from now on against these limits, which its ledger gave.
+    pub fn follow(&mut self, limits: Arc<[MovingLimit]>) {
+        self.limits = limits;
     }
 
     /// Whether there is nothing to collect.
@@ -127,13 +143,15 @@ impl Delta {
             return;
         };
         let (sticky, place) = (self.unit == Unit::Sticky, metric * self.arms + arm);
+        let summed = self.summed(metric, tick, arm, value.y);
         let Some(cell) = self.tick_of(tick, epoch).cells.get_mut(place) else {
             return;
         };
         let bucket = sticky.then_some(bucket);
-        match bucket {
-            Some(bucket) => cell.add_in_bucket(bucket, value.y),
-            None => cell.add(value.y),
+        match (bucket, summed) {
+            (Some(bucket), Some(y)) => cell.add_in_bucket(bucket, y),
+            (None, Some(y)) => cell.add(y),
+            (_, None) => {}
         }
         if let Some(y) = y.filter(|_| is_alarmed || value.is_placed) {
             cell.add_to_histogram(y);
@@ -178,6 +196,17 @@ impl Delta {
             self.count_unit(unit, first);
         }
         self.unusable += other.unusable;
+    }
+
+    /// What of an observation is summed: itself, or whether it exceeds the moving limit of its tick; nothing
+    /// while that is not known.
+    fn summed(&self, metric: usize, tick: u64, arm: usize, y: f64) -> Option<f64> {
+        let Some(allowance) = self.allowances.get(metric).copied().flatten() else {
+            return Some(y);
+        };
+        let allowance = if arm == 0 { 0 } else { allowance };
+        let exceeded = self.limits.get(metric)?.is_exceeded(tick, y, allowance)?;
+        Some(f64::from(u8::from(exceeded)))
     }
 
     fn count_unit(&mut self, unit: (u64, usize), first: First) {

@@ -75,6 +75,15 @@ impl Histogram {
         }
     }
 
+    /// Adds what another counted, each so many bins further up.
+    pub(crate) fn merge_moved(&mut self, other: &Self, bins: i32) {
+        self.none += other.none;
+        for (bin, count) in other.bins() {
+            let moved = bin.saturating_add(bins).clamp(BIN_MIN, BIN_MAX);
+            self.add_to(Some(moved), count);
+        }
+    }
+
     /// All bins with anything in them, in ascending order.
     pub fn bins(&self) -> impl Iterator<Item = (i32, u64)> + Clone + '_ {
         let bins = self.counts.iter().enumerate();

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// the one that closes: memory is then bounded however long feedback may take.
 const COHORTS: u64 = 64;
 
+/// How long after a tick closes the workers have surely heard of it: they are asked twice a second.
+const NEWS: Duration = Duration::from_secs(2);
+
 /// The patience of one metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wait {
@@ -16,6 +19,8 @@ pub struct Wait {
     window: Duration,
     /// How many ticks are judged as one.
     cohort: u64,
+    /// How many ticks after one that closes begins the first that knows of it.
+    lead: u64,
 }
 
 impl Wait {
@@ -23,11 +28,14 @@ impl Wait {
     /// as one, which delays a tick's evidence by at most 1/64 of its window.
     #[must_use]
     pub fn new(window: Duration, tick: Duration) -> Self {
-        let ticks = window.as_millis().div_ceil(tick.as_millis().max(1));
-        let ticks = u64::try_from(ticks).unwrap_or(u64::MAX);
+        let ticks = |time: Duration| {
+            let ticks = time.as_millis().div_ceil(tick.as_millis().max(1));
+            u64::try_from(ticks).unwrap_or(u64::MAX)
+        };
         Self {
             window,
-            cohort: ticks.div_ceil(COHORTS).max(1),
+            cohort: ticks(window).div_ceil(COHORTS).max(1),
+            lead: ticks(window.saturating_add(NEWS)).saturating_add(1),
         }
     }
 
@@ -37,6 +45,11 @@ impl Wait {
         let cohort = self.cohort.max(1);
         (tick - tick % cohort).saturating_add(cohort - 1)
     }
+
+    /// The first tick that can know what a tick has shown.
+    pub(super) fn aware_of(&self, tick: u64) -> u64 {
+        tick.saturating_add(self.lead)
+    }
 }
 
 impl Default for Wait {
@@ -45,6 +58,7 @@ impl Default for Wait {
         Self {
             window: Duration::ZERO,
             cohort: 1,
+            lead: 1,
         }
     }
 }

@@ -43,7 +43,7 @@ fn by_buckets(kind: Kind, arms: [&Cell; 2]) -> bool {
             .all(|arm| contributors * arm.tally.count() / all >= EVENTS_MIN)
     };
     match kind {
-        Kind::Proportion | Kind::Exceedance { .. } => {
+        Kind::Proportion | Kind::Exceedance { .. } | Kind::Quantile { .. } => {
             of_both(rate(arms.map(|arm| &arm.tally)) > 0.5)
         }
         Kind::Count => of_both(false),
@@ -58,7 +58,7 @@ fn by_buckets(kind: Kind, arms: [&Cell; 2]) -> bool {
             .all(|buckets| contributors(buckets, false) >= EFFECTIVE_MIN),
         Kind::Mean { scale: Scale::Log } | Kind::Adjusted { scale: Scale::Log } => true,
         // These never walk.
-        Kind::Quantile { .. } | Kind::Distribution => false,
+        Kind::Distribution => false,
     }
 }
 
@@ -108,7 +108,7 @@ fn singly(kind: Kind, arms: [&Tally; 2], units: [u64; 2]) -> bool {
         .zip(units)
         .all(|(tally, units)| units.min(tally.n) >= UNITS_MIN);
     seen && match kind {
-        Kind::Proportion | Kind::Exceedance { .. } => arms
+        Kind::Proportion | Kind::Exceedance { .. } | Kind::Quantile { .. } => arms
             .iter()
             .all(|tally| rarer_outcomes(arms, tally) >= EVENTS_MIN),
         Kind::Mean {
@@ -123,7 +123,7 @@ fn singly(kind: Kind, arms: [&Tally; 2], units: [u64; 2]) -> bool {
         Kind::Count => arms.iter().all(|tally| events(arms, tally) >= EVENTS_MIN),
         Kind::Mean { scale: Scale::Log } | Kind::Adjusted { scale: Scale::Log } => true,
         // These never walk.
-        Kind::Quantile { .. } | Kind::Distribution => false,
+        Kind::Distribution => false,
     }
 }
 

@@ -73,9 +73,8 @@ impl Exceedance {
             if let Some(control) = &control.histogram {
                 pooled.merge(control);
             }
-            let candidate = candidate.histogram.iter().flat_map(Histogram::bins);
-            for (bin, count) in candidate {
-                pooled.add_to(Some(bin.saturating_sub(self.allowance)), count);
+            if let Some(candidate) = &candidate.histogram {
+                pooled.merge_moved(candidate, -self.allowance);
             }
         }
         pooled

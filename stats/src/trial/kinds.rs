@@ -39,6 +39,9 @@ fn run(design: &Design, ticks: u64, traffic: Traffic) -> Ledger {
     let mut ledger = Ledger::new(design.clone(), &[0.5, 0.5]);
     for tick in 0..ticks {
         let mut delta = Delta::new(design);
+        if let Some(limits) = ledger.limits() {
+            delta.follow(limits);
+        }
         for i in 0..200 {
             for arm in 0..2 {
                 let bucket = u16::try_from((i * 7 + tick * 13) % 512).unwrap();
@@ -101,6 +104,31 @@ fn a_worse_tail_is_found_by_its_quantile() {
     check(p95, Unit::Request, Role::Guardrail, even, WINS);
     check(p95, Unit::Request, Role::Goal, light, WINS);
     check(p95, Unit::Request, Role::Goal, even, Decision::Wait);
+}
+
+#[test]
+fn a_worse_tail_of_returning_users_is_found_by_a_limit_that_moves() {
+    let heavy: Traffic = |t, i, arm| (seconds(t, i, 1.5 + 3.0 * arm as f64), 0.0);
+    let even: Traffic = |t, i, _| (seconds(t, i, 1.5), 0.0);
+    let light: Traffic = |t, i, arm| (seconds(t, i, 4.5 - 3.0 * arm as f64), 0.0);
+    let p95 = Kind::Quantile { at: 0.95 };
+    let sticky = Unit::Sticky;
+    check(p95, sticky, Role::Guardrail, heavy, Decision::RollBack);
+    check(p95, sticky, Role::Guardrail, even, WINS);
+    check(p95, sticky, Role::Goal, light, WINS);
+    check(p95, sticky, Role::Goal, even, Decision::Wait);
+    let ledger = check(p95, sticky, Role::Goal, heavy, Decision::RollBack);
+    let found = &ledger.report().metrics[0];
+    assert_eq!(found.scale, Effect::ExceedanceDifference);
+    let observed = ledger.observations();
+    assert!(observed.is_multiple_of(400) && found.n[0] == observed / 2);
+    let interval = found.interval.expect("the gate is open");
+    assert!(0.0 < interval.low && interval.high < 0.2, "{interval:?}");
+    let [p95, worse] = [
+        found.estimate.control.unwrap(),
+        found.estimate.candidate.unwrap(),
+    ];
+    assert!(0.2 < p95 && 2.0 * p95 < worse, "{p95} {worse}");
 }
 
 #[test]
@@ -321,10 +349,7 @@ fn an_auditor_recomputes_each_score_from_its_own_numbers() {
         (slow + 0.001 * (i * 61 % 100) as f64, 1.0 + (i % 3) as f64)
     };
     for unit in [Unit::Request, Unit::Sticky] {
-        let metrics = metrics
-            .iter()
-            .filter(|metric| unit == Unit::Request || metric.kind != P90);
-        let design = design(unit, metrics.cloned().collect());
+        let design = design(unit, metrics.to_vec());
         let verdict = run(&design, 60, faster).verdict();
         let Reason::Better { proofs, .. } = &verdict.reason else {
             panic!("{}", verdict.reason);

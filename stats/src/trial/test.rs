@@ -269,13 +269,16 @@ fn odds(margin: Option<Margin>) -> Option<f64> {
 /// The worst mean, or rate, that a margin allows, as a function of the control's.
 fn null(metric: &Metric, margin: Option<Margin>) -> Option<Null> {
     let worse = -metric.better.side().sign();
-    let is_rate = matches!(metric.kind, Kind::Proportion | Kind::Exceedance { .. });
+    let is_quantile = matches!(metric.kind, Kind::Quantile { .. });
+    let is_rate = is_quantile || matches!(metric.kind, Kind::Proportion | Kind::Exceedance { .. });
     let is_log = matches!(
         metric.kind,
         Kind::Mean { scale: Scale::Log } | Kind::Adjusted { scale: Scale::Log }
     );
     match margin {
         None => Some(Null::Equal),
+        // What is allowed was taken off as the limit was applied.
+        Some(Margin::Relative(_)) if is_quantile => Some(Null::Equal),
         Some(Margin::Absolute(difference)) => Some(Null::Shift(worse * difference)),
         Some(Margin::Relative(_)) if is_log => Some(Null::Shift(metric.worst(margin).ln())),
         Some(Margin::Relative(_)) => Some(Null::Scale(metric.worst(margin))),

@@ -59,7 +59,7 @@ fn excludes(better: Better, interval: Interval, smallest: f64) -> bool {
 fn smallest(better: Better, effect: Effect, worth: f64, control: f64) -> f64 {
     let gain = better.side().sign() * worth;
     match effect {
-        Effect::Difference | Effect::None => gain,
+        Effect::Difference | Effect::ExceedanceDifference | Effect::None => gain,
         Effect::Ratio | Effect::RateRatio | Effect::QuantileRatio => 1.0 + gain,
         Effect::OddsRatio => odds(control + gain) / odds(control),
     }

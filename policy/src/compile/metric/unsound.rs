@@ -50,10 +50,10 @@ fn remedy(problem: &Problem) -> Option<(Code, &'static str, &'static str)> {
             (code::OUT_OF_RANGE, "quantile", "write, for example, 0.99")
         }
         Problem::Limit { .. } => (code::OUT_OF_RANGE, "slo", "write, for example, 250ms"),
-        Problem::QuantileOfSticky { .. } => (
-            code::NOT_BUILT,
-            "kind",
-            "give an `slo`, or use `unit: request`",
+        Problem::CriticalQuantile { .. } => (
+            code::BAD_METRIC,
+            "critical",
+            "remove it, give an `slo`, or use a margin of `odds`",
         ),
         Problem::DistributionOfSticky { .. } => (
             code::BAD_METRIC,

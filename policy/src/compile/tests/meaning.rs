@@ -255,6 +255,21 @@ fn judged(metric: &str, expected: stats::Kind, beside: Option<crate::Beside>) {
 }
 
 #[test]
+fn a_quantile_of_users_who_return_needs_no_slo() {
+    let p99 = "kind: quantile, quantile: 0.99, source: duration";
+    let edits = [
+        ("kind: proportion, source: failed", p99),
+        (MARGIN, "margin: { relative: 25% }"),
+    ];
+    let fraud = experiment(&edits, "fraud-v2");
+    let (design, p99) = (&fraud.design, &fraud.design.metrics[1]);
+    assert_eq!(design.unit, stats::Unit::Sticky);
+    assert_eq!(design.problems(), []);
+    let method = p99.method(design.unit, stats::Question::NotWorse);
+    assert_eq!(method, Some(stats::Method::RobbinsSiegmund));
+}
+
+#[test]
 fn each_kind_is_judged_as_what_it_is() {
     use stats::Kind;
     let slo = Kind::Exceedance { limit: 0.25 };

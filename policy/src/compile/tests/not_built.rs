@@ -122,9 +122,7 @@ fn experiments_with_more_than_two_sides() {
 }
 
 #[test]
-fn metrics_of_what_is_in_an_answer_and_of_moving_quantiles_of_users() {
-    let p99 = "kind: quantile, quantile: 0.99";
-    refused_instead("experiments[0].metrics[0].kind", "kind: proportion", &[p99]);
+fn metrics_of_what_is_in_an_answer() {
     let sources = [
         "source: tokens",
         "source: response_bytes",

@@ -141,6 +141,7 @@ impl Metric {
             "odds_ratio" => "odds × ",
             "rate_ratio" => "rate × ",
             "ratio" | "quantile_ratio" => "× ",
+            "exceedance_difference" => "exceeding + ",
             _ => "",
         };
         format!("{word}{} to {}", number(Some(low)), number(Some(high)))

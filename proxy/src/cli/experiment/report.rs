@@ -66,8 +66,8 @@ pub(crate) struct Metric {
     /// The candidate's name.
     pub(crate) arm: String,
     pub(crate) role: Role,
-    /// What the interval is about: `odds_ratio`, `ratio`, `rate_ratio`, `quantile_ratio`, `difference` or
-    /// `none`.
+    /// What the interval is about: `odds_ratio`, `ratio`, `rate_ratio`, `quantile_ratio`, `difference`,
+    /// `exceedance_difference` or `none`.
     pub(crate) scale: String,
     pub(crate) estimate: Estimate,
     pub(crate) interval: Option<[f64; 2]>,

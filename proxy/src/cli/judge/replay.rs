@@ -166,6 +166,9 @@ impl<'a> Replay<'a> {
             let over = |window: u64| due.saturating_sub(window) / self.tick_ms();
             let over: Vec<u64> = windows(self.experiment).map(over).collect();
             self.ledger.close_each_before(&over);
+            if let Some(limits) = self.ledger.limits() {
+                self.delta.follow(limits);
+            }
             let verdict = self.ledger.verdict();
             if verdict.decision != Decision::Wait || self.ledger.observations() >= self.next_look {
                 self.next_look = self.ledger.observations().saturating_mul(2).max(1);

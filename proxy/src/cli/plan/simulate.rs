@@ -194,6 +194,9 @@ impl<'a> Run<'a> {
         let more = tick.max(LOOK * self.requests as f64).max(1.0).ceil() as u64;
         let requests = more.min(self.horizon().saturating_sub(self.requests).max(1));
         let mut delta = Delta::new(&self.experiment.design);
+        if let Some(limits) = self.ledger.limits() {
+            delta.follow(limits);
+        }
         if self.users.is_empty() {
             self.at_once(requests, &mut delta);
         } else {

@@ -1,5 +1,7 @@
 //! What an experiment adds to a request: an arm, a token and evidence.
 
+use std::sync::Arc;
+
 use super::inference::{digest, infer};
 use super::{Answer, Wald, snapshot};
 
@@ -71,14 +73,14 @@ async fn a_request_without_its_unit_goes_to_the_control_and_does_not_count() {
         ),
         (Some("control"), None)
     );
-    assert!(wald.workers.evidence().await.is_empty());
+    assert!(wald.workers.evidence(Arc::default()).await.is_empty());
 }
 
 #[tokio::test]
 async fn evidence_is_handed_over_once_and_counters_stay() {
     let wald = Wald::serve(&document(""));
     ask(&wald, "a").await;
-    let evidence = wald.workers.evidence().await;
+    let evidence = wald.workers.evidence(Arc::default()).await;
     assert_eq!(
         evidence
             .iter()
@@ -86,7 +88,7 @@ async fn evidence_is_handed_over_once_and_counters_stay() {
             .collect::<Vec<_>>(),
         [("better", 1)]
     );
-    assert!(wald.workers.evidence().await.is_empty());
+    assert!(wald.workers.evidence(Arc::default()).await.is_empty());
     let requests = wald.workers.counters().await.pop().unwrap().requests;
     assert_eq!(
         requests
@@ -103,7 +105,7 @@ async fn evidence_and_counts_outlive_the_snapshot_that_they_were_seen_under() {
     ask(&wald, "a").await;
     wald.live.publish(snapshot(&document(", timeout: 9s")));
     ask(&wald, "a").await;
-    assert_eq!(wald.workers.evidence().await.len(), 2);
+    assert_eq!(wald.workers.evidence(Arc::default()).await.len(), 2);
     ask(&wald, "a").await;
     let counters = wald.workers.counters().await.pop().unwrap();
     assert_eq!(counters.requests.values().sum::<u64>(), 3);

@@ -96,6 +96,7 @@ fn word(effect: Effect) -> &'static str {
         Effect::Difference => "difference",
         Effect::RateRatio => "ratio of rates",
         Effect::QuantileRatio => "ratio of quantiles",
+        Effect::ExceedanceDifference => "difference in exceeding the limit",
         Effect::None => "effect",
     }
 }
