@@ -24,6 +24,9 @@ pub struct Experiment {
     pub observations: Vec<Observe>,
     /// What stands beside each observation, in the same order.
     pub beside: Vec<Option<Beside>>,
+    /// At which value larger observations of each metric are cut off: what is estimated is then the mean of
+    /// what is left.
+    pub caps: Vec<Option<f64>>,
     /// What a step of the ramp must have seen before the next.
     pub step_minimum: StepMinimum,
     /// When to give up.
@@ -64,6 +67,11 @@ pub enum Observe {
     FirstByte,
     /// What clients report afterwards.
     Feedback,
+    /// 1 unless clients have reported the metric at this position.
+    Missing {
+        /// The feedback that is waited for.
+        of: usize,
+    },
 }
 
 /// A second number beside an observation.
@@ -114,6 +122,24 @@ impl Experiment {
         windows
             .map(|&window| stats::Wait::new(window, self.tick))
             .collect()
+    }
+
+    /// An observation as its metric counts it.
+    #[must_use]
+    pub fn capped(&self, metric: usize, y: f64) -> f64 {
+        match self.caps.get(metric).copied().flatten() {
+            Some(cap) => y.min(cap),
+            None => y,
+        }
+    }
+
+    /// The metrics that count a request as missing until its feedback comes: on any metric, or on this one.
+    pub fn missing(&self, feedback: Option<usize>) -> impl Iterator<Item = usize> + '_ {
+        let observations = self.observations.iter().enumerate();
+        observations.filter_map(move |(metric, observe)| match observe {
+            Observe::Missing { of } => feedback.is_none_or(|asked| asked == *of).then_some(metric),
+            _ => None,
+        })
     }
 
     /// How many arms are not the control.

@@ -66,6 +66,13 @@ impl Cell {
         self.buckets.get_or_insert_default().add(bucket, y);
     }
 
+    pub(crate) fn take_back(&mut self, bucket: Option<u16>) {
+        self.tally.take_back();
+        if let Some(bucket) = bucket {
+            self.buckets.get_or_insert_default().take_back(bucket);
+        }
+    }
+
     pub(crate) fn add_to_histogram(&mut self, y: f64) {
         self.histogram.get_or_insert_default().add(y);
     }

@@ -40,6 +40,32 @@ async fn feedback_sent_twice_counts_once() {
 }
 
 #[tokio::test]
+async fn feedback_that_never_comes_is_counted_as_missing() {
+    let running = Running::start().await;
+    let mut client = running.wald.connect("edge").await;
+    let tokens = [
+        assignment(&mut client, "ann").await,
+        assignment(&mut client, "ann").await,
+    ];
+    post(&mut client, &json!([judged(&tokens[0], "a")])).await;
+    let silence = until("both requests have had their time", async || {
+        let silence = metric(
+            &running.wald.ask("/api/v1/experiments/trial").await,
+            "silence",
+        );
+        (total(&silence) == 2).then_some(silence)
+    })
+    .await;
+    let (arm, seen) = if silence["n"][0] == 2 {
+        ("control", 0)
+    } else {
+        ("candidate", 1)
+    };
+    assert_eq!(silence["n"][seen], 2);
+    assert_eq!(silence["estimate"][arm], 0.5, "{silence}");
+}
+
+#[tokio::test]
 async fn the_admin_address_takes_feedback_too() {
     let running = Running::start().await;
     let token = assignment(&mut running.wald.connect("edge").await, "ann").await;
@@ -118,7 +144,8 @@ impl Running {
     async fn start() -> Self {
         let upstream = Upstream::start("both", Reply::Name).await;
         let folder = Folder::new();
-        let text = trial(&upstream, &upstream, &folder.path("wald.redb"));
+        let silence = "      - { name: silence, kind: proportion, source: { missing: liked }, better: lower, role: guardrail, margin: { odds: 1.5 } }\n";
+        let text = trial(&upstream, &upstream, &folder.path("wald.redb")) + silence;
         let wald = Wald::run(&folder.write("wald.yaml", text)).await;
         Self {
             wald,

@@ -74,6 +74,9 @@ choice! {
         ResponseBytes = "response_bytes",
         /// What clients post to the feedback endpoint under this metric's name.
         Feedback = "feedback",
+        /// Whether feedback never came: 1 until it does, of the feedback metric that is named, for example
+        /// `{ missing: accuracy }`.
+        Missing(String) = "missing",
         /// A number in the answer, by JSON pointer, for example `{ response: /score }`.
         Response(String) = "response",
     }

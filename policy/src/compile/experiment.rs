@@ -81,6 +81,7 @@ pub(super) fn compile(
         },
         observations: metrics.observations,
         beside: metrics.beside,
+        caps: metrics.caps,
         window: metrics.windows.iter().copied().max().unwrap_or_default(),
         windows: metrics.windows,
         arms,

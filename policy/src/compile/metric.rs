@@ -25,6 +25,8 @@ pub(super) struct Metrics {
     pub(super) beside: Vec<Option<Beside>>,
     /// How long each of them waits.
     pub(super) windows: Vec<Duration>,
+    /// Where each of them cuts off.
+    pub(super) caps: Vec<Option<f64>>,
 }
 
 /// Compiles the metrics of one experiment.
@@ -50,13 +52,14 @@ pub(super) fn compile(
         let remedy = "add one, for example for `source: failed` with `margin: { odds: 1.5 }`";
         report.warning(code::NO_GUARDRAIL, path, message, remedy);
     }
-    let metric = |(position, written)| metric(report, &path.index(position), written, unit);
-    let metrics: Vec<_> = written.iter().enumerate().map(metric).collect();
+    let metric = |position| metric(report, path, written, position, unit);
+    let metrics: Vec<_> = (0..written.len()).map(metric).collect();
     let metrics = metrics.into_iter().collect::<Option<Vec<_>>>()?;
     Some(Metrics {
         observations: metrics.iter().map(|metric| metric.observe).collect(),
         beside: metrics.iter().map(|metric| metric.beside).collect(),
         windows: metrics.iter().map(|metric| metric.window).collect(),
+        caps: metrics.iter().map(|metric| metric.cap).collect(),
         design: metrics.into_iter().map(|metric| metric.judged).collect(),
     })
 }
@@ -67,14 +70,17 @@ struct Compiled {
     observe: Observe,
     beside: Option<Beside>,
     window: Duration,
+    cap: Option<f64>,
 }
 
 fn metric(
     report: &mut Report<'_>,
     path: &Path,
-    written: &document::Metric,
+    all: &[document::Metric],
+    position: usize,
     unit: stats::Unit,
 ) -> Option<Compiled> {
+    let (path, written) = (&path.index(position), all.get(position)?);
     let document::Metric {
         name,
         kind: _,
@@ -90,12 +96,12 @@ fn metric(
         slo: _,
         window: _,
         maturation: _,
-        winsorize,
+        winsorize: _,
         worth,
     } = written;
-    report.not_built(path, "winsorize", winsorize.is_some());
-    let window = patience(report, path, written);
-    let observe = observe(report, &path.field("source"), source);
+    let window = patience(report, path, all, written);
+    let cap = cap(report, path, written);
+    let observe = observe(report, &path.field("source"), all, source);
     let kind = observe.and_then(|observe| kind::compile(report, path, written, observe));
     let (kind, observe) = (kind?, observe?);
     let margin = margin.as_ref().map(self::margin);
@@ -121,11 +127,20 @@ fn metric(
         observe,
         beside: kind::beside(written),
         window,
+        cap,
     })
 }
 
-/// How long a metric waits: its window, or for feedback how long that may take.
-fn patience(report: &mut Report<'_>, path: &Path, written: &document::Metric) -> Duration {
+/// How long a metric waits: its window, or for feedback, or the lack of it, how long that may take.
+fn patience(
+    report: &mut Report<'_>,
+    path: &Path,
+    all: &[document::Metric],
+    written: &document::Metric,
+) -> Duration {
+    if let Source::Missing(of) = &written.source {
+        return patience_for(report, path, all, written, of);
+    }
     let mut refuse = |message: &str, remedy: &str| {
         report.error(code::BAD_METRIC, &path.field("maturation"), message, remedy);
     };
@@ -144,17 +159,86 @@ fn patience(report: &mut Report<'_>, path: &Path, written: &document::Metric) ->
     report.positive(path, "window", window, WINDOW)
 }
 
-fn observe(report: &mut Report<'_>, path: &Path, written: &Source) -> Option<Observe> {
+/// What is missing is known when the feedback would no longer count.
+fn patience_for(
+    report: &mut Report<'_>,
+    path: &Path,
+    all: &[document::Metric],
+    written: &document::Metric,
+    of: &str,
+) -> Duration {
+    let (window, maturation) = (written.window.is_some(), written.maturation.is_some());
+    for (field, _) in [("window", window), ("maturation", maturation)]
+        .into_iter()
+        .filter(|(_, used)| *used)
+    {
+        let message = format!("feedback is missing when `{of}` has waited for it");
+        report.error(code::BAD_METRIC, &path.field(field), message, "remove it");
+    }
+    let named = all.iter().find(|metric| metric.name == of);
+    let waits = named.and_then(|metric| metric.maturation.as_ref().or(metric.window.as_ref()));
+    waits.map_or(WINDOW, |time| time.0)
+}
+
+/// Where a mean cuts off, which is fixed before the start: another cap is another definition.
+fn cap(report: &mut Report<'_>, path: &Path, written: &document::Metric) -> Option<f64> {
+    let cap = written.winsorize?;
+    let path = path.field("winsorize");
+    if written.kind != document::MetricKind::Mean {
+        let message = "only a mean is carried by its largest values";
+        report.error(code::BAD_METRIC, &path, message, "remove it");
+    } else if !(cap > 0.0 && cap.is_finite()) {
+        let message = "values are cut off above this, so it is more than 0";
+        report.error(
+            code::OUT_OF_RANGE,
+            &path,
+            message,
+            "write, for example, 100",
+        );
+    }
+    Some(cap)
+}
+
+fn observe(
+    report: &mut Report<'_>,
+    path: &Path,
+    all: &[document::Metric],
+    written: &Source,
+) -> Option<Observe> {
     let what = match written {
         Source::Failed => return Some(Observe::Failed),
         Source::Duration => return Some(Observe::Duration),
         Source::FirstByte => return Some(Observe::FirstByte),
         Source::Feedback => return Some(Observe::Feedback),
+        Source::Missing(of) => return missing(report, path, all, of),
         Source::Tokens => "`tokens` as a source",
         Source::ResponseBytes => "`response_bytes` as a source",
         Source::Response(_) => "`response` as a source",
     };
     report.not_built_value(path, what);
+    None
+}
+
+fn missing(
+    report: &mut Report<'_>,
+    path: &Path,
+    all: &[document::Metric],
+    of: &str,
+) -> Option<Observe> {
+    let fed = |metric: &document::Metric| metric.source == Source::Feedback;
+    if let Some(of) = all
+        .iter()
+        .position(|metric| metric.name == of && fed(metric))
+    {
+        return Some(Observe::Missing { of });
+    }
+    let message = format!("no metric `{of}` with `source: feedback`, which could be missing");
+    let names = all.iter().filter(|metric| fed(metric));
+    let remedy = match names.map(|metric| &*metric.name).collect::<Vec<_>>() {
+        names if names.is_empty() => "remove it, or add a feedback metric".to_owned(),
+        names => format!("name one of: {}", names.join(", ")),
+    };
+    report.error(code::BAD_METRIC, &path.field("missing"), message, remedy);
     None
 }
 

@@ -47,6 +47,8 @@ pub(crate) struct Outcome {
 pub(crate) struct RunShard {
     design: stats::Design,
     observations: Vec<Watched>,
+    /// The metrics that count a request as missing until its feedback comes.
+    missing: Vec<usize>,
     /// The windows of what workers observe, each once, the shortest first.
     windows: Vec<Duration>,
     run: u32,
@@ -64,6 +66,7 @@ struct Watched {
     observe: Observe,
     beside: Option<Beside>,
     window: usize,
+    cap: f64,
 }
 
 /// The place of an exposure whose outcome is not known yet.
@@ -111,15 +114,16 @@ impl RunShard {
     pub(crate) fn new(experiment: &Experiment, run: u32, recorded: bool) -> Self {
         let windows = windows(experiment);
         let metrics = experiment.observations.iter().zip(&experiment.beside);
-        let watched =
-            |((observe, beside), window): ((&Observe, &Option<Beside>), &Duration)| Watched {
-                observe: *observe,
-                beside: *beside,
-                window: windows.partition_point(|shorter| shorter < window),
-            };
+        let watched = |(metric, (observe, beside)): (usize, (&Observe, &Option<Beside>))| Watched {
+            observe: *observe,
+            beside: *beside,
+            window: windows.partition_point(|shorter| *shorter < experiment.windows[metric]),
+            cap: experiment.capped(metric, f64::INFINITY),
+        };
         Self {
             design: experiment.design.clone(),
-            observations: metrics.zip(&experiment.windows).map(watched).collect(),
+            observations: metrics.enumerate().map(watched).collect(),
+            missing: experiment.missing(None).collect(),
             windows,
             run,
             tick_millis: u64::try_from(experiment.tick.as_millis())
@@ -155,6 +159,10 @@ impl RunShard {
         } = *assignment;
         let tick = at.unix_millis / self.tick_millis;
         self.delta.expose(epoch, tick, arm.index(), unit);
+        for &metric in &self.missing {
+            self.delta
+                .observe(epoch, tick, metric, arm.index(), bucket, 1.0);
+        }
         let exposed = Exposed {
             at,
             tick,
@@ -268,6 +276,7 @@ impl RunShard {
                 observe,
                 beside,
                 window,
+                cap,
             } = *watched;
             if !windows.contains(&window) {
                 continue;
@@ -276,7 +285,7 @@ impl RunShard {
                 Observe::Failed => f64::from(u8::from(outcome.failed)),
                 Observe::Duration => outcome.duration.as_secs_f64(),
                 Observe::FirstByte => outcome.first_byte.as_secs_f64(),
-                Observe::Feedback => continue,
+                Observe::Feedback | Observe::Missing { .. } => continue,
             };
             let beside = beside.map(|beside| match beside {
                 Beside::RequestBytes => bytes,
@@ -287,6 +296,7 @@ impl RunShard {
             if let Some(roll) = &mut self.roll {
                 roll.add(exposed.seen(Some((metric, value)), beside.flatten()));
             }
+            let value = value.min(cap);
             match beside {
                 None => self.delta.observe(epoch, tick, metric, arm, bucket, value),
                 Some(beside) => {
@@ -308,7 +318,9 @@ impl RunShard {
 /// The windows of what workers observe, each once, the shortest first.
 fn windows(experiment: &Experiment) -> Vec<Duration> {
     let metrics = experiment.observations.iter().zip(&experiment.windows);
-    let observed = metrics.filter(|(observe, _)| **observe != Observe::Feedback);
+    let is_seen =
+        |observe: &Observe| !matches!(observe, Observe::Feedback | Observe::Missing { .. });
+    let observed = metrics.filter(|(observe, _)| is_seen(observe));
     let mut windows: Vec<Duration> = observed.map(|(_, window)| *window).collect();
     windows.sort_unstable();
     windows.dedup();
@@ -334,7 +346,7 @@ experiments:
       - { name: control, backend: { upstream: old } }
       - { name: candidate, backend: { upstream: new } }
     metrics:
-      - { name: latency, kind: mean, scale: linear, source: duration, better: lower, role: goal, window: 2s }
+      - { name: latency, kind: mean, scale: linear, source: duration, better: lower, role: goal, window: 2s, winsorize: 1.5 }
       - { name: failures, kind: proportion, source: failed, better: lower, role: guardrail, margin: { odds: 1.5 }, window: 1s }
 "#;
 
@@ -353,7 +365,7 @@ experiments:
     }
 
     #[test]
-    fn each_metric_gets_its_terminal_value_after_its_own_window() {
+    fn each_metric_gets_its_terminal_value_after_its_own_window_and_is_cut_off_at_its_cap() {
         let document = config::read(DOCUMENT, &|_| None, std::path::Path::new("/")).unwrap();
         let policy = policy::compile(&document).unwrap();
         let experiment = &policy.experiments()[0];
@@ -377,6 +389,6 @@ experiments:
             first_byte: Duration::ZERO,
         };
         shard.close(exposure, outcome);
-        assert_eq!(sums(&mut shard, &experiment.design), [(1, 1.75), (0, 0.0)]);
+        assert_eq!(sums(&mut shard, &experiment.design), [(1, 1.5), (0, 0.0)]);
     }
 }

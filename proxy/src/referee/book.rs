@@ -96,6 +96,8 @@ pub(crate) struct Metric {
     pub(crate) not_worse: Option<Score>,
     pub(crate) worse: Option<Score>,
     pub(crate) n: [u64; 2],
+    /// Where values are cut off: means are then of what is left.
+    pub(crate) winsorized_at: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -182,8 +184,13 @@ impl Metric {
             not_worse: metric.not_worse,
             worse: metric.worse,
             n: metric.n,
+            winsorized_at: cap(run, &metric.name),
         }
     }
+}
+
+fn cap(run: &Run, metric: &str) -> Option<f64> {
+    run.record.caps.get(metric).copied()
 }
 
 fn is_over(state: State) -> bool {

@@ -58,7 +58,11 @@ impl<'a> Desk<'a> {
             delta.follow(limits);
         }
         let arm = usize::from(claims.arm);
-        delta.observe(claims.epoch, tick, metric, arm, claims.bucket, item.value);
+        let value = run.experiment.capped(metric, item.value);
+        delta.observe(claims.epoch, tick, metric, arm, claims.bucket, value);
+        for missing in run.experiment.missing(Some(metric)) {
+            delta.take_back(claims.epoch, tick, missing, arm, claims.bucket);
+        }
         if let Some(recording) = &mut self.recording {
             let seen = Seen {
                 at_ms: claims.issued_ms,

@@ -1,6 +1,6 @@
 //! One run of an experiment: its stage, its evidence, and the feedback that was counted.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use policy::{Experiment, Stage, State};
 use stats::{Delta, Ledger};
@@ -38,7 +38,8 @@ impl Run {
     /// A run that begins now.
     pub(super) fn begin(experiment: &Experiment, number: u32, now_ms: u64) -> Self {
         let stage = Stage::first(number);
-        let record = RunRecord::begin(stage, experiment.definition, now_ms);
+        let mut record = RunRecord::begin(stage, experiment.definition, now_ms);
+        record.caps = caps(experiment);
         let ledger = Ledger::new(experiment.design.clone(), &stage.shares(experiment))
             .waiting(&experiment.waits());
         Self::of(experiment, record, ledger)
@@ -166,6 +167,40 @@ impl Run {
         self.unsaved.clear();
         self.is_dirty = false;
     }
+}
+
+/// At which values the metrics of an experiment are cut off, by name.
+fn caps(experiment: &Experiment) -> BTreeMap<String, f64> {
+    let metrics = experiment.design.metrics.iter().zip(&experiment.caps);
+    metrics
+        .filter_map(|(metric, cap)| Some((metric.name.clone(), (*cap)?)))
+        .collect()
+}
+
+/// What an experiment estimates now that it did not when it was recorded, in a sentence: where values are cut
+/// off is fixed before the start.
+pub(super) fn other_caps(record: &RunRecord, experiment: &Experiment) -> Option<String> {
+    let (before, now) = (&record.caps, caps(experiment));
+    let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    let moved = names
+        .into_iter()
+        .filter(|name| before.get(*name) != now.get(*name));
+    let told = |cap: Option<&f64>| cap.map_or_else(|| "none".to_owned(), f64::to_string);
+    let moved: Vec<String> = moved
+        .map(|name| {
+            format!(
+                "of {name} from {} to {}",
+                told(before.get(name)),
+                told(now.get(name))
+            )
+        })
+        .collect();
+    (!moved.is_empty()).then(|| {
+        let moved = moved.join(", ");
+        format!(
+            "the cap {moved} has changed, and with it what is estimated: earlier evidence does not count"
+        )
+    })
 }
 
 /// A reason as people read it: `stats` knows arms by number, they know them by name.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::book::{Book, Entry, Tally};
 use super::ruling::{Ruling, opening};
-use super::run::{Run, encode};
+use super::run::{Run, encode, other_caps};
 use super::{AdoptError, Adopted, Candidate, Letter, StartError, Trust, desk, millis, unix_ms};
 use crate::credentials::Credentials;
 use crate::identify::KeySets;
@@ -447,17 +447,18 @@ fn settle_one(
     let kept = tx.run(&experiment.name)?;
     let number = kept.as_ref().map_or(1, |(record, ..)| record.run + 1);
     let why = match kept {
-        None => "the experiment is new",
+        None => "the experiment is new".to_owned(),
         Some((record, ledger, seen)) if record.decides(experiment.definition) => {
             if let Some(run) = Run::resume(experiment, record, &ledger.unwrap_or_default(), seen) {
                 return Ok((run, false));
             }
-            "the evidence of the run before cannot be read by this release"
+            "the evidence of the run before cannot be read by this release".to_owned()
         }
-        Some(_) => "what the experiment decides has changed",
+        Some((record, ..)) => other_caps(&record, experiment)
+            .unwrap_or_else(|| "what the experiment decides has changed".to_owned()),
     };
     let mut run = Run::begin(experiment, number, now_ms);
-    let event = opening(&mut run, why, now_ms);
+    let event = opening(&mut run, &why, now_ms);
     tx.put_run(&experiment.name, &run.record)?;
     tx.put_ledger(&experiment.name, &encode(&run.ledger))?;
     tx.put_seen(&experiment.name, &[], u64::MAX)?;

@@ -1,5 +1,7 @@
 //! Where a run of an experiment stands, as it is kept.
 
+use std::collections::BTreeMap;
+
 use policy::{ArmId, Stage, State};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +29,9 @@ pub(crate) struct RunRecord {
     pub(crate) reason: Option<String>,
     /// Whether a verdict was given as advice only.
     pub(crate) advised: bool,
+    /// At which values metrics are cut off.
+    #[serde(default)]
+    pub(crate) caps: BTreeMap<String, f64>,
     /// What happened so far.
     pub(crate) history: Vec<Milestone>,
 }
@@ -75,6 +80,7 @@ impl RunRecord {
             at_observations: None,
             reason: None,
             advised: false,
+            caps: BTreeMap::new(),
             history: Vec::new(),
         }
     }

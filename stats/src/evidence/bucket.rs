@@ -33,6 +33,12 @@ impl Buckets {
         }
     }
 
+    pub(crate) fn take_back(&mut self, bucket: u16) {
+        if let Some(bucket) = self.0.get_mut(usize::from(bucket)) {
+            bucket.sum -= 1.0;
+        }
+    }
+
     pub(crate) fn merge(&mut self, other: &Self) {
         for (ours, theirs) in self.0.iter_mut().zip(&other.0) {
             ours.n += theirs.n;
@@ -51,7 +57,7 @@ impl From<Buckets> for Vec<(u16, u64, f64)> {
     fn from(buckets: Buckets) -> Self {
         let numbered = (0..BUCKETS).zip(&buckets.0);
         numbered
-            .filter(|(_, bucket)| bucket.n > 0)
+            .filter(|(_, bucket)| **bucket != Bucket::default())
             .map(|(j, bucket)| (j, bucket.n, bucket.sum))
             .collect()
     }

@@ -161,6 +161,18 @@ impl Delta {
         }
     }
 
+    /// Takes back a 1 that was counted in advance: what would have been missing has come. Whatever the order,
+    /// the sums add up; what was never counted makes no rate negative, since ones are clamped as they are
+    /// counted.
+    pub fn take_back(&mut self, epoch: u32, tick: u64, metric: usize, arm: usize, bucket: u16) {
+        let (sticky, place) = (self.unit == Unit::Sticky, metric * self.arms + arm);
+        if arm >= self.arms || bucket >= BUCKETS {
+            self.unusable += 1;
+        } else if let Some(cell) = self.tick_of(tick, epoch).cells.get_mut(place) {
+            cell.take_back(sticky.then_some(bucket));
+        }
+    }
+
     /// Counts requests that were given to an arm, each a unit of its own: for simulations, which draw
     /// the sums of a tick rather than its requests.
     pub fn expose_many(&mut self, epoch: u32, arm: usize, requests: u64) {

@@ -21,6 +21,12 @@ impl Tally {
         self.square += y * y;
     }
 
+    /// Lets an observation that was 1 be 0.
+    pub(crate) fn take_back(&mut self) {
+        self.sum -= 1.0;
+        self.square -= 1.0;
+    }
+
     /// Adds what another counted.
     pub fn merge(&mut self, other: &Self) {
         self.n += other.n;

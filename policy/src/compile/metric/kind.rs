@@ -14,6 +14,11 @@ pub(super) fn compile(
     written: &document::Metric,
     observe: Observe,
 ) -> Option<Kind> {
+    if matches!(observe, Observe::Missing { .. }) && written.kind != MetricKind::Proportion {
+        let message = "feedback is missing or not";
+        refuse(report, path, "kind", message, "use `kind: proportion`");
+        return None;
+    }
     let kind = match written.kind {
         MetricKind::Proportion => proportion(report, path, written, observe),
         MetricKind::Mean => mean(report, path, written, observe),

@@ -157,6 +157,43 @@ fn kinds_and_what_stands_beside_them_fit_together() {
 }
 
 #[test]
+fn what_is_missing_is_feedback_and_waits_as_long() {
+    let metric = "experiments[0].metrics[1]";
+    for (field, new) in [
+        (
+            "source.missing",
+            "kind: proportion, source: { missing: clicks }",
+        ),
+        (
+            "source.missing",
+            "kind: proportion, source: { missing: errors }",
+        ),
+        ("kind", "kind: count, source: { missing: accuracy }"),
+        (
+            "window",
+            "kind: proportion, source: { missing: accuracy }, window: 1h",
+        ),
+        (
+            "maturation",
+            "kind: proportion, source: { missing: accuracy }, maturation: 1h",
+        ),
+    ] {
+        refused(code::BAD_METRIC, &format!("{metric}.{field}"), P, new);
+    }
+}
+
+#[test]
+fn values_are_cut_off_where_means_are_taken_of_them() {
+    let path = "experiments[0].metrics[1].winsorize";
+    let rate = format!("{P}, winsorize: 1");
+    refused(code::BAD_METRIC, path, P, &rate);
+    let path = "experiments[1].metrics[0].winsorize";
+    let mean = "kind: mean, source: duration";
+    let nought = format!("{mean}, winsorize: 0");
+    refused(code::OUT_OF_RANGE, path, mean, &nought);
+}
+
+#[test]
 fn exceeding_an_slo_is_never_better() {
     refused(
         code::BAD_METRIC,

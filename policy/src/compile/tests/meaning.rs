@@ -139,6 +139,30 @@ fn times_are_compared_by_ratio_and_feedback_by_difference() {
 }
 
 #[test]
+fn missing_feedback_is_known_when_feedback_is_late() {
+    let edits = [
+        (GOAL, &*format!("{GOAL}, maturation: 1d")),
+        ("source: failed", "source: { missing: accuracy }"),
+    ];
+    let fraud = experiment(&edits, "fraud-v2");
+    assert_eq!(fraud.observations[1], Observe::Missing { of: 0 });
+    assert_eq!(fraud.windows[1], fraud.windows[0]);
+    assert_eq!(fraud.missing(Some(0)).collect::<Vec<_>>(), [1]);
+    assert_eq!(fraud.missing(Some(1)).count(), 0);
+}
+
+#[test]
+fn a_cap_is_part_of_what_is_estimated() {
+    let mean = GOAL.replace("kind: proportion", "kind: mean, winsorize: 100");
+    let fraud = experiment(&[(GOAL, &mean)], "fraud-v2");
+    assert_eq!(fraud.caps, [Some(100.0), None]);
+    let capped = [99.0, 1e6].map(|y| fraud.capped(0, y));
+    assert_eq!(format!("{capped:?}"), "[99.0, 100.0]");
+    let other = experiment(&[(GOAL, &mean.replace("100", "101"))], "fraud-v2");
+    assert_ne!(fraud.definition, other.definition);
+}
+
+#[test]
 fn each_metric_waits_for_itself() {
     let matures = format!("{GOAL}, maturation: 1d");
     let fraud = experiment(&[(GOAL, &matures)], "fraud-v2");

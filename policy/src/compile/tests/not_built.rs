@@ -133,8 +133,6 @@ fn metrics_of_what_is_in_an_answer() {
         "source: feedback",
         &sources,
     );
-    let fields = [("winsorize", "1")];
-    refused_behind(GOAL, ", ", "experiments[0].metrics[0].", &fields);
     refused_instead(
         "experiments[0].metrics[1].margin",
         MARGIN,

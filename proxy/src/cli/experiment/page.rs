@@ -115,6 +115,13 @@ impl Experiment {
             };
             table += &format!("  {name:<10} {}\n", metric.cells());
         }
+        for metric in &self.metrics {
+            if let Some(cap) = metric.winsorized_at {
+                let name = &metric.name;
+                table +=
+                    &format!("  {name}: more than {cap} counts as {cap}, in means and effect\n");
+            }
+        }
         table
     }
 }

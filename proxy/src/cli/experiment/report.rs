@@ -70,6 +70,9 @@ pub(crate) struct Metric {
     /// `exceedance_difference` or `none`.
     pub(crate) scale: String,
     pub(crate) estimate: Estimate,
+    /// Where values are cut off.
+    #[serde(default)]
+    pub(crate) winsorized_at: Option<f64>,
     pub(crate) interval: Option<[f64; 2]>,
     #[serde(default)]
     pub(crate) superior: Option<Score>,

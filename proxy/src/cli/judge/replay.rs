@@ -85,16 +85,20 @@ impl<'a> Replay<'a> {
         let epoch = self.epoch(row);
         self.expect(tick);
         match row.what {
-            What::Exposure => self.delta.expose(epoch, tick, row.arm, row.unit),
+            What::Exposure => self.expose(row, epoch, tick),
             What::Value { metric, y, beside } => {
                 self.expose_first(row, epoch, tick);
                 let (arm, bucket) = (row.arm, row.bucket);
+                let y = self.experiment.capped(metric, y);
                 if beside.is_some() {
                     let pair = [Some(y), beside];
                     self.delta
                         .observe_pair(epoch, tick, metric, arm, bucket, pair);
                 } else {
                     self.delta.observe(epoch, tick, metric, arm, bucket, y);
+                }
+                for missing in self.experiment.missing(Some(metric)) {
+                    self.delta.take_back(epoch, tick, missing, arm, bucket);
                 }
             }
         }
@@ -124,7 +128,15 @@ impl<'a> Replay<'a> {
         let request = Some((row.at_ms, row.unit, row.arm));
         if !self.tells_exposures && self.request != request {
             self.request = request;
-            self.delta.expose(epoch, tick, row.arm, row.unit);
+            self.expose(row, epoch, tick);
+        }
+    }
+
+    fn expose(&mut self, row: &Row, epoch: u32, tick: u64) {
+        self.delta.expose(epoch, tick, row.arm, row.unit);
+        for missing in self.experiment.missing(None) {
+            self.delta
+                .observe(epoch, tick, missing, row.arm, row.bucket, 1.0);
         }
     }
 

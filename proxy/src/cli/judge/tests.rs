@@ -20,7 +20,11 @@ experiments:
 ";
 
 fn experiment() -> Experiment {
-    let document = config::read(DOCUMENT, &|_| None, std::path::Path::new("")).unwrap();
+    experiment_of(DOCUMENT)
+}
+
+fn experiment_of(text: &str) -> Experiment {
+    let document = config::read(text, &|_| None, std::path::Path::new("")).unwrap();
     policy::compile(&document).unwrap().experiments()[0].clone()
 }
 
@@ -42,13 +46,16 @@ fn recording(seconds: u32, right: [u32; 2]) -> String {
 }
 
 fn judged(text: &str) -> Result<timeline::Judged, Wrong> {
-    let experiment = experiment();
+    judged_by(&experiment(), text)
+}
+
+fn judged_by(experiment: &Experiment, text: &str) -> Result<timeline::Judged, Wrong> {
     let mut replay: Option<Replay<'_>> = None;
-    for row in Rows::new(text.as_bytes(), &experiment)? {
+    for row in Rows::new(text.as_bytes(), experiment)? {
         let row = row?;
         match &mut replay {
             Some(replay) => replay.take(&row),
-            None => replay = Some(Replay::begin(&experiment, &row)),
+            None => replay = Some(Replay::begin(experiment, &row)),
         }
     }
     Ok(replay.ok_or(Wrong::NoRun { asked: None })?.end())
@@ -61,6 +68,28 @@ fn a_better_arm_is_promoted_a_worse_one_rolled_back_and_an_equal_one_neither() {
     assert!(promoted == "promoted" && at < 3000, "{promoted} {at}");
     assert_eq!(decision([95, 80]).0, "rolled_back");
     assert_eq!(decision([90, 90]), ("undecided", 3000));
+}
+
+#[test]
+fn feedback_that_stays_away_is_harm_of_its_own() {
+    let missing = "{ name: silence, kind: proportion, source: { missing: accuracy }, better: lower, role: guardrail, margin: { odds: 1.5 } }";
+    let metric = "      - { name: errors";
+    let document = DOCUMENT.replace(metric, &format!("      - {missing}\n{metric}"));
+    let experiment = experiment_of(&document);
+    let answered = |of_five: [u32; 2]| {
+        let mut request = 0;
+        let kept = recording(150, [90, 90])
+            .lines()
+            .filter(|line| {
+                let arm = usize::from(line.contains(",new,"));
+                request += u32::from(line.contains(",errors,"));
+                !line.contains(",accuracy,") || request / 2 % 5 < of_five[arm]
+            })
+            .fold(String::new(), |text, line| text + line + "\n");
+        judged_by(&experiment, &kept).unwrap().verdict().0
+    };
+    assert_eq!(answered([4, 4]), "undecided");
+    assert_eq!(answered([4, 3]), "rolled_back");
 }
 
 #[test]

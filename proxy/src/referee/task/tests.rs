@@ -61,6 +61,31 @@ fn evidence_in_a_layout_of_before_begins_a_new_run_that_says_so() {
 }
 
 #[test]
+fn another_cap_begins_a_new_run_that_says_so() {
+    let store = Store::in_memory().unwrap();
+    let capped = |cap: &str| {
+        let mean = format!("kind: mean, winsorize: {cap}, source: feedback");
+        let text = DOCUMENT.replace("kind: proportion, source: feedback", &mean);
+        policy::compile(&config::read(&text, &|_| None, std::path::Path::new("/")).unwrap())
+            .unwrap()
+    };
+    assert_eq!(settled(&store, &capped("10")).0.record.run, 1);
+    let (begun, is_new) = settled(&store, &capped("20"));
+    assert_eq!((begun.record.run, is_new), (2, true));
+    let reason = &begun.record.history[0].reason;
+    assert!(
+        reason.contains("the cap of liked from 10 to 20 has changed"),
+        "{reason}"
+    );
+    let (begun, _) = settled(&store, &policy());
+    let reason = &begun.record.history[0].reason;
+    assert!(
+        reason.contains("the cap of liked from 20 to none has changed"),
+        "{reason}"
+    );
+}
+
+#[test]
 fn failures_close_after_a_minute_and_feedback_after_a_day() {
     let policy = policy();
     let mut run = Run::begin(&policy.experiments()[0], 1, DAY_MS);

@@ -119,3 +119,39 @@ async fn a_refused_inference_of_an_arm_carries_its_token() {
     assert_eq!(answer.status(), 400);
     assert!(answer.header("x-wald-assignment").is_some());
 }
+
+#[tokio::test]
+async fn numbers_of_users_are_held_against_the_limit_that_earlier_ticks_gave() {
+    let p90 = "name: latency, kind: quantile, quantile: 0.9";
+    let document = document("").replace("name: latency, kind: mean", p90);
+    let experiment = snapshot(&document).policy.experiments()[0].clone();
+    let wald = Wald::serve(&document);
+    let mut ledger = stats::Ledger::new(experiment.design, &[0.5, 0.5]);
+    // By metric: the control's and the candidate's observations that were scored.
+    let scored = |ledger: &stats::Ledger| [0, 1].map(|metric| ledger.report().metrics[metric].n);
+    let mut before = None;
+    while scored(&ledger)[1] == [0, 0] {
+        before = Some(scored(&ledger));
+        ask(&wald, "a").await;
+        let limits = ledger
+            .limits()
+            .map(|limits| (("better".to_owned(), 1), limits));
+        for seen in wald
+            .workers
+            .evidence(Arc::new(limits.into_iter().collect()))
+            .await
+        {
+            ledger.absorb(seen.delta);
+        }
+        let tick =
+            std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() / experiment.tick.as_millis();
+        ledger.close_before(u64::try_from(tick).unwrap());
+    }
+    let [failures, latency] = before.unwrap();
+    assert_ne!(
+        failures,
+        [0, 0],
+        "whether they failed was counted from the first tick on"
+    );
+    assert_eq!(latency, [0, 0], "the first tick only sets the limit");
+}
