@@ -7,6 +7,7 @@
 
 mod bucket;
 mod delta;
+mod firsts;
 mod histogram;
 mod limit;
 mod pair;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use bucket::{BUCKETS, Bucket, Buckets};
 pub use delta::Delta;
 pub(crate) use delta::First;
+pub(crate) use firsts::FirstOutcome;
 pub(crate) use histogram::BIN_MIN;
 pub use histogram::{GAMMA, Histogram};
 pub use limit::MovingLimit;

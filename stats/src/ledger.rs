@@ -7,6 +7,7 @@
 //! and read back, it continues to the bit.
 
 mod arrivals;
+mod firsts;
 mod harm;
 mod wait;
 
@@ -15,6 +16,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use arrivals::Arrivals;
+pub(crate) use firsts::Count;
+use firsts::Firsts;
 pub use harm::HarmCrossing;
 pub use wait::Wait;
 
@@ -22,7 +25,7 @@ use crate::{
     design::{Design, Kind, Metric, Unit},
     evidence::{Cell, Delta, EpochEvidence, Histogram, MovingLimit, TickEvidence, merge_ticks},
     report::Report,
-    sample_ratio::SampleRatio,
+    sample_ratio::{Arrival, SampleRatio},
     trial::{Closing, Trial, total},
     verdict::Verdict,
 };
@@ -49,6 +52,8 @@ pub(crate) struct Measured {
     closed_before: u64,
     /// The units that came, where they return.
     units: Arrivals,
+    /// The first requests of units, where one arm is held against a ceiling.
+    firsts: Option<Firsts>,
     /// What numbers are held against, where a quantile moves it.
     limit: MovingLimit,
     pub(crate) epochs: Vec<EpochEvidence>,
@@ -64,6 +69,7 @@ impl Ledger {
             open: Vec::new(),
             closed_before: 0,
             units: Arrivals::new(design.arms),
+            firsts: (metric.counts_firsts(design.unit)).then(|| Firsts::new(design.arms)),
             limit: MovingLimit::default(),
             epochs: Vec::new(),
             trials: (1..design.arms)
@@ -108,9 +114,13 @@ impl Ledger {
     pub fn absorb(&mut self, delta: Delta) -> u64 {
         for arrived in self.ratio.absorb(&delta) {
             for measured in &mut self.measured {
-                measured
-                    .units
-                    .expect(measured.wait.cohort(arrived.tick), arrived.arm);
+                measured.expect(arrived);
+            }
+        }
+        for ((metric, unit, arm), outcome) in delta.firsts.iter() {
+            let measured = self.measured.get_mut(metric);
+            if let Some(firsts) = measured.and_then(|measured| measured.firsts.as_mut()) {
+                firsts.add(unit, arm, outcome);
             }
         }
         self.unusable += delta.unusable;
@@ -227,7 +237,7 @@ impl Ledger {
         let (Some(measured), Some(judged)) = (self.measured.get_mut(metric), judged) else {
             return;
         };
-        measured.units.settle(evidence.tick);
+        measured.settle(evidence.tick);
         measured.add(evidence.epoch, &evidence.cells);
         let closing = Closing {
             tick: evidence.tick,
@@ -235,6 +245,7 @@ impl Ledger {
             cells: &evidence.cells,
             epochs: &measured.epochs,
             units: (self.design.unit == Unit::Sticky).then(|| measured.units.settled()),
+            firsts: measured.firsts.as_ref().map(Firsts::counts),
             shares: self.ratio.shares(evidence.epoch),
             kind: judged.kind,
         };
@@ -273,6 +284,23 @@ impl Measured {
             merge_ticks(&mut self.open, TickEvidence { tick, ..evidence });
         }
         0
+    }
+
+    /// A unit has met an arm for the first time.
+    fn expect(&mut self, arrived: Arrival) {
+        let tick = self.wait.cohort(arrived.tick);
+        self.units.expect(tick, arrived.arm);
+        if let Some(firsts) = &mut self.firsts {
+            firsts.expect(arrived);
+        }
+    }
+
+    /// The units of a tick that closes, and of all before it, count.
+    fn settle(&mut self, tick: u64) {
+        self.units.settle(tick);
+        if let Some(firsts) = &mut self.firsts {
+            firsts.settle(tick);
+        }
     }
 
     /// Hands over every tick before this one, in order.

@@ -46,6 +46,7 @@ pub struct SampleRatio {
 pub(crate) struct Arrival {
     pub(crate) tick: u64,
     pub(crate) arm: usize,
+    pub(crate) unit: u64,
 }
 
 /// What was assigned within one epoch.
@@ -180,6 +181,7 @@ impl SampleRatio {
         Some(Arrival {
             tick: first.tick,
             arm,
+            unit,
         })
     }
 }

@@ -17,9 +17,10 @@ use block::Block;
 
 use crate::{
     conditional::Curve,
-    design::{Design, Kind, Metric, Unit},
+    design::{Better, Design, Kind, Metric, Unit},
     evidence::{BIN_MIN, Cell, EpochEvidence, GAMMA, Tally},
     interval::{Effect, Interval},
+    ledger::Count,
     quantile_ab::{self, Place, QuantileAb},
     robbins_siegmund::{boundary, gate_holds},
 };
@@ -98,6 +99,8 @@ pub(crate) struct Closing<'a> {
     pub(crate) epochs: &'a [EpochEvidence],
     /// Units seen, by arm; none where each request is one.
     pub(crate) units: Option<&'a [u64]>,
+    /// First requests of returning units, by arm; none where those are not told apart.
+    pub(crate) firsts: Option<&'a [Count]>,
     /// The shares of traffic in this epoch, by arm.
     pub(crate) shares: &'a [f64],
     pub(crate) kind: Kind,
@@ -266,6 +269,20 @@ impl Closing<'_> {
     /// Everything so far of one arm.
     pub(crate) fn total(&self, arm: usize) -> Tally {
         total(self.epochs, arm)
+    }
+
+    /// Independent outcomes of an arm so far: requests, or the first one of each unit that returns.
+    pub(crate) fn independent(&self, arm: usize, better: Better) -> Count {
+        if let Some(firsts) = self.firsts {
+            return firsts.get(arm).copied().unwrap_or_default();
+        }
+        let total = self.total(arm);
+        let successes = match better {
+            Better::Higher => total.ones(),
+            Better::Lower => total.n - total.ones(),
+        };
+        let n = total.n;
+        Count { n, successes }
     }
 
     /// The control and an arm, epoch by epoch.

@@ -67,6 +67,12 @@ pub(crate) fn settings() -> Vec<Setting> {
             |chance| error_of(returning::decide(chance, Unit::Request)).is_some(),
         ),
         breaks(
+            "users taken for requests, ceiling",
+            "5% failures at a ceiling of 5%, ICC 0.5, 40 requests each",
+            "",
+            |chance| error_of(returning::decide_ceiling(chance, Unit::Request)).is_some(),
+        ),
+        breaks(
             "users taken for requests, p90",
             "ICC 0.2, 40 requests each, on a ramp 5→25→50%",
             "",

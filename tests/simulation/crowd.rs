@@ -44,13 +44,14 @@ impl Crowd {
         tick: &Tick,
         habit: &Habit<'_>,
     ) -> Delta {
-        for _ in 0..self.flow.requests {
+        for moment in 0..self.flow.requests {
             let user = &users[chance.below(self.users)];
             let arm = usize::from(user.slot < tick.share);
             delta.expose(tick.epoch, tick.number, arm, user.id);
             let values = habit(chance, user.inclination, tick, arm);
             for (metric, y) in values.into_iter().enumerate() {
                 delta.observe(tick.epoch, tick.number, metric, arm, user.bucket, y);
+                delta.observe_unit(tick.number, moment, metric, arm, user.id, y);
             }
         }
         delta

@@ -70,6 +70,16 @@ pub(crate) fn settings() -> Vec<Setting> {
         format!("ICC 0.17, drift from 75% to 51% on a ramp {}", RAMP.name),
         |chance| decide(chance, Unit::Sticky),
     ));
+    settings.push(Setting {
+        method: "agreement on first requests",
+        ..setting(
+            format!(
+                "5% failures at a ceiling of 5%, ICC 0.5, {}",
+                CEILING.flow.name
+            ),
+            |chance| decide_ceiling(chance, Unit::Sticky),
+        )
+    });
     settings.push(setting(
         format!("p90, ICC 0.2, latency doubles on a ramp {}", RAMP.name),
         |chance| decide_latency(chance, Unit::Sticky, None),
@@ -135,6 +145,29 @@ pub(crate) fn decide_latency(chance: &mut Chance, unit: Unit, margin: Option<f64
     let kind = Kind::Quantile { at: 0.9 };
     let metric = metric("latency", kind, Better::Lower, margin.map(Margin::Relative));
     ALIKE.judge(&design(unit, vec![metric]), chance, &habit).0
+}
+
+/// Some forty requests of each user, who are new over the whole of the run.
+const CEILING: Crowd = Crowd {
+    users: 1200,
+    flow: Flow {
+        name: "50/50",
+        shares: &[0.5],
+        ticks_each: 60,
+        requests: 800,
+    },
+    // Of variance ICC · p(1 − p) around p = 5%: a beta distribution with a + b = 1.
+    inclination: |chance| chance.beta(0.05, 0.95),
+};
+
+/// The decision on a candidate that fails as often as its ceiling allows.
+pub(crate) fn decide_ceiling(chance: &mut Chance, unit: Unit) -> Decision {
+    let habit = |chance: &mut Chance, own: f64, _: &Tick, _: usize| vec![chance.one(own)];
+    let ceiling = Some(Margin::AtMost(0.05));
+    let failures = metric("failures", Kind::Proportion, Better::Lower, ceiling);
+    CEILING
+        .judge(&design(unit, vec![failures]), chance, &habit)
+        .0
 }
 
 fn accuracy(unit: Unit) -> Design {

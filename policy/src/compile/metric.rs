@@ -121,6 +121,15 @@ fn metric(
         worth: *worth,
     };
     misplaced(report, path, &metric);
+    if unit == stats::Unit::Sticky
+        && matches!(observe, Observe::Missing { .. })
+        && matches!(metric.margin, Some(Margin::AtMost(_)))
+    {
+        let message =
+            "a ceiling holds units' first requests, and what is missing is counted in advance";
+        let remedy = "use `odds`, or `unit: request`";
+        report.error(code::BAD_MARGIN, &path.field("margin"), message, remedy);
+    }
     unsound::tell(report, path, &metric, unit);
     Some(Compiled {
         judged: metric,

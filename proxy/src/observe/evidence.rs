@@ -297,6 +297,9 @@ impl RunShard {
                 roll.add(exposed.seen(Some((metric, value)), beside.flatten()));
             }
             let value = value.min(cap);
+            let moment = exposed.at.unix_millis;
+            self.delta
+                .observe_unit(tick, moment, metric, arm, exposed.unit, value);
             match beside {
                 None => self.delta.observe(epoch, tick, metric, arm, bucket, value),
                 Some(beside) => {

@@ -60,6 +60,7 @@ impl<'a> Desk<'a> {
         let arm = usize::from(claims.arm);
         let value = run.experiment.capped(metric, item.value);
         delta.observe(claims.epoch, tick, metric, arm, claims.bucket, value);
+        delta.observe_unit(tick, claims.issued_ms, metric, arm, claims.unit, value);
         for missing in run.experiment.missing(Some(metric)) {
             delta.take_back(claims.epoch, tick, missing, arm, claims.bucket);
         }

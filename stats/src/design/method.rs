@@ -45,7 +45,8 @@ impl Method {
                 Some(Margin::Absolute(_) | Margin::AtMost(_)) => None,
             },
             (Kind::Proportion | Kind::Exceedance { .. }, Unit::Sticky) => match margin {
-                Some(Margin::AtMost(_)) => None,
+                // Of units' first requests, which are independent.
+                Some(Margin::AtMost(_)) => Some(Self::Agreement),
                 None | Some(Margin::Odds(_) | Margin::Relative(_) | Margin::Absolute(_)) => {
                     Some(Self::RobbinsSiegmund)
                 }
@@ -120,6 +121,11 @@ impl Metric {
             }
             _ => None,
         }
+    }
+
+    /// Whether an arm is held against a ceiling by the first request of each unit that returns.
+    pub(crate) fn counts_firsts(&self, unit: Unit) -> bool {
+        unit == Unit::Sticky && matches!(self.margin, Some(Margin::AtMost(_)))
     }
 
     /// By how many bins a candidate's numbers may lie above a limit that moves with earlier ticks and is
@@ -220,6 +226,8 @@ mod tests {
         check(Kind::Count, Unit::Sticky, RELATIVE, all(RobbinsSiegmund));
         let ceiling = [Some(Conditional), Some(Agreement), Some(Agreement)];
         check(Kind::Proportion, Unit::Request, CEILING, ceiling);
+        let ceiling = [walk, Some(Agreement), Some(Agreement)];
+        check(Kind::Proportion, Unit::Sticky, CEILING, ceiling);
     }
 
     #[test]
@@ -253,8 +261,10 @@ mod tests {
             ] {
                 for question in QUESTIONS {
                     let method = Method::of(kind, Unit::Sticky, question, margin);
+                    // A ceiling is held against units' first requests.
+                    let first = margin == Some(CEILING) && method == Some(Method::Agreement);
                     assert!(
-                        matches!(method, None | Some(Method::RobbinsSiegmund)),
+                        first || matches!(method, None | Some(Method::RobbinsSiegmund)),
                         "{kind:?} {question:?}"
                     );
                 }

@@ -111,15 +111,6 @@ pub enum Problem {
         /// What was asked for.
         worth: f64,
     },
-    /// A ceiling counts independent successes; of a sticky unit that is its first request only, which
-    /// evidence does not tell apart yet.
-    #[error(
-        "margin `at_most` is not built yet for units that return; use `odds`, or `unit: request`"
-    )]
-    CeilingOfSticky {
-        /// Its position.
-        metric: usize,
-    },
 }
 
 impl Problem {
@@ -139,8 +130,7 @@ impl Problem {
             | Self::DistributionAsGoal { metric }
             | Self::AbsoluteOnLog { metric }
             | Self::MarginRange { metric, .. }
-            | Self::Worth { metric, .. }
-            | Self::CeilingOfSticky { metric } => Some(metric),
+            | Self::Worth { metric, .. } => Some(metric),
         }
     }
 }
@@ -221,11 +211,6 @@ impl Metric {
             (kind, Margin::Absolute(_)) if kind == log || kind == adjusted => {
                 Some(Problem::AbsoluteOnLog { metric })
             }
-            (Kind::Proportion | Kind::Exceedance { .. }, Margin::AtMost(_))
-                if unit == Unit::Sticky =>
-            {
-                Some(Problem::CeilingOfSticky { metric })
-            }
             (Kind::Quantile { .. }, Margin::Absolute(_) | Margin::AtMost(_)) => {
                 Some(Problem::MarginOfQuantile { metric })
             }
@@ -284,16 +269,6 @@ mod tests {
             end: None,
             goals: crate::Goals::All,
         }
-    }
-
-    #[test]
-    fn a_ceiling_for_returning_units_is_refused() {
-        let metric = guardrail(Kind::Proportion, Some(Margin::AtMost(0.01)));
-        assert_eq!(design(Unit::Request, metric.clone()).problems(), []);
-        assert_eq!(
-            design(Unit::Sticky, metric).problems(),
-            [Problem::CeilingOfSticky { metric: 0 }]
-        );
     }
 
     #[test]

@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::design::{Design, Kind, Scale, Unit};
+use crate::design::{Better, Design, Kind, Scale, Unit};
 
-use super::{Cell, MovingLimit, TickEvidence, bucket::BUCKETS, merge_ticks};
+use super::{
+    Cell, MovingLimit, TickEvidence,
+    bucket::BUCKETS,
+    firsts::{FirstOutcome, FirstOutcomes},
+    merge_ticks,
+};
 
 /// Durations are clamped here before their logarithm is taken: a nanosecond is below any clock's
 /// resolution over a network.
@@ -29,6 +34,8 @@ pub struct Delta {
     kinds: Vec<Kind>,
     /// Which metrics have an alarm behind them that looks at the whole distribution.
     alarmed: Vec<bool>,
+    /// Which way is good for metrics that hold an arm against a ceiling by units' first requests; none for others.
+    ceilings: Vec<Option<Better>>,
     /// How many bins larger a candidate's numbers may be than a limit that moves; none for metrics without.
     allowances: Vec<Option<i32>>,
     /// By metric; nothing where no limit moves, or none is known yet.
@@ -38,6 +45,7 @@ pub struct Delta {
     pub(crate) exposures: Vec<Exposures>,
     /// By unit and arm: a ramp moves returning units, perhaps within one delta.
     pub(crate) units: BTreeMap<(u64, usize), First>,
+    pub(crate) firsts: FirstOutcomes,
     pub(crate) unusable: u64,
 }
 
@@ -67,6 +75,11 @@ impl Delta {
                 .iter()
                 .map(|metric| metric.alarm_allowance(design.unit).is_some())
                 .collect(),
+            ceilings: design
+                .metrics
+                .iter()
+                .map(|metric| metric.counts_firsts(design.unit).then_some(metric.better))
+                .collect(),
             allowances: design
                 .metrics
                 .iter()
@@ -77,6 +90,7 @@ impl Delta {
             ticks: Vec::new(),
             exposures: Vec::new(),
             units: BTreeMap::new(),
+            firsts: FirstOutcomes::default(),
             unusable: 0,
         }
     }
@@ -161,6 +175,34 @@ impl Delta {
         }
     }
 
+    /// Beside [`Delta::observe`], says whose outcome it was and at which moment of its tick the request
+    /// started, for metrics of returning units with a ceiling; of others nothing is kept.
+    pub fn observe_unit(
+        &mut self,
+        tick: u64,
+        moment: u64,
+        metric: usize,
+        arm: usize,
+        unit: u64,
+        y: f64,
+    ) {
+        let Some(better) = self.ceilings.get(metric).copied().flatten() else {
+            return;
+        };
+        let value = self
+            .kinds
+            .get(metric)
+            .and_then(|&kind| usable(kind, y, None));
+        if let Some(Usable { y, .. }) = value.filter(|_| arm < self.arms) {
+            let outcome = FirstOutcome {
+                tick,
+                moment,
+                is_good: (y > 0.5) == (better == Better::Higher),
+            };
+            self.firsts.add((metric, unit, arm), outcome);
+        }
+    }
+
     /// Takes back a 1 that was counted in advance: what would have been missing has come. Whatever the order,
     /// the sums add up; what was never counted makes no rate negative, since ones are clamped as they are
     /// counted.
@@ -206,6 +248,9 @@ impl Delta {
         }
         for (unit, first) in other.units {
             self.count_unit(unit, first);
+        }
+        for (whose, outcome) in other.firsts.iter() {
+            self.firsts.add(whose, outcome);
         }
         self.unusable += other.unusable;
     }

@@ -49,6 +49,8 @@ fn run(design: &Design, ticks: u64, traffic: Traffic) -> Ledger {
                 let (y, x) = traffic(tick, i, arm);
                 for metric in 0..design.metrics.len() {
                     delta.observe_pair(0, tick, metric, arm, bucket, [Some(y), Some(x)]);
+                    let unit = 2 * (200 * tick + i) + arm as u64;
+                    delta.observe_unit(tick, i, metric, arm, unit, y);
                 }
             }
         }
@@ -104,6 +106,32 @@ fn a_worse_tail_is_found_by_its_quantile() {
     check(p95, Unit::Request, Role::Guardrail, even, WINS);
     check(p95, Unit::Request, Role::Goal, light, WINS);
     check(p95, Unit::Request, Role::Goal, even, Decision::Wait);
+}
+
+#[test]
+fn a_ceiling_holds_the_first_requests_of_returning_users() {
+    let guard = |margin| {
+        let mut guard = metric(Kind::Proportion, Role::Guardrail);
+        guard.margin = Some(margin);
+        design(Unit::Sticky, vec![guard])
+    };
+    let ceiling = guard(Margin::AtMost(0.005));
+    // The control fails always, which a ceiling for the candidate does not mind.
+    let flawless: Traffic = |_, _, arm| (f64::from(u8::from(arm == 0)), 0.0);
+    let ledger = run(&ceiling, 60, flawless);
+    let verdict = ledger.verdict();
+    assert_eq!(verdict.decision, WINS, "{}", verdict.reason);
+    let Reason::Better { proofs, .. } = &verdict.reason else {
+        panic!("{}", verdict.reason);
+    };
+    let Numbers::Agreement { successes, n, .. } = proofs[0].numbers else {
+        panic!("{:?}", proofs[0].numbers);
+    };
+    assert_eq!(successes, n);
+    assert!((600..=800).contains(&n), "STATISTICS says 630: {n}");
+    let failing: Traffic = |t, i, _| (f64::from(u8::from((i + t) % 50 == 0)), 0.0);
+    let verdict = run(&ceiling, 60, failing).verdict();
+    assert_eq!(verdict.decision, Decision::RollBack, "{}", verdict.reason);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::{
     conditional::{Conditional, Table},
     design::{Better, Design, Kind, Margin, Method, Metric, Scale, Side},
     event_split::{self, EventSplit},
+    ledger::Count,
     robbins_siegmund::{Null, RobbinsSiegmund, Second, Walk, explained},
 };
 
@@ -106,13 +107,9 @@ impl Test {
                 }
             }
             State::Agreement(ceiling) => {
-                let total = closing.total(arm);
-                let successes = match self.better {
-                    Better::Higher => total.ones(),
-                    Better::Lower => total.n - total.ones(),
-                };
-                (ceiling.successes, ceiling.n) = (successes, total.n);
-                ceiling.test.move_to(successes, total.n);
+                let Count { n, successes } = closing.independent(arm, self.better);
+                (ceiling.successes, ceiling.n) = (successes, n);
+                ceiling.test.move_to(successes, n);
             }
         }
         let score = self.score();
@@ -341,6 +338,7 @@ mod tests {
             cells: &arms,
             epochs: &epochs,
             units: None,
+            firsts: None,
             shares: &[0.5, 0.5],
             kind,
         });

@@ -75,9 +75,6 @@ fn remedy(problem: &Problem) -> Option<(Code, &'static str, &'static str)> {
             "margin",
             "write, for example, { odds: 1.5 } or { relative: 10% }",
         ),
-        Problem::CeilingOfSticky { .. } => {
-            (code::NOT_BUILT, "margin", "change the margin or the unit")
-        }
         Problem::Worth { .. } => (
             code::OUT_OF_RANGE,
             "worth",

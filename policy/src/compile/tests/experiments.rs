@@ -180,6 +180,12 @@ fn what_is_missing_is_feedback_and_waits_as_long() {
     ] {
         refused(code::BAD_METRIC, &format!("{metric}.{field}"), P, new);
     }
+    let ceiling = [
+        ("source: failed", "source: { missing: accuracy }"),
+        (MARGIN, "margin: { at_most: 5% }"),
+    ];
+    let margin = format!("{metric}.margin");
+    check(Severity::Error, code::BAD_MARGIN, &margin, &ceiling);
 }
 
 #[test]

@@ -133,9 +133,4 @@ fn metrics_of_what_is_in_an_answer() {
         "source: feedback",
         &sources,
     );
-    refused_instead(
-        "experiments[0].metrics[1].margin",
-        MARGIN,
-        &["margin: { at_most: 1% }"],
-    );
 }

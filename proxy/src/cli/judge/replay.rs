@@ -90,6 +90,8 @@ impl<'a> Replay<'a> {
                 self.expose_first(row, epoch, tick);
                 let (arm, bucket) = (row.arm, row.bucket);
                 let y = self.experiment.capped(metric, y);
+                self.delta
+                    .observe_unit(tick, row.at_ms, metric, arm, row.unit, y);
                 if beside.is_some() {
                     let pair = [Some(y), beside];
                     self.delta

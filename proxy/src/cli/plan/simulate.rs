@@ -200,7 +200,7 @@ impl<'a> Run<'a> {
         if self.users.is_empty() {
             self.at_once(requests, &mut delta);
         } else {
-            (0..requests).for_each(|_| self.one_by_one(&mut delta));
+            (0..requests).for_each(|moment| self.one_by_one(moment, &mut delta));
         }
         self.requests += requests;
         self.seconds += requests as f64 / self.world.per_second;
@@ -232,8 +232,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A request of someone who comes back.
-    fn one_by_one(&mut self, delta: &mut Delta) {
+    /// A request of someone who comes back, at a moment of the tick.
+    fn one_by_one(&mut self, moment: u64, delta: &mut Delta) {
         let Ok(any) = Uniform::new(0, self.users.len()) else {
             return;
         };
@@ -248,6 +248,7 @@ impl<'a> Run<'a> {
         for (metric, signal) in self.world.metrics.iter().enumerate() {
             let y = signal.one(arm, user.lean, icc, &mut self.chance);
             delta.observe(epoch, self.tick, metric, arm, user.bucket, y);
+            delta.observe_unit(self.tick, moment, metric, arm, place as u64, y);
         }
     }
 }
