@@ -16,7 +16,7 @@ pub(crate) const BIN_MIN: i32 = -2083;
 pub(crate) const BIN_MAX: i32 = 2780;
 
 /// How many observations lie in each bin.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Histogram {
     /// Nought and less: below every bin.
     none: u64,
@@ -24,6 +24,15 @@ pub struct Histogram {
     first: i32,
     counts: Vec<u64>,
 }
+
+/// By what was counted: how wide a range was made room for depends on the order of merging.
+impl PartialEq for Histogram {
+    fn eq(&self, other: &Self) -> bool {
+        self.none == other.none && self.bins().eq(other.bins())
+    }
+}
+
+impl Eq for Histogram {}
 
 impl Histogram {
     /// The bin of a positive number; none of others.
@@ -125,7 +134,8 @@ impl Histogram {
         found.or(self.bins().last()).map(|(bin, _)| bin)
     }
 
-    /// Widens the range to these bins, once for a stretch of bins so that few observations do.
+    /// Widens the range to these bins, once for a stretch of bins so that few observations do; never by more
+    /// than that, so that a histogram takes the memory that it says.
     fn hold(&mut self, low: i32, high: i32) {
         /// Bins added at once.
         const STRIDE: i32 = 64;
@@ -135,6 +145,7 @@ impl Histogram {
         if low < self.first {
             let first = (low - STRIDE).max(BIN_MIN);
             let more = usize::try_from(self.first - first).unwrap_or(0);
+            self.counts.reserve_exact(more);
             self.counts.splice(..0, std::iter::repeat_n(0, more));
             self.first = first;
         }
@@ -142,6 +153,8 @@ impl Histogram {
         if wanted > self.counts.len() {
             let last = high.saturating_add(STRIDE).min(BIN_MAX);
             let wanted = usize::try_from(last - self.first).map_or(wanted, |last| last + 1);
+            self.counts
+                .reserve_exact(wanted.saturating_sub(self.counts.len()));
             self.counts.resize(wanted, 0);
         }
     }

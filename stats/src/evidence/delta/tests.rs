@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Better, Metric, Role};
+use crate::{Better, Margin, Metric, Role};
 
 fn design(unit: Unit) -> Design {
     let metric = |kind| Metric {
@@ -15,12 +15,20 @@ fn design(unit: Unit) -> Design {
         critical: false,
         worth: None,
     };
-    let metrics = vec![
+    let scale = Scale::Linear;
+    let mut metrics = vec![
         metric(Kind::Proportion),
-        metric(Kind::Mean {
-            scale: Scale::Linear,
-        }),
+        metric(Kind::Mean { scale }),
+        metric(Kind::Adjusted { scale }),
+        metric(Kind::Ratio),
+        metric(Kind::Quantile { at: 0.9 }),
+        metric(Kind::Distribution),
+        metric(Kind::Exceedance { limit: 1.0 }),
+        metric(Kind::Proportion),
     ];
+    if let Some(ceiling) = metrics.last_mut() {
+        (ceiling.role, ceiling.margin) = (Role::Guardrail, Some(Margin::AtMost(0.1)));
+    }
     Design {
         arms: 3,
         unit,
@@ -68,22 +76,21 @@ fn delta(unit: Unit, seen: &[Seen]) -> Delta {
     let mut delta = Delta::new(&design(unit));
     for s in seen {
         delta.expose(s.epoch, s.tick, s.arm, s.unit);
-        delta.observe(
-            s.epoch,
-            s.tick,
-            0,
-            s.arm,
-            s.bucket,
-            f64::from(u8::from(s.one)),
-        );
-        delta.observe(
-            s.epoch,
-            s.tick,
-            1,
-            s.arm,
-            s.bucket,
-            f64::from(s.eighths) / 8.0,
-        );
+        let (one, number) = (f64::from(u8::from(s.one)), f64::from(s.eighths) / 8.0);
+        for (metric, asked) in design(unit).metrics.iter().enumerate() {
+            let y = if asked.kind == Kind::Proportion {
+                one
+            } else {
+                number
+            };
+            let pair = [Some(y), Some(number / 2.0)];
+            delta.observe_pair(s.epoch, s.tick, metric, s.arm, s.bucket, pair);
+            let moment = s.eighths.unsigned_abs().into();
+            delta.observe_unit(s.tick, moment, metric, s.arm, s.unit, y);
+        }
+        if s.one {
+            delta.take_back(s.epoch, s.tick, 0, s.arm, s.bucket);
+        }
     }
     delta
 }
@@ -110,6 +117,22 @@ proptest! {
         let apart = merged(delta(Unit::Sticky, &a), delta(Unit::Sticky, &b));
         prop_assert_eq!(apart, delta(Unit::Sticky, &together));
     }
+
+    /// A ledger, too, is the same whichever worker it hears first.
+    #[test]
+    fn a_ledger_hears_workers_in_any_order(a in seen(), b in seen(), sticky: bool) {
+        let unit = if sticky { Unit::Sticky } else { Unit::Request };
+        let heard = |seen: [&[Seen]; 2]| {
+            let mut ledger = crate::Ledger::new(design(unit), &[0.4, 0.3, 0.3]);
+            ledger.open_epoch(&[0.4, 0.3, 0.3]);
+            ledger.open_epoch(&[0.4, 0.3, 0.3]);
+            // One beat: a unit is new in whichever epoch it came first, so what one beat brings is merged.
+            ledger.absorb(merged(delta(unit, seen[0]), delta(unit, seen[1])));
+            ledger.close_before(u64::MAX);
+            ledger
+        };
+        prop_assert_eq!(heard([&a, &b]), heard([&b, &a]));
+    }
 }
 
 #[test]
@@ -119,7 +142,7 @@ fn what_cannot_be_an_outcome_is_only_counted() {
     delta.observe(0, 0, 1, 0, 0, f64::NAN);
     delta.observe(0, 0, 1, 0, 0, f64::INFINITY);
     delta.observe(0, 0, 1, 3, 0, 1.0);
-    delta.observe(0, 0, 2, 0, 0, 1.0);
+    delta.observe(0, 0, 99, 0, 0, 1.0);
     delta.observe(0, 0, 1, 0, BUCKETS, 1.0);
     assert_eq!(delta.unusable, 6);
     assert!(delta.ticks.is_empty());
@@ -166,6 +189,6 @@ fn sums_count_as_their_observations_do() {
     assert_eq!(summed, one_by_one);
 
     summed.observe_many(1, 3, 0, 3, &sums);
-    summed.observe_many(1, 3, 2, 0, &sums);
+    summed.observe_many(1, 3, 99, 0, &sums);
     assert_eq!((summed.unusable, &summed.ticks), (6, &one_by_one.ticks));
 }
