@@ -10,6 +10,7 @@ use crate::{
     means::RARE,
     returning,
     setting::{Setting, breaks},
+    several,
     traffic::{Flow, RAMP, SMALL, error_of, ones, revenue},
 };
 
@@ -78,6 +79,7 @@ pub(crate) fn settings() -> Vec<Setting> {
             "",
             |chance| error_of(returning::decide_latency(chance, Unit::Request, None)).is_some(),
         ),
+        several::control(),
         assignment::control(),
     ]
 }
@@ -117,12 +119,12 @@ pub(crate) fn peeked(chance: &mut Chance, flow: Flow, rate: f64) -> Option<usize
         chance,
         flow,
         |chance, _, n| ones(chance, n, rate),
-        |arms| z_of_rates(arms).abs() >= LOOK_ONCE,
+        |[a, b]| z_of_rates(&a.tally, &b.tally).abs() >= LOOK_ONCE,
     )
 }
 
-fn z_of_rates(arms: &Arms) -> f64 {
-    let [a, b] = arms.each_ref().map(|arm| &arm.tally);
+/// Of the difference of two rates, b − a, with the variance of both together.
+pub(crate) fn z_of_rates(a: &Tally, b: &Tally) -> f64 {
     let rate = (a.sum + b.sum) / (a.count() + b.count());
     difference(a, b) / (rate * (1.0 - rate) * (1.0 / a.count() + 1.0 / b.count())).sqrt()
 }

@@ -6,6 +6,7 @@
 //! accept.
 
 mod setting;
+mod several;
 
 mod assignment;
 mod controls;
@@ -84,6 +85,7 @@ fn settings() -> Vec<Setting> {
         one_arm::settings(),
         assignment::settings(),
         rule::settings(),
+        several::settings(),
         controls::settings(),
         samples::settings(),
     ]

@@ -6,8 +6,8 @@ use crate::{
     chance::Chance,
     setting::{Alarms, Claim, Group, Setting},
     traffic::{
-        ERRORS, Flow, LINEAR, LOG, RAMP, SPLITS, Tick, design, error_of, judge, metric, normals,
-        revenue,
+        ERRORS, Flow, LINEAR, LOG, RAMP, SPLITS, Tick, capped_revenue, design, error_of, judge,
+        metric, normals, revenue,
     },
 };
 
@@ -57,6 +57,15 @@ pub(crate) fn settings() -> Vec<Setting> {
         RARE,
         LINEAR,
         |chance, _, n| revenue(chance, n, 0.03, 1.5),
+    );
+    add(
+        "revenue cut off at 10, 3% buy, lognormal σ 1.5, 5/95".to_owned(),
+        Flow {
+            ticks_each: 100,
+            ..RARE
+        },
+        LINEAR,
+        |chance, _, n| capped_revenue(chance, n, 0.03, 1.5, 10.0),
     );
     add(
         format!("log latency that triples on a ramp {}", RAMP.name),

@@ -25,6 +25,7 @@ pub(crate) enum Group {
     Pairs,
     Assignment,
     Rule,
+    Several,
     Controls,
     Samples,
 }
@@ -51,7 +52,7 @@ pub(crate) type Alarm = dyn Fn(&mut Chance) -> Option<usize> + Send + Sync;
 pub(crate) type Samples = dyn Fn(&mut Chance) -> [u64; 2] + Send + Sync;
 
 impl Group {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Rates,
         Self::Events,
         Self::Labels,
@@ -62,6 +63,7 @@ impl Group {
         Self::Pairs,
         Self::Assignment,
         Self::Rule,
+        Self::Several,
         Self::Controls,
         Self::Samples,
     ];
@@ -78,6 +80,7 @@ impl Group {
             Self::Pairs => "Shadow pairs",
             Self::Assignment => "Assignment",
             Self::Rule => "The whole rule",
+            Self::Several => "Several candidates, any of several goals",
             Self::Controls => "Negative controls: these must fail",
             Self::Samples => "How many observations a verdict takes",
         }

@@ -78,6 +78,11 @@ fn the_whole_rule_keeps_both_errors_below_alpha() {
 }
 
 #[test]
+fn more_candidates_or_goals_make_no_more_errors() {
+    check(Group::Several);
+}
+
+#[test]
 fn analyses_that_may_not_be_peeked_at_fail_the_same_check() {
     check(Group::Controls);
 }

@@ -220,9 +220,20 @@ fn sums(n: u64, sum: f64, square: f64) -> Cell {
 
 /// What `n` visitors spend: this part of them buys, for sums that differ by orders of magnitude.
 pub(crate) fn revenue(chance: &mut Chance, n: u64, buyers: f64, deviation: f64) -> Cell {
+    capped_revenue(chance, n, buyers, deviation, f64::INFINITY)
+}
+
+/// The same, where more than this counts as this.
+pub(crate) fn capped_revenue(
+    chance: &mut Chance,
+    n: u64,
+    buyers: f64,
+    deviation: f64,
+    cap: f64,
+) -> Cell {
     let bought = chance.binomial(n, buyers);
     let mut cell = Cell::default();
-    (0..bought).for_each(|_| cell.tally.add((deviation * chance.normal()).exp()));
+    (0..bought).for_each(|_| cell.tally.add((deviation * chance.normal()).exp().min(cap)));
     cell.tally.n = n;
     cell
 }
