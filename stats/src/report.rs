@@ -112,6 +112,8 @@ pub struct SampleRatioReport {
     pub threshold: f64,
     /// Whether it ever did not.
     pub alarm: bool,
+    /// One unit of so many is counted: one, until there are too many to tell apart.
+    pub sampling: u64,
 }
 
 pub(crate) fn of(ledger: &Ledger) -> Report {
@@ -134,6 +136,7 @@ pub(crate) fn of(ledger: &Ledger) -> Report {
             log_e: ratio.log_e(),
             threshold: -sample_ratio::ALPHA.ln(),
             alarm: ratio.alarm(),
+            sampling: ratio.sampling(),
         },
         observations: ledger.observations(),
         late: ledger.late(),

@@ -20,8 +20,9 @@ pub const PRIOR: f64 = 1000.0;
 /// The chance of a false alarm over the whole run.
 pub const ALPHA: f64 = 0.01;
 
-/// How many returning units are told apart, at some 16 bytes each. Past it no new unit is counted: the
-/// e-value stands still, which keeps it valid, and so do the counts of units.
+/// How many returning units are told apart, at some 16 bytes each. When they are as many, counting goes on
+/// with half of all units, chosen by a hash that knows nothing of arms, and so on: what is counted stays
+/// multinomial in the shares, so the e-value stays one, and grows more slowly.
 pub const UNITS_MAX: usize = 1 << 20;
 
 /// A share below this is taken for this, so that a request on an arm without a share is overwhelming
@@ -33,8 +34,12 @@ const SHARE_MIN: f64 = 1e-9;
 pub struct SampleRatio {
     sticky: bool,
     epochs: Vec<Assigned>,
-    /// Which arms each unit was seen on, as bits.
+    /// Which arms each unit was seen on, as bits; of units that are counted still.
     seen: BTreeMap<u64, u64>,
+    /// How many of them may be told apart.
+    seen_max: usize,
+    /// How often that was halved: one unit of 2 to this power is counted.
+    halvings: u32,
     /// How many units each arm has seen, first there or not: a ramp moves returning units.
     present: Vec<u64>,
     log_e: f64,
@@ -65,6 +70,8 @@ impl SampleRatio {
             sticky,
             epochs: vec![],
             seen: BTreeMap::new(),
+            seen_max: UNITS_MAX,
+            halvings: 0,
             present: vec![0; arms],
             log_e: 0.0,
             alarm: false,
@@ -154,7 +161,14 @@ impl SampleRatio {
             .sum()
     }
 
-    /// How many units an arm has seen: requests, where units do not return.
+    /// One unit of so many is counted by now.
+    #[must_use]
+    pub fn sampling(&self) -> u64 {
+        1 << self.halvings.min(63)
+    }
+
+    /// How many units an arm has seen: requests, where units do not return. Past [`UNITS_MAX`], how many
+    /// were counted.
     #[must_use]
     pub fn units(&self, arm: usize) -> u64 {
         if self.sticky {
@@ -167,15 +181,22 @@ impl SampleRatio {
     fn count_unit(&mut self, unit: u64, arm: usize, first: First) -> Option<Arrival> {
         let assigned = assigned(&mut self.epochs, first.epoch)?;
         let count = assigned.units.get_mut(arm)?;
-        let (bit, room) = (1 << arm, self.seen.len() < UNITS_MAX);
+        if !is_counted(unit, self.halvings) {
+            return None;
+        }
+        let bit = 1 << arm;
         match self.seen.get_mut(&unit) {
             Some(arms) if *arms & bit != 0 => return None,
             Some(arms) => *arms |= bit,
-            None if room => {
+            None => {
                 self.seen.insert(unit, bit);
                 *count += 1;
             }
-            None => return None,
+        }
+        if self.seen.len() >= self.seen_max {
+            self.halvings += 1;
+            let halvings = self.halvings;
+            self.seen.retain(|&unit, _| is_counted(unit, halvings));
         }
         *self.present.get_mut(arm)? += 1;
         Some(Arrival {
@@ -184,6 +205,14 @@ impl SampleRatio {
             unit,
         })
     }
+}
+
+/// Whether a unit is among the counted ones after so many halvings. Its arm follows from its hash too, so
+/// that hash is mixed again (the finalizer of `SplitMix64`: Steele, Lea and Flood, OOPSLA 2014).
+fn is_counted(unit: u64, halvings: u32) -> bool {
+    let mixed = (unit ^ (unit >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ (mixed >> 31)).leading_zeros() >= halvings
 }
 
 fn assigned(epochs: &mut [Assigned], epoch: u32) -> Option<&mut Assigned> {
@@ -223,15 +252,18 @@ mod tests {
     fn ratio(unit: Unit, epochs: &[[f64; 2]]) -> (SampleRatio, Delta) {
         let mut ratio = SampleRatio::new(2, unit == Unit::Sticky);
         epochs.iter().for_each(|shares| ratio.open_epoch(shares));
-        let design = Design {
+        (ratio, Delta::new(&design(unit)))
+    }
+
+    fn design(unit: Unit) -> Design {
+        Design {
             arms: 2,
             unit,
             metrics: vec![],
             alpha: 0.05,
             end: None,
             goals: crate::Goals::All,
-        };
-        (ratio, Delta::new(&design))
+        }
     }
 
     #[test]
@@ -300,6 +332,57 @@ mod tests {
         assert_eq!(firsts, [[2, 0], [0, 1]]);
         // Unit 2 moved to the candidate, which has now seen two.
         assert_eq!([ratio.units(0), ratio.units(1)], [2, 2]);
+    }
+
+    /// Many more units than are told apart, each of which returns; by their hash one in `of` is on the
+    /// candidate. Gives how many were told apart at most.
+    fn crowd(ratio: &mut SampleRatio, design: &Design, first: u64, of: u64) -> usize {
+        let hash = |unit: u64| unit.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut most = 0;
+        for tick in 0..100 {
+            let mut delta = Delta::new(design);
+            for i in 0..200 {
+                // Half of the units have come before.
+                let unit = hash(first + 100 * tick + i);
+                let arm = usize::from((unit >> 32) % of == 0);
+                delta.expose(0, tick, arm, unit);
+            }
+            ratio.absorb(&delta);
+            most = most.max(ratio.seen.len());
+        }
+        most
+    }
+
+    #[test]
+    fn past_the_limit_a_part_of_the_units_is_counted_on() {
+        let (mut ratio, _) = ratio(Unit::Sticky, &[[0.75, 0.25]]);
+        let design = design(Unit::Sticky);
+        ratio.seen_max = 500;
+        assert!(crowd(&mut ratio, &design, 0, 4) <= 500);
+        assert!(ratio.sampling() >= 16, "{}", ratio.sampling());
+        let counted = ratio.units(0) + ratio.units(1);
+        assert!((1000..5000).contains(&counted), "{counted} of 10 100");
+        assert!(!ratio.alarm(), "{}", ratio.log_e());
+        // Shares go wrong only now, when few are counted: it is still found.
+        for round in 0..60 {
+            crowd(&mut ratio, &design, 1_000_000 * (round + 1), 2);
+        }
+        assert!(ratio.alarm(), "{}", ratio.log_e());
+    }
+
+    #[test]
+    fn right_shares_past_the_limit_raise_few_alarms() {
+        const RUNS: u64 = 1000;
+        let alarms = (0..RUNS).filter(|run| {
+            let (mut ratio, _) = ratio(Unit::Sticky, &[[0.75, 0.25]]);
+            let design = design(Unit::Sticky);
+            ratio.seen_max = 200;
+            crowd(&mut ratio, &design, run << 32, 4);
+            ratio.alarm()
+        });
+        let (alarms, runs) = (alarms.count() as f64, RUNS as f64);
+        let bar = ALPHA * runs + 3.0 * (ALPHA * (1.0 - ALPHA) * runs).sqrt();
+        assert!(alarms <= bar, "{alarms} of {runs}");
     }
 
     #[test]

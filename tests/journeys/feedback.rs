@@ -1,9 +1,11 @@
 //! Feedback: whoever holds an assignment may judge it, once and in time.
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use tests::{Client, Folder, Reply, Upstream, Wald, trial, until};
+use tests::{Client, Folder, Reply, Upstream, Wald, trial, until, wald};
 
 #[tokio::test]
 async fn feedback_sent_twice_counts_once() {
@@ -63,6 +65,53 @@ async fn feedback_that_never_comes_is_counted_as_missing() {
     };
     assert_eq!(silence["n"][seen], 2);
     assert_eq!(silence["estimate"][arm], 0.5, "{silence}");
+}
+
+#[tokio::test]
+async fn a_plan_asks_a_running_wald_what_the_control_is_like() {
+    let running = Running::start().await;
+    let mut client = running.wald.connect("edge").await;
+    // Users enough that some are the control's; half of each arm's answers are liked.
+    for user in 0..32 {
+        for value in [0, 1] {
+            let token = assignment(&mut client, &format!("user-{user}")).await;
+            let judged = json!({ "assignment": token, "metric": "liked", "value": value });
+            post(&mut client, &json!([judged])).await;
+        }
+    }
+    until("all of it is counted", async || {
+        let trial = running.wald.ask("/api/v1/experiments/trial").await;
+        (total(&metric(&trial, "liked")) == 64).then_some(())
+    })
+    .await;
+    let admin = running.wald.admin().await.to_string();
+    let document = running.document.to_str().expect("text");
+    let plan = [
+        "plan",
+        "-c",
+        document,
+        "--experiment",
+        "trial",
+        "--runs",
+        "1",
+        "-o",
+        "json",
+    ];
+    let asked = plan.iter().copied().chain(["--admin", &admin]);
+    let said = wald(asked).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let liked = said.json()["assumptions"][1].clone();
+    assert_eq!(
+        (&liked["metric"], &liked["value"], &liked["source"]),
+        (&json!("liked"), &json!(0.5), &json!("observed"))
+    );
+    // Nobody answers there.
+    let nobody = plan.iter().copied().chain(["--admin", "127.0.0.1:1"]);
+    let said = wald(nobody).await;
+    assert!(
+        said.code != Some(0) && said.stderr.contains("127.0.0.1:1"),
+        "{said:?}"
+    );
 }
 
 #[tokio::test]
@@ -136,6 +185,7 @@ async fn feedback_after_the_metrics_window_is_refused_as_late() {
 
 struct Running {
     wald: Wald,
+    document: PathBuf,
     _upstream: Upstream,
     _folder: Folder,
 }
@@ -146,9 +196,10 @@ impl Running {
         let folder = Folder::new();
         let silence = "      - { name: silence, kind: proportion, source: { missing: liked }, better: lower, role: guardrail, margin: { odds: 1.5 } }\n";
         let text = trial(&upstream, &upstream, &folder.path("wald.redb")) + silence;
-        let wald = Wald::run(&folder.write("wald.yaml", text)).await;
+        let document = folder.write("wald.yaml", text);
         Self {
-            wald,
+            wald: Wald::run(&document).await,
+            document,
             _upstream: upstream,
             _folder: folder,
         }

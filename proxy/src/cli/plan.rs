@@ -2,8 +2,10 @@
 //!
 //! The traffic is assumed; ledger, verdict and ramp are the real ones. Everything that is assumed is printed.
 
+mod normal;
 mod observed;
 mod page;
+mod running;
 mod scenario;
 mod simulate;
 mod world;
@@ -32,6 +34,7 @@ Examples:
   wald plan -c wald.yaml --experiment tomorrow --baseline accuracy=0.9 --effect accuracy=+0.02
   wald plan -c wald.yaml --experiment tomorrow --baseline latency=0.08:0.5 --effect latency=x1.1
   wald plan -c wald.yaml --experiment tomorrow --observations seen.csv
+  wald plan -c wald.yaml --experiment tomorrow --admin 127.0.0.1:9901
 
 A baseline is the control's rate, mean or (for durations) median in seconds, with its spread behind a
 colon. An effect is xF, a factor (of the odds, for rates), or +D and -D, a difference of the mean or the
@@ -51,6 +54,9 @@ pub(crate) struct Args {
     /// A recording that says what the control is like, where no --baseline does
     #[arg(long, value_name = "FILE")]
     observations: Option<PathBuf>,
+    /// A running wald that says so for the experiment of this name, where neither does
+    #[arg(long, value_name = "HOST:PORT")]
+    admin: Option<String>,
     /// What the candidates change: METRIC=xF, +D or -D; may be repeated
     #[arg(
         long = "effect",
@@ -64,6 +70,9 @@ pub(crate) struct Args {
     /// How alike one user's outcomes are: the intraclass correlation
     #[arg(long, default_value_t = 0.1)]
     icc: f64,
+    /// How much a covariate is correlated with what it stands beside
+    #[arg(long, default_value_t = 0.5, allow_hyphen_values = true)]
+    correlation: f64,
     /// Simulated experiments a scenario
     #[arg(long, default_value = "100")]
     runs: NonZeroU32,
@@ -84,10 +93,13 @@ pub(crate) fn plan(args: &Args) -> Result<Exit, Failure> {
         }
     };
     let experiment = wanted(compiled.policy.experiments(), &args.experiment)?;
-    let observed = match &args.observations {
+    let mut observed = match &args.observations {
         Some(path) => observed::baselines(path, experiment)?,
         None => Vec::new(),
     };
+    if let Some(admin) = &args.admin {
+        observed.extend(running::baselines(admin, experiment)?);
+    }
     let world = World::of(experiment, args, &observed)?;
     let scenarios = scenario::all(experiment, &world, &args.effects)?;
     let searches = u64::from(scenario::SEARCH_RUNS) * scenario::SEARCH_STEPS;

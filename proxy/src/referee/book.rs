@@ -105,6 +105,8 @@ pub(crate) struct SampleRatio {
     pub(crate) log_e: f64,
     pub(crate) threshold: f64,
     pub(crate) alarm: bool,
+    /// One unit of so many is counted.
+    pub(crate) sampling: u64,
 }
 
 impl Entry {
@@ -137,6 +139,7 @@ impl Entry {
                 log_e: ratio.log_e,
                 threshold: ratio.threshold,
                 alarm: ratio.alarm,
+                sampling: ratio.sampling,
             },
             observations: report.observations,
             at_observations: record.at_observations,

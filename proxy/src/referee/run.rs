@@ -9,7 +9,7 @@ use super::millis;
 use crate::store::RunRecord;
 
 /// The layout of a kept ledger: another Wald may write another.
-const LEDGER_VERSION: u8 = 6;
+const LEDGER_VERSION: u8 = 7;
 
 /// A run as the referee holds it.
 pub(super) struct Run {

@@ -19,15 +19,15 @@ pub(super) fn baselines(path: &Path, experiment: &Experiment) -> Result<Vec<Base
     let mut sums = vec![Sums::default(); design.len()];
     for row in Rows::new(file, experiment)? {
         let row = row?;
-        if let (0, What::Value { metric, y, .. }) = (row.arm, row.what)
+        if let (0, What::Value { metric, y, beside }) = (row.arm, row.what)
             && let Some(sums) = sums.get_mut(metric)
         {
-            sums.add(y);
+            sums.add(experiment.capped(metric, y), beside.unwrap_or(1.0));
         }
     }
     let told = design.iter().zip(&experiment.observations).zip(sums);
     let told = told.filter_map(|((metric, &observe), sums)| {
-        let (shape, ..) = Shape::assumed(metric.kind, observe)?;
+        let (shape, ..) = Shape::assumed(metric.kind, observe);
         sums.baseline(&metric.name, shape)
     });
     let told: Vec<Baseline> = told.collect();
@@ -44,6 +44,10 @@ pub(super) fn baselines(path: &Path, experiment: &Experiment) -> Result<Vec<Base
 struct Sums {
     plain: Moments,
     logs: Moments,
+    /// Of the numbers beside them.
+    beside: Moments,
+    /// Of the logarithms of one by the other.
+    ratios: Moments,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,10 +59,14 @@ struct Moments {
 }
 
 impl Sums {
-    fn add(&mut self, y: f64) {
+    fn add(&mut self, y: f64, beside: f64) {
         self.plain.add(y);
+        self.beside.add(beside);
         if y > 0.0 {
             self.logs.add(y.ln());
+        }
+        if y > 0.0 && beside > 0.0 {
+            self.ratios.add((y / beside).ln());
         }
     }
 
@@ -71,8 +79,21 @@ impl Sums {
                 let Moments { n, mean, .. } = self.plain;
                 (n > 0.0).then(|| ((n * mean + 0.5) / (n + 1.0), None))?
             }
-            Shape::Number => (self.plain.mean, Some(self.plain.deviation()?)),
-            Shape::Duration | Shape::Above { .. } => {
+            Shape::Number | Shape::Adjusted { is_log: false, .. } => {
+                (self.plain.mean, Some(self.plain.deviation()?))
+            }
+            Shape::Events => (self.plain.n > 0.0).then(|| {
+                let Moments { n, mean, .. } = self.plain;
+                ((n * mean + 0.5) / n, None)
+            })?,
+            Shape::Ratio { .. } => {
+                let ratio = self.plain.mean / self.beside.mean;
+                (
+                    ratio.is_finite().then_some(ratio)?,
+                    Some(self.ratios.deviation()?),
+                )
+            }
+            Shape::Duration | Shape::Above { .. } | Shape::Adjusted { is_log: true, .. } => {
                 (self.logs.mean.exp(), Some(self.logs.deviation()?))
             }
         };
@@ -104,7 +125,7 @@ mod tests {
 
     fn of(values: &[f64]) -> Sums {
         let mut sums = Sums::default();
-        values.iter().for_each(|&y| sums.add(y));
+        values.iter().for_each(|&y| sums.add(y, 2.0));
         sums
     }
 
@@ -130,5 +151,14 @@ mod tests {
         let told = of(&[1.0, 3.0]).baseline("score", Shape::Number).unwrap();
         assert_eq!((told.value, told.spread), (2.0, Some(2.0_f64.sqrt())));
         assert_eq!(of(&[1.0]).baseline("score", Shape::Number), None);
+    }
+
+    #[test]
+    fn ratios_are_of_sums_and_events_of_requests() {
+        let shape = Shape::Ratio { of_requests: false };
+        let told = of(&[1.0, 3.0]).baseline("speed", shape).unwrap();
+        assert_eq!(told.value.total_cmp(&1.0), std::cmp::Ordering::Equal);
+        let told = of(&[0.0, 0.0, 1.0, 0.0]).baseline("crashes", Shape::Events);
+        assert_eq!(told.map(|it| it.value), Some(0.375));
     }
 }

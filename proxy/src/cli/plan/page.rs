@@ -64,6 +64,18 @@ pub(super) struct Chance {
     pub(super) standard_error: f64,
 }
 
+impl Chance {
+    /// With its standard error, in percent.
+    fn shown(self) -> String {
+        let [chance, error] = [self.probability, self.standard_error].map(|part| 100.0 * part);
+        if error > 0.0 {
+            format!("{chance:.0} ± {error:.0}%")
+        } else {
+            format!("{chance:.0}%")
+        }
+    }
+}
+
 impl Told {
     pub(super) fn new(name: String, runs: &Runs) -> Self {
         let all = runs.0.len().max(1) as f64;
@@ -170,17 +182,17 @@ pub(super) fn page(plan: &Plan) -> String {
         ));
     }
     line(format!(
-        "\n{:<28} {:>9} {:>12} {:>7} {:>10}   {}",
+        "\n{:<28} {:>10} {:>12} {:>10} {:>10}   {}",
         "", "promoted", "rolled back", "futile", "undecided", "observations (10, 50, 90%), time"
     ));
     for told in &plan.scenarios {
         line(format!(
-            "{:<28} {:>8.0}% {:>11.0}% {:>6.0}% {:>9.0}%   {}",
+            "{:<28} {:>10} {:>12} {:>10} {:>10}   {}",
             told.name,
-            100.0 * told.promoted.probability,
-            100.0 * told.rolled_back.probability,
-            100.0 * told.futile.probability,
-            100.0 * told.undecided.probability,
+            told.promoted.shown(),
+            told.rolled_back.shown(),
+            told.futile.shown(),
+            told.undecided.shown(),
             when(told)
         ));
     }

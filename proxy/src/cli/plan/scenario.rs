@@ -11,6 +11,7 @@ use super::Args;
 use super::page::Told;
 use super::simulate::{self, Runs};
 use super::world::World;
+use crate::cli::client::ClientError;
 use crate::cli::judge;
 
 /// How many effects are tried in search of the smallest that can be found, and how often each.
@@ -33,8 +34,10 @@ pub(crate) enum Wrong {
         found: f64,
         wanted: &'static str,
     },
-    #[error("metric {metric} is of a kind that `wald plan` does not simulate yet: {kind}")]
-    Kind { metric: String, kind: &'static str },
+    #[error("cannot ask the wald at {admin}: {source}")]
+    Admin { admin: String, source: ClientError },
+    #[error("cannot make an event loop")]
+    Runtime(std::io::Error),
     #[error(transparent)]
     Observations(#[from] judge::Wrong),
     #[error("{} has no observation of the control", path.display())]

@@ -11,7 +11,7 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::SeedableRng;
 use stats::{Decision, Delta, Ledger};
 
-use super::world::{Users, World};
+use super::world::{Drawn, Users, World};
 
 /// Where an experiment without an end is left.
 pub(super) const HORIZON: u64 = 200_000;
@@ -225,8 +225,9 @@ impl<'a> Run<'a> {
                     continue;
                 }
                 for _ in 0..n {
-                    let y = signal.one(arm, 0.0, 0.0, &mut self.chance);
-                    delta.observe(epoch, self.tick, metric, arm, 0, y);
+                    let Drawn { y, x } = signal.one(arm, 0.0, 0.0, &mut self.chance);
+                    let y = self.experiment.capped(metric, y);
+                    observe(delta, (epoch, self.tick), metric, (arm, 0), y, x);
                 }
             }
         }
@@ -244,12 +245,29 @@ impl<'a> Run<'a> {
             self.world.users.map_or(0.0, |users| users.icc),
         );
         let arm = self.stage.arm_of(self.experiment, user.slot).index();
-        delta.expose(epoch, self.tick, arm, place as u64);
+        let unit = place as u64;
+        delta.expose(epoch, self.tick, arm, unit);
         for (metric, signal) in self.world.metrics.iter().enumerate() {
-            let y = signal.one(arm, user.lean, icc, &mut self.chance);
-            delta.observe(epoch, self.tick, metric, arm, user.bucket, y);
-            delta.observe_unit(self.tick, moment, metric, arm, place as u64, y);
+            let Drawn { y, x } = signal.one(arm, user.lean, icc, &mut self.chance);
+            let y = self.experiment.capped(metric, y);
+            let place = (arm, user.bucket);
+            observe(delta, (epoch, self.tick), metric, place, y, x);
+            delta.observe_unit(self.tick, moment, metric, arm, unit, y);
         }
+    }
+}
+
+fn observe(
+    delta: &mut Delta,
+    (epoch, tick): (u32, u64),
+    metric: usize,
+    (arm, bucket): (usize, u16),
+    y: f64,
+    x: Option<f64>,
+) {
+    match x {
+        None => delta.observe(epoch, tick, metric, arm, bucket, y),
+        Some(_) => delta.observe_pair(epoch, tick, metric, arm, bucket, [Some(y), x]),
     }
 }
 

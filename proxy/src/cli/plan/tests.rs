@@ -23,8 +23,11 @@ experiments:
 ";
 
 fn experiment(unit: &str) -> Experiment {
-    let text = DOCUMENT.replace("UNIT", unit);
-    let document = config::read(&text, &|_| None, std::path::Path::new("")).unwrap();
+    experiment_of(&DOCUMENT.replace("UNIT", unit))
+}
+
+fn experiment_of(text: &str) -> Experiment {
+    let document = config::read(text, &|_| None, std::path::Path::new("")).unwrap();
     policy::compile(&document).unwrap().experiments()[0].clone()
 }
 
@@ -78,6 +81,72 @@ fn a_clear_improvement_is_nearly_always_found_and_more_often_than_a_slight_one()
     let promoted = |effect: &str| runs("request", &[effect], 60).share_promoted();
     let (slight, clear) = (promoted("accuracy=+0.005"), promoted("accuracy=+0.05"));
     assert!(clear >= 0.95 && slight < clear, "{slight} {clear}");
+}
+
+/// The goal's metric replaced, for independent requests.
+fn with_goal(goal: &str, effect: Option<&str>) -> simulate::Runs {
+    let accuracy = "name: accuracy, kind: proportion, source: feedback, better: higher";
+    let text = DOCUMENT.replace("UNIT", "request").replace(accuracy, goal);
+    let (experiment, args) = (experiment_of(&text), args(&[]));
+    let mut world = World::of(&experiment, &args, &[]).unwrap();
+    if let Some(effect) = effect {
+        world = world.changed(&effect.parse().unwrap()).unwrap();
+    }
+    simulate::all(&experiment, &world, 1, 60, &ProgressBar::hidden())
+}
+
+#[test]
+fn every_kind_of_number_is_planned() {
+    for (goal, effect) in [
+        (
+            "name: crashes, kind: count, source: feedback, better: lower",
+            "crashes=x0.4",
+        ),
+        (
+            "name: pace, kind: ratio, per: request_bytes, source: duration, better: lower",
+            "pace=x0.8",
+        ),
+        (
+            "name: pace, kind: ratio, source: duration, better: lower",
+            "pace=x0.8",
+        ),
+        (
+            "name: time, kind: mean, source: duration, covariate: request_bytes, better: lower",
+            "time=x0.9",
+        ),
+        (
+            "name: spent, kind: mean, source: feedback, winsorize: 3, better: higher",
+            "spent=+0.3",
+        ),
+        (
+            "name: p90, kind: quantile, quantile: 0.9, source: duration, better: lower",
+            "p90=x0.8",
+        ),
+    ] {
+        let (none, found) = (with_goal(goal, None), with_goal(goal, Some(effect)));
+        // 5% of 60 and three standard errors.
+        assert!(none.count(Verdict::Promoted) <= 8.0, "{goal}");
+        assert!(
+            found.share_promoted() > 0.9,
+            "{goal}: {}",
+            found.share_promoted()
+        );
+    }
+}
+
+#[test]
+fn a_covariate_that_explains_more_leaves_less_to_find() {
+    let goal = "name: time, kind: mean, source: duration, covariate: request_bytes, better: lower";
+    let accuracy = "name: accuracy, kind: proportion, source: feedback, better: higher";
+    let text = DOCUMENT.replace("UNIT", "request").replace(accuracy, goal);
+    let experiment = experiment_of(&text);
+    let promoted = |correlation: &str| {
+        let world = World::of(&experiment, &args(&["--correlation", correlation]), &[]).unwrap();
+        let world = world.changed(&"time=x0.97".parse().unwrap()).unwrap();
+        simulate::all(&experiment, &world, 1, 60, &ProgressBar::hidden()).share_promoted()
+    };
+    let (nothing, nearly_all) = (promoted("0"), promoted("0.95"));
+    assert!(nothing < nearly_all, "{nothing} {nearly_all}");
 }
 
 #[test]
@@ -135,6 +204,7 @@ fn what_makes_no_sense_is_refused_by_its_name() {
     );
     refused(&["--icc", "1"], "--icc");
     refused(&["--users", "0"], "--users");
+    refused(&["--correlation", "1"], "--correlation");
     refused(&["--rate", "0/s"], "--rate");
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use stats::{Cell, Kind, Scale, Tally, Unit};
 
 use super::Args;
+use super::normal;
 use super::scenario::{Baseline, Change, Effect, Wrong};
 
 /// Everything that a simulated request depends on.
@@ -23,6 +24,12 @@ pub(super) struct World {
 pub(super) struct Users {
     pub(super) count: u32,
     pub(super) icc: f64,
+}
+
+/// A simulated number, and the one beside it if its metric asks for one.
+pub(super) struct Drawn {
+    pub(super) y: f64,
+    pub(super) x: Option<f64>,
 }
 
 /// One metric on the control and on the candidates.
@@ -58,24 +65,50 @@ pub(super) enum Shape {
     Above { limit: f64 },
     /// Normal around a mean.
     Number,
+    /// The same, with a covariate beside it that is so much correlated with it; both of logarithms, if
+    /// `is_log`.
+    Adjusted { correlation: f64, is_log: bool },
+    /// A number of events, Poisson around a mean.
+    Events,
+    /// A sum by another: log-normal factors around their ratio, of which `spread` is the deviation of the
+    /// logarithm. Requests are all of one size.
+    Ratio { of_requests: bool },
 }
 
 impl Shape {
     /// What is assumed of a kind where nothing is known: one request in a hundred fails, nine answers in
-    /// ten are right, a duration has a median of 100 ms and a spread of its logarithm of one half. None
-    /// for a kind that is not simulated.
-    pub(super) fn assumed(kind: Kind, observe: Observe) -> Option<(Self, f64, f64)> {
+    /// ten are right, half of the feedback stays away, a duration has a median of 100 ms and a spread of its
+    /// logarithm of one half, one request in ten brings an event. What stands beside a number follows from
+    /// flags and from the document.
+    pub(super) fn assumed(kind: Kind, observe: Observe) -> (Self, f64, f64) {
         match kind {
-            Kind::Proportion if observe == Observe::Failed => Some((Self::Rate, 0.01, 0.0)),
-            Kind::Proportion => Some((Self::Rate, 0.9, 0.0)),
+            Kind::Proportion | Kind::Count if observe == Observe::Failed => (Self::Rate, 0.01, 0.0),
+            Kind::Proportion if matches!(observe, Observe::Missing { .. }) => {
+                (Self::Rate, 0.5, 0.0)
+            }
+            Kind::Proportion => (Self::Rate, 0.9, 0.0),
             Kind::Mean { scale: Scale::Log } | Kind::Quantile { .. } | Kind::Distribution => {
-                Some((Self::Duration, 0.1, 0.5))
+                (Self::Duration, 0.1, 0.5)
             }
             Kind::Mean {
                 scale: Scale::Linear,
-            } => Some((Self::Number, 1.0, 1.0)),
-            Kind::Exceedance { limit } => Some((Self::Above { limit }, 0.1, 0.5)),
-            Kind::Adjusted { .. } | Kind::Ratio | Kind::Count => None,
+            } => (Self::Number, 1.0, 1.0),
+            Kind::Exceedance { limit } => (Self::Above { limit }, 0.1, 0.5),
+            Kind::Adjusted { scale } => {
+                let correlation = 0.0;
+                let is_log = scale == Scale::Log;
+                let shape = Self::Adjusted {
+                    correlation,
+                    is_log,
+                };
+                if is_log {
+                    (shape, 0.1, 0.5)
+                } else {
+                    (shape, 1.0, 1.0)
+                }
+            }
+            Kind::Count => (Self::Events, 0.1, 0.0),
+            Kind::Ratio => (Self::Ratio { of_requests: false }, 1.0, 0.5),
         }
     }
 }
@@ -111,6 +144,12 @@ impl World {
             "at least 0 and less than 1",
         )?;
         check(
+            "--correlation",
+            args.correlation,
+            args.correlation > -1.0 && args.correlation < 1.0,
+            "more than -1 and less than 1",
+        )?;
+        check(
             "--users",
             f64::from(args.users),
             args.users > 0,
@@ -123,7 +162,11 @@ impl World {
             .metrics
             .iter()
             .zip(&experiment.observations);
-        let metrics = metrics.map(|(metric, &observe)| Signal::of(metric, observe, args, observed));
+        let metrics = metrics.zip(&experiment.beside);
+        let metrics = metrics.map(|((metric, &observe), beside)| {
+            let signal = Signal::of(metric, observe, args, observed)?;
+            Ok::<_, Wrong>(signal.beside(beside.is_some(), args.correlation))
+        });
         Ok(Self {
             metrics: metrics.collect::<Result<_, _>>()?,
             per_second,
@@ -153,7 +196,17 @@ impl World {
                 (Some(difference), Shape::Duration | Shape::Above { .. }) => {
                     now * (1.0 + difference).max(0.01)
                 }
-                (Some(difference), Shape::Number) => now + difference,
+                (Some(difference), Shape::Adjusted { is_log: true, .. }) => {
+                    now * (1.0 + difference).max(0.01)
+                }
+                // Of requests a ratio less one, of users a difference.
+                (Some(difference), Shape::Events) if self.users.is_none() => {
+                    now * (1.0 + difference).max(0.01)
+                }
+                (Some(difference), Shape::Events | Shape::Ratio { .. }) => {
+                    (now + difference).max(0.01 * now)
+                }
+                (Some(difference), Shape::Number | Shape::Adjusted { .. }) => now + difference,
                 // Of a rate, its nearer end is what an improvement works on.
                 (None, Shape::Rate) if now > 0.5 => 1.0 - (1.0 - now) * (2.0 - factor).max(0.01),
                 (None, Shape::Rate) => now * factor.max(0.01),
@@ -172,7 +225,13 @@ impl World {
     pub(super) fn relative(&self, metric: &str, factor: f64) -> Change {
         let signal = self.metrics.iter().find(|it| it.name == metric);
         match signal.map(|signal| signal.shape) {
-            Some(Shape::Duration | Shape::Above { .. }) => Change::Times(factor),
+            Some(
+                Shape::Duration
+                | Shape::Above { .. }
+                | Shape::Adjusted { is_log: true, .. }
+                | Shape::Events
+                | Shape::Ratio { .. },
+            ) => Change::Times(factor),
             _ => Change::Plus(self.value(metric) * (factor - 1.0)),
         }
     }
@@ -198,15 +257,7 @@ impl Signal {
         args: &Args,
         observed: &[Baseline],
     ) -> Result<Self, Wrong> {
-        let (shape, value, spread) =
-            Shape::assumed(metric.kind, observe).ok_or_else(|| Wrong::Kind {
-                metric: metric.name.clone(),
-                kind: match metric.kind {
-                    Kind::Adjusted { .. } => "a mean with a covariate",
-                    Kind::Ratio => "a ratio",
-                    _ => "a count",
-                },
-            })?;
+        let (shape, value, spread) = Shape::assumed(metric.kind, observe);
         let its = |baseline: &&Baseline| baseline.metric == metric.name;
         let stated = args.baselines.iter().find(its);
         let known = stated.or_else(|| observed.iter().find(its));
@@ -226,6 +277,17 @@ impl Signal {
         Ok(signal)
     }
 
+    /// The same where the document says whether there is a number beside it, and a flag how much a covariate
+    /// explains.
+    fn beside(mut self, is_there: bool, asked: f64) -> Self {
+        match &mut self.shape {
+            Shape::Ratio { of_requests } => *of_requests = !is_there,
+            Shape::Adjusted { correlation, .. } => *correlation = asked,
+            _ => {}
+        }
+        self
+    }
+
     fn check(&self, what: &str, value: f64) -> Result<(), Wrong> {
         match self.shape {
             Shape::Rate => check(
@@ -234,8 +296,14 @@ impl Signal {
                 value > 0.0 && value < 1.0,
                 "a rate between 0 and 1",
             ),
-            Shape::Duration | Shape::Above { .. } => check(what, value, value > 0.0, "more than 0"),
-            Shape::Number => check(what, value, value.is_finite(), "a number"),
+            Shape::Duration
+            | Shape::Above { .. }
+            | Shape::Adjusted { is_log: true, .. }
+            | Shape::Events
+            | Shape::Ratio { .. } => check(what, value, value > 0.0, "more than 0"),
+            Shape::Number | Shape::Adjusted { is_log: false, .. } => {
+                check(what, value, value.is_finite(), "a number")
+            }
         }
     }
 
@@ -269,21 +337,55 @@ impl Signal {
         })
     }
 
-    /// One request's number; `lean` is its user's inclination, of the same unit variance as chance.
-    pub(super) fn one(&self, arm: usize, lean: f64, icc: f64, chance: &mut Pcg64Mcg) -> f64 {
+    /// One request's number, and the one beside it; `lean` is its user's inclination, of the same unit
+    /// variance as chance.
+    pub(super) fn one(&self, arm: usize, lean: f64, icc: f64, chance: &mut Pcg64Mcg) -> Drawn {
         let own: f64 = StandardNormal.sample(chance);
         let z = icc.sqrt() * lean + (1.0 - icc).sqrt() * own;
+        let y = match self.shape {
+            Shape::Rate => f64::from(u8::from(normal::below(z) < self.arms[arm.min(1)])),
+            Shape::Duration | Shape::Above { .. } | Shape::Adjusted { is_log: true, .. } => {
+                (self.center(arm) + self.spread * z).exp()
+            }
+            Shape::Number | Shape::Adjusted { is_log: false, .. } => {
+                self.center(arm) + self.spread * z
+            }
+            Shape::Events => normal::poisson_quantile(normal::below(z), self.arms[arm.min(1)]),
+            // Of mean 1, times what it is divided by.
+            Shape::Ratio { .. } => {
+                self.arms[arm.min(1)] * (self.spread * z - self.spread.powi(2) / 2.0).exp()
+            }
+        };
         match self.shape {
-            Shape::Rate => f64::from(u8::from(normal_below(z) < self.arms[arm.min(1)])),
-            Shape::Duration | Shape::Above { .. } => (self.center(arm) + self.spread * z).exp(),
-            Shape::Number => self.center(arm) + self.spread * z,
+            Shape::Adjusted {
+                correlation,
+                is_log,
+            } => {
+                let rest: f64 = StandardNormal.sample(chance);
+                let x = correlation * z + (1.0 - correlation * correlation).sqrt() * rest;
+                // Bytes: of the logarithm of one more where means are of logarithms.
+                let x = if is_log { (7.0 + x).exp_m1() } else { x };
+                Drawn { y, x: Some(x) }
+            }
+            Shape::Ratio { of_requests: false } => {
+                let size: f64 = StandardNormal.sample(chance);
+                let x = (0.5 * size).exp();
+                Drawn {
+                    y: y * x,
+                    x: Some(x),
+                }
+            }
+            _ => Drawn { y, x: None },
         }
     }
 
     /// The mean on the scale on which numbers are normal.
     fn center(&self, arm: usize) -> f64 {
         let value = self.arms[arm.min(1)];
-        if self.shape == Shape::Number {
+        if matches!(
+            self.shape,
+            Shape::Number | Shape::Adjusted { is_log: false, .. }
+        ) {
             value
         } else {
             value.ln()
@@ -293,16 +395,11 @@ impl Signal {
     fn above(&self, arm: usize) -> f64 {
         match self.shape {
             Shape::Above { limit } => {
-                1.0 - normal_below((limit.ln() - self.center(arm)) / self.spread)
+                1.0 - normal::below((limit.ln() - self.center(arm)) / self.spread)
             }
             _ => 0.0,
         }
     }
-}
-
-/// Φ(x), from the error function.
-fn normal_below(x: f64) -> f64 {
-    0.5 * libm::erfc(-x / std::f64::consts::SQRT_2)
 }
 
 fn ones(n: u64, rate: f64, chance: &mut Pcg64Mcg) -> Option<Tally> {
