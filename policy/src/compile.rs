@@ -11,6 +11,7 @@ mod listener;
 mod metric;
 mod model;
 mod names;
+mod origin;
 mod pattern;
 mod provable;
 mod ramp;

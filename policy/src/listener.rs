@@ -1,10 +1,12 @@
 //! Where traffic comes in.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::ListenerId;
 use crate::tls::ServerTls;
+use crate::{Forwarders, ListenerId, Networks};
 
 /// An address that Wald serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,8 +16,12 @@ pub struct Listener {
     pub id: ListenerId,
     /// What logs and metrics call it.
     pub name: Box<str>,
-    /// Where it listens; port 0 takes a free one.
-    pub address: SocketAddr,
+    /// Where it listens.
+    pub address: Address,
+    /// Whose PROXY headers are taken, without which no connection is; none if there are no such headers.
+    pub proxy_protocol: Option<Networks>,
+    /// Whose word about earlier steps of a request is taken; none if nobody is asked.
+    pub trust_forwarded: Option<Forwarders>,
     /// Whether it speaks HTTP/1.1.
     pub http1: bool,
     /// Whether it speaks HTTP/2, by prior knowledge as long as it is plain.
@@ -24,6 +30,25 @@ pub struct Listener {
     pub tls: Option<ServerTls>,
     /// What a client may use up.
     pub limits: ListenerLimits,
+}
+
+/// Where a listener is reached.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Address {
+    /// An address of the network; port 0 takes a free one.
+    Tcp(SocketAddr),
+    /// A socket of this machine's file system.
+    Unix(PathBuf),
+}
+
+/// As a document writes it.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+        }
+    }
 }
 
 /// What clients of one listener may use up.

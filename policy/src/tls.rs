@@ -69,6 +69,8 @@ pub enum Server {
     Named {
         /// Files of authorities.
         trust: Vec<PathBuf>,
+        /// What was revoked. Once there is one, every certificate must be covered by one that is current.
+        crls: Vec<PathBuf>,
         /// The name on the certificate.
         name: Name,
     },
@@ -104,12 +106,12 @@ impl ServerTls {
 impl ClientTls {
     /// Every file that it is made of.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        let trust = match &self.server {
-            Server::Named { trust, .. } => trust.as_slice(),
-            Server::Anyone => &[],
+        let (trust, crls) = match &self.server {
+            Server::Named { trust, crls, .. } => (trust.as_slice(), crls.as_slice()),
+            Server::Anyone => (&[][..], &[][..]),
         };
         let own = self.certificate.iter().flat_map(CertificateFiles::files);
-        own.chain(trust)
+        own.chain(trust).chain(crls)
     }
 }
 

@@ -5,37 +5,40 @@
 mod activity;
 mod connections;
 mod handshakes;
+mod peer;
+pub(crate) mod proxy_header;
+mod socket;
 mod tls;
 mod watched;
 
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::{HeaderValue, Request};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use policy::{ListenerId, SpiffeId};
+use policy::Origin;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 pub(crate) use activity::Busy;
 pub(crate) use connections::Connections;
+pub(crate) use peer::{Distrusted, Peer};
+pub(crate) use socket::Socket;
 pub(crate) use tls::Tls;
 
 use crate::gateway;
 use crate::server::{Phase, Worker};
 use activity::Activity;
 use handshakes::{Handshake, Handshakes};
-use tls::{Failure, Proved};
+use proxy_header::{Malformed, Said};
+use tls::Failure;
 use watched::Watched;
 
 /// The most streams that a client may have open on one HTTP/2 connection: hyper's own advice.
@@ -50,51 +53,6 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_PATIENCE: Duration = Duration::from_secs(20);
 /// How long accepting pauses when the process has run out of descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// Who is at the other end of a connection.
-pub(crate) struct Peer {
-    listener: ListenerId,
-    address: HeaderValue,
-    /// What a handshake proved; none over plain text.
-    proved: Option<Proved>,
-}
-
-impl Peer {
-    fn new(listener: ListenerId, address: SocketAddr, proved: Option<Proved>) -> Self {
-        let text = Bytes::from(address.ip().to_canonical().to_string());
-        let address = HeaderValue::from_maybe_shared(text)
-            .unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-        Self {
-            listener,
-            address,
-            proved,
-        }
-    }
-
-    /// The listener that accepted the connection.
-    pub(crate) fn listener(&self) -> ListenerId {
-        self.listener
-    }
-
-    /// The peer's IP address, as `X-Forwarded-For` says it.
-    pub(crate) fn address(&self) -> &HeaderValue {
-        &self.address
-    }
-
-    /// Whether nobody between the peer and Wald could read or change what is said.
-    pub(crate) fn is_secure(&self) -> bool {
-        self.proved.is_some()
-    }
-
-    /// The workload that the peer proved to be. A connection may outlive its certificate; the proof does not.
-    pub(crate) fn workload(&self, now_ms: u64) -> Option<&SpiffeId> {
-        let proved = self.proved.as_ref()?;
-        proved
-            .workload
-            .as_ref()
-            .filter(|_| now_ms < proved.until_ms)
-    }
-}
 
 /// One listener on one worker.
 pub(crate) struct Door {
@@ -126,7 +84,7 @@ impl Door {
     /// Serves whoever comes until the phase changes, and then until they have been served.
     pub(crate) async fn serve(
         self: Rc<Self>,
-        socket: TcpListener,
+        socket: socket::Accepting,
         mut phase: watch::Receiver<Phase>,
     ) {
         let graceful = GracefulShutdown::new();
@@ -137,7 +95,7 @@ impl Door {
                 accepted = socket.accept() => accepted,
             };
             match accepted {
-                Ok((stream, address)) => self.admit(stream, address, graceful.watcher()),
+                Ok((stream, origin)) => self.admit(stream, origin, graceful.watcher()),
                 Err(error) => pause(&error).await,
             }
         }
@@ -146,58 +104,92 @@ impl Door {
     }
 
     /// Begins to serve a connection, unless there are too many.
-    fn admit(self: &Rc<Self>, stream: TcpStream, address: SocketAddr, watcher: Watcher) {
+    fn admit(self: &Rc<Self>, stream: socket::Stream, origin: Origin, watcher: Watcher) {
         let Some(activity) = self.connections.enter() else {
             self.worker.count_limit("listener_connections");
             return;
         };
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "connection lost before it was served");
-            return;
-        }
+        let tls = self.worker.tls(self.listener.id);
+        let turn = match &tls {
+            None => None,
+            Some(_) => match self.handshakes.begin(Instant::now()) {
+                Ok(turn) => Some(turn),
+                Err(limit) => return self.worker.count_limit(limit),
+            },
+        };
+        let watched = Rc::downgrade(&activity);
         let guest = Guest {
-            address,
+            origin,
             activity,
             watcher,
         };
-        let watched = Rc::downgrade(&guest.activity);
-        let task = match self.worker.tls(self.listener.id) {
-            None => {
-                let peer = Peer::new(self.listener.id, address, None);
-                tokio::task::spawn_local(Rc::clone(self).converse(stream, peer, guest))
+        let task = match stream {
+            socket::Stream::Tcp(stream) => {
+                tokio::task::spawn_local(Rc::clone(self).receive(stream, tls.zip(turn), guest))
             }
-            Some(tls) => match self.handshakes.begin(Instant::now()) {
-                Ok(turn) => {
-                    tokio::task::spawn_local(Rc::clone(self).greet(stream, tls, turn, guest))
-                }
-                Err(limit) => return self.worker.count_limit(limit),
-            },
+            socket::Stream::Unix(stream) => {
+                tokio::task::spawn_local(Rc::clone(self).receive(stream, tls.zip(turn), guest))
+            }
         };
         self.connections.watch(watched, task.abort_handle());
     }
 
-    /// Shakes hands, and serves whoever comes through.
-    async fn greet(
+    /// Hears on whose behalf the connection comes, shakes hands, and serves whoever comes through; all of it
+    /// within the time that a handshake has.
+    async fn receive<T>(
         self: Rc<Self>,
-        stream: TcpStream,
-        tls: Arc<Tls>,
-        turn: Handshake,
-        guest: Guest,
-    ) {
-        let shaken = tokio::time::timeout(self.listener.limits.handshake_time, tls.accept(stream));
-        let shaken = shaken.await.unwrap_or(Err(Failure::Late));
-        drop((turn, tls));
+        mut stream: T,
+        tls: Option<(Arc<Tls>, Handshake)>,
+        mut guest: Guest,
+    ) where
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let until = tokio::time::Instant::now() + self.listener.limits.handshake_time;
+        if let Some(networks) = &self.listener.proxy_protocol {
+            let heard = if networks.contain(guest.origin) {
+                tokio::time::timeout_at(until, proxy_header::read(&mut stream)).await
+            } else {
+                return self.unheard(&guest, "untrusted", &"the source is not trusted");
+            };
+            match heard {
+                Ok(Ok(said)) => self.hear(said, &mut guest),
+                Ok(Err(malformed)) => return self.unheard(&guest, outcome(&malformed), &malformed),
+                Err(late) => return self.unheard(&guest, "late", &late),
+            }
+        }
+        let Some((tls, turn)) = tls else {
+            let peer = Peer::new(self.listener.id, guest.origin, None);
+            return self.converse(stream, peer, guest).await;
+        };
+        let shaken = tokio::time::timeout_at(until, tls.accept(stream)).await;
+        let shaken = shaken.unwrap_or(Err(Failure::Late));
+        drop(turn);
         match shaken {
             Ok((stream, proved)) => {
                 self.count_handshake("completed");
-                let peer = Peer::new(self.listener.id, guest.address, Some(proved));
+                let peer = Peer::new(self.listener.id, guest.origin, Some((proved, tls)));
                 self.converse(stream, peer, guest).await;
             }
             Err(failure) => {
                 self.count_handshake(failure.outcome());
-                tracing::debug!(listener = %self.listener.name, address = %guest.address, error = %failure, "no handshake");
+                tracing::debug!(listener = %self.listener.name, origin = ?guest.origin, error = %failure, "no handshake");
             }
         }
+    }
+
+    fn hear(&self, said: Said, guest: &mut Guest) {
+        let (origin, outcome) = match said {
+            Said::Client(address) => (Origin::Ip(address), "client"),
+            Said::Itself => (guest.origin, "local"),
+            Said::Nobody => (Origin::Unknown, "unknown"),
+        };
+        guest.origin = origin;
+        self.worker.count_proxy_header(&self.listener.name, outcome);
+    }
+
+    fn unheard(&self, guest: &Guest, outcome: &'static str, why: &dyn std::fmt::Display) {
+        self.worker.count_proxy_header(&self.listener.name, outcome);
+        tracing::debug!(listener = %self.listener.name, origin = ?guest.origin, error = %why, "no PROXY header");
     }
 
     /// Speaks HTTP until the connection ends.
@@ -206,7 +198,7 @@ impl Door {
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let Guest {
-            address: _,
+            origin: _,
             activity,
             watcher,
         } = guest;
@@ -234,9 +226,17 @@ impl Door {
 
 /// A connection before it says anything.
 struct Guest {
-    address: SocketAddr,
+    origin: Origin,
     activity: Rc<Activity>,
     watcher: Watcher,
+}
+
+/// The metric's label of a connection without a header that can be used.
+fn outcome(malformed: &Malformed) -> &'static str {
+    match malformed {
+        Malformed::Broken(_) => "broken",
+        _ => "malformed",
+    }
 }
 
 /// Running out of descriptors passes; the peer's own failures concern only the peer.
@@ -288,36 +288,5 @@ where
         tokio::task::spawn_local(async move {
             task.await;
         });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_workload_is_believed_no_longer_than_its_certificate_is_good() {
-        let workload: SpiffeId = "spiffe://bank.example/web".parse().unwrap();
-        let proved = Proved {
-            workload: Some(workload.clone()),
-            until_ms: 5_000,
-        };
-        let listener = policy::compile(&document()).unwrap().listeners()[0].id;
-        let address = "127.0.0.1:9".parse().unwrap();
-        let peer = Peer::new(listener, address, Some(proved));
-        assert_eq!(peer.workload(4_999), Some(&workload));
-        assert_eq!(peer.workload(5_000), None);
-        assert!(peer.is_secure());
-        let plain = Peer::new(listener, address, None);
-        assert!(plain.workload(0).is_none() && !plain.is_secure());
-    }
-
-    fn document() -> config::Document {
-        let text = "\
-version: wald/v1
-listeners: [{ name: edge, address: 127.0.0.1:0 }]
-routes: [{ name: all, allow: [{ callers: anyone }], backend: { respond: { status: 204 } } }]
-";
-        config::read(text, &|_| None, std::path::Path::new(".")).unwrap()
     }
 }

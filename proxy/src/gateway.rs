@@ -25,7 +25,7 @@ pub(crate) use collect::collect;
 pub(crate) use head::normalise;
 pub(crate) use reply::{Content, Reply};
 
-use crate::accept::{Busy, Peer};
+use crate::accept::{Busy, Distrusted, Peer};
 use crate::forward::{Upload, forward};
 use crate::identify::{Identity, TokenError, identify, remove_claimed};
 use crate::infer::infer;
@@ -43,9 +43,20 @@ pub(crate) async fn serve(
 ) -> Response<Reply> {
     let (mut head, body) = request.into_parts();
     let mut passage = Passage::begin(worker.view(), peer.listener(), Moment::now());
+    let is_believed = is_forwarder(&peer, &passage);
+    if !is_believed.unwrap_or(true) {
+        trace::forget(&mut head.headers);
+    }
     let id = trace::name(&mut head.headers, worker.chance());
     let head_only = head.method == Method::HEAD;
-    let answered = match admit(&worker, &peer, &mut head, &mut passage).await {
+    let admitted = match recheck(&peer, &passage) {
+        Ok(()) => {
+            remove_claimed(&mut head.headers, is_believed.unwrap_or(false));
+            admit(&worker, &peer, &mut head, &mut passage).await
+        }
+        Err(refusal) => Err(refusal),
+    };
+    let answered = match admitted {
         Ok(Admitted::Placed(placement)) => {
             let answered = answer(&peer, &placement, head, body, &mut passage).await;
             let mut response = told(answered, &worker, &id);
@@ -65,6 +76,25 @@ pub(crate) async fn serve(
     Response::from_parts(head, Reply::new(content, passage, busy, head_only))
 }
 
+/// Whether the word of the peer about earlier steps of the request is taken; none if the listener does not
+/// say whose is.
+fn is_forwarder(peer: &Peer, passage: &Passage) -> Option<bool> {
+    let listeners = passage.view().snapshot().policy.listeners();
+    let forwarders = listeners
+        .get(peer.listener().index())?
+        .trust_forwarded
+        .as_ref()?;
+    let workload = peer.workload(passage.arrived().unix_millis);
+    Some(forwarders.believe(peer.origin(), workload))
+}
+
+/// Looks at the peer's certificate again if the trust is another than when it was looked at.
+fn recheck(peer: &Peer, passage: &Passage) -> Result<(), Refusal> {
+    let credentials = &passage.view().snapshot().credentials;
+    peer.recheck(credentials.listener(peer.listener()))
+        .map_err(|Distrusted| Refusal::Distrusted)
+}
+
 /// What the steps before any answer come to.
 enum Admitted {
     /// It is for one of Wald's own resources.
@@ -80,7 +110,6 @@ async fn admit(
     head: &mut request::Parts,
     passage: &mut Passage,
 ) -> Result<Admitted, Refusal> {
-    remove_claimed(&mut head.headers);
     normalise(head)?;
     if let Some(resource) = Resource::of(&head.method, head.uri.path())? {
         return Ok(Admitted::Reserved(resource));

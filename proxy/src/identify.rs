@@ -26,16 +26,20 @@ use crate::server::Worker;
 /// What Wald says about a request, to backends and to clients. A client cannot say it.
 const OURS: &str = "x-wald-";
 
-/// What proxies say about the client; nobody before us is trusted yet.
-const CLAIMED: [HeaderName; 4] = [
-    FORWARDED,
+/// What proxies say about the client.
+const CLAIMED: [HeaderName; 3] = [
     HeaderName::from_static("x-forwarded-for"),
     HeaderName::from_static("x-forwarded-host"),
     HeaderName::from_static("x-forwarded-proto"),
 ];
 
-/// Removes everything that only Wald may say.
-pub(crate) fn remove_claimed(headers: &mut HeaderMap) {
+/// Removes everything that only Wald may say, or a proxy before it that is believed. `Forwarded` (RFC 7239)
+/// is not kept: nothing here would add to it, so it would contradict what is added to.
+pub(crate) fn remove_claimed(headers: &mut HeaderMap, is_believed: bool) {
+    headers.remove(FORWARDED);
+    if is_believed {
+        return;
+    }
     let claimed: Vec<HeaderName> = headers
         .keys()
         .filter(|name| name.as_str().starts_with(OURS))
@@ -148,9 +152,18 @@ mod tests {
             )
         })
         .collect();
-        remove_claimed(&mut headers);
-        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
-        left.sort_unstable();
-        assert_eq!(left, ["accept", "x-walden"]);
+        let left = |headers: &HeaderMap| {
+            let mut left: Vec<_> = headers
+                .keys()
+                .map(|name| name.as_str().to_owned())
+                .collect();
+            left.sort_unstable();
+            left.join(" ")
+        };
+        remove_claimed(&mut headers, true);
+        let believed = "accept x-forwarded-for x-wald-anything x-wald-arm x-walden";
+        assert_eq!(left(&headers), believed);
+        remove_claimed(&mut headers, false);
+        assert_eq!(left(&headers), "accept x-walden");
     }
 }

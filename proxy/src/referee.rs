@@ -8,6 +8,7 @@ mod book;
 mod desk;
 mod ruling;
 mod run;
+mod settling;
 mod task;
 
 use std::sync::Arc;

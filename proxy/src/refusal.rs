@@ -6,7 +6,7 @@
 pub(crate) mod kind;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response};
 use policy::token::Malformed;
 use policy::{Denial, Doubt};
@@ -55,6 +55,9 @@ pub(crate) enum Refusal {
     /// The client's body did not arrive in time.
     #[error("the request's body was late")]
     BodyTimeout,
+    /// The client's certificate was good when hands were shaken, and is no more.
+    #[error("the client's certificate is not believed any more")]
+    Distrusted,
     /// No route matches.
     #[error("no route")]
     NoRoute,
@@ -138,6 +141,7 @@ impl Refusal {
     /// The status, code and title that belong to it.
     pub(crate) fn kind(&self) -> Kind {
         match self {
+            Self::Distrusted => kind::DISTRUSTED,
             Self::NoRoute => kind::NO_ROUTE,
             Self::Denied(Denial::Nobody) => kind::NOBODY,
             Self::Denied(Denial::NotListed(_)) => kind::NOT_LISTED,
@@ -246,6 +250,10 @@ impl Refusal {
             }
             Self::Token(_) => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(INVALID_TOKEN));
+            }
+            // Another request of this connection would end the same.
+            Self::Distrusted => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Self::Method { allowed } => {
                 headers.insert(ALLOW, HeaderValue::from_static(allowed));

@@ -242,12 +242,20 @@ fn needs_restart(before: &Policy, after: &Policy) -> Option<&'static str> {
         policy
             .listeners()
             .iter()
-            .map(|it| (it.name.to_string(), it.address, it.http1, it.http2))
+            .map(|it| {
+                // The size of bodies is the one limit that each request looks up.
+                let limits = policy::ListenerLimits {
+                    body_bytes: 0,
+                    ..it.limits
+                };
+                let fixed = (limits, it.proxy_protocol.clone(), it.http1, it.http2);
+                (it.name.to_string(), it.address.clone(), fixed)
+            })
             .collect::<Vec<_>>()
     };
     let parts = [
         (
-            "the listeners' names, addresses and protocols",
+            "the listeners' names, addresses, protocols and limits",
             listeners(before) != listeners(after),
         ),
         ("the admin address", before.admin() != after.admin()),

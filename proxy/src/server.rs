@@ -14,7 +14,7 @@ mod worker;
 mod tests;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,6 +26,7 @@ use tokio::sync::{mpsc, watch};
 pub(crate) use phase::Phase;
 pub(crate) use worker::Worker;
 
+use crate::accept;
 use crate::identify::key_servers::KeyServers;
 use crate::recording::Recording;
 use crate::referee;
@@ -61,7 +62,7 @@ pub(crate) enum StartError {
         /// Who wants it.
         listener: String,
         /// What it wants.
-        address: SocketAddr,
+        address: policy::Address,
         /// Why it cannot have it.
         source: io::Error,
     },
@@ -203,23 +204,27 @@ fn count(policy: &Policy) -> usize {
 /// Every address that is listened on.
 struct Sockets {
     admin: TcpListener,
-    workers: Vec<Vec<(policy::Listener, TcpListener)>>,
+    workers: Vec<Vec<(policy::Listener, accept::Socket)>>,
 }
 
 impl Sockets {
     fn bind(policy: &Policy, workers: usize) -> Result<Self, StartError> {
         let mut sockets: Vec<_> = (0..workers).map(|_| Vec::new()).collect();
         for listener in policy.listeners() {
-            let refused = refused(&listener.name, listener.address);
-            let shared = socket::shared(listener.address, workers).map_err(refused)?;
-            shared
-                .first()
-                .inspect(|socket| announce(&listener.name, socket));
+            let refused = refused(&listener.name, listener.address.clone());
+            let shared = socket::of(&listener.address, workers).map_err(refused)?;
+            match shared.first() {
+                Some(accept::Socket::Tcp(socket)) => announce(&listener.name, socket),
+                _ => {
+                    tracing::info!(listener = %listener.name, address = %listener.address, "listening")
+                }
+            }
             for (worker, socket) in sockets.iter_mut().zip(shared) {
                 worker.push((listener.clone(), socket));
             }
         }
-        let admin = socket::alone(policy.admin()).map_err(refused("admin", policy.admin()))?;
+        let address = policy::Address::Tcp(policy.admin());
+        let admin = socket::alone(policy.admin()).map_err(refused("admin", address))?;
         announce("admin", &admin);
         Ok(Self {
             admin,
@@ -228,7 +233,7 @@ impl Sockets {
     }
 }
 
-fn refused(listener: &str, address: SocketAddr) -> impl FnOnce(io::Error) -> StartError {
+fn refused(listener: &str, address: policy::Address) -> impl FnOnce(io::Error) -> StartError {
     move |source| StartError::Listen {
         listener: listener.to_owned(),
         address,

@@ -34,7 +34,7 @@ pub use issuer::{SigningKey, claims, key_set, now, unsigned};
 pub use key_server::KeyServer;
 pub use load::{Load, Outcome};
 pub use log::Event;
-pub use secure::{Channel, Secure};
+pub use secure::{Channel, Kept, Secure};
 pub use secure_upstream::SecureUpstream;
 pub use upstream::{Arrived, Reply, Upstream};
 pub use verb::{Said, Verb, program, wald};

@@ -164,12 +164,62 @@ impl Channel {
             .map_err(|error| told(&error))
     }
 
+    /// Keeps the channel for several requests.
+    pub async fn keep(self) -> Kept {
+        let h2 = self.0.get_ref().1.alpn_protocol() == Some(b"h2");
+        let io = TokioIo::new(self.0);
+        if h2 {
+            let (sender, connection) = http2::handshake(TokioExecutor::new(), io)
+                .await
+                .expect("HTTP/2 begins");
+            tokio::spawn(async move { connection.await.ok() });
+            Kept::Http2(sender)
+        } else {
+            let (sender, connection) = http1::handshake(io).await.expect("HTTP/1.1 begins");
+            tokio::spawn(async move { connection.await.ok() });
+            Kept::Http1(sender)
+        }
+    }
+
     /// Reads until the other side closes or refuses, and says which alert came.
     pub async fn end(mut self) -> String {
         let mut rest = Vec::new();
         match in_time("the connection ends", self.0.read_to_end(&mut rest)).await {
             Ok(_) => "closed".to_owned(),
             Err(error) => told(&error),
+        }
+    }
+}
+
+/// A connection that stays open between requests.
+pub enum Kept {
+    /// Over HTTP/1.1.
+    Http1(http1::SendRequest<Empty<Bytes>>),
+    /// Over HTTP/2.
+    Http2(http2::SendRequest<Empty<Bytes>>),
+}
+
+impl Kept {
+    /// Sends a GET and reads the whole answer.
+    pub async fn get(&mut self, path: &str) -> Answer {
+        let uri = match self {
+            Self::Http1(_) => path.to_owned(),
+            Self::Http2(_) => format!("https://localhost{path}"),
+        };
+        let request = Request::get(uri)
+            .header(header::HOST, "localhost")
+            .body(Empty::new());
+        let request = request.expect("a journey writes valid requests");
+        let response = match self {
+            Self::Http1(sender) => in_time(path, sender.send_request(request)).await,
+            Self::Http2(sender) => in_time(path, sender.send_request(request)).await,
+        };
+        let (head, body) = response.expect("an answer").into_parts();
+        let body = in_time(path, body.collect()).await.expect("a whole answer");
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            body: body.to_bytes(),
         }
     }
 }

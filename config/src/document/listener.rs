@@ -1,6 +1,6 @@
 //! Where traffic comes in.
 
-use super::{Anything, Bundle};
+use super::Bundle;
 use crate::decode::{choice, record, shapes};
 use crate::value::{ByteCount, Period, Rate};
 use std::path::PathBuf;
@@ -10,16 +10,16 @@ record! {
     pub struct Listener {
         /// What routes, logs and metrics call it, for example `edge`.
         pub name: String,
-        /// Host and port, for example `0.0.0.0:8443`.
+        /// Host and port, for example `0.0.0.0:8443`, or a Unix socket, for example `unix:///run/wald.sock`.
         pub address: String,
         /// Serves TLS. Default: plain text.
         pub tls: Option<Tls>,
         /// The HTTP versions spoken. Default: `[http1, http2]`.
         pub protocols: Vec<Protocol>,
-        /// Reserved: reads the client's address from a PROXY protocol header.
-        pub proxy_protocol: Option<Anything>,
-        /// Reserved: networks whose `x-forwarded-*` headers are believed, for example `[10.0.0.0/8]`.
-        pub trust_forwarded: Option<Vec<String>>,
+        /// Takes the client's address from a PROXY header of version 2, which every connection must begin with.
+        pub proxy_protocol: Option<ProxyProtocol>,
+        /// Who is believed about `x-forwarded-*`, `x-request-id` and `x-wald-*`: networks, SPIFFE ids or `unix`, for example `[10.0.0.0/8]`.
+        pub trust_forwarded: Vec<String>,
         /// What one client or all clients of this address may take.
         pub limits: Option<ListenerLimits>,
     }
@@ -44,6 +44,14 @@ record! {
         pub handshake_rate: Option<Rate>,
         /// Time in which a TLS handshake must be done. Default: `10s`.
         pub handshake_time: Option<Period>,
+    }
+}
+
+record! {
+    /// Who may say on whose behalf a connection comes.
+    pub struct ProxyProtocol {
+        /// Networks of balancers, for example `[10.0.0.0/8]`, or `unix` for whoever opens the Unix socket; all others are refused.
+        pub trusted: Vec<String>,
     }
 }
 

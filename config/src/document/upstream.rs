@@ -66,6 +66,8 @@ record! {
     pub struct UpstreamTls {
         /// Files of authorities whose certificates are believed, for example `[ca.pem]`.
         pub trust: Vec<PathBuf>,
+        /// Files of certificates that are revoked, for example `[servers.crl]`.
+        pub crl: Vec<PathBuf>,
         /// Who Wald is to the upstream.
         pub certificate: Option<Certificate>,
         /// The SPIFFE id that its certificate must carry, for example `spiffe://bank.example/fraud`.

@@ -2,21 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use config::document::{self, Admin, Protocol};
 use config::value::Rate;
 use config::{Path, code};
 
+use super::origin;
 use super::{Report, Scope, tls};
-use crate::{Listener, ListenerId, ListenerLimits};
+use crate::{Address, Listener, ListenerId, ListenerLimits};
 
 /// Where the admin API listens unless the document says otherwise.
 const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9901);
 
 /// Which address was given to what, since no two sockets can share one.
 #[derive(Default)]
-pub(super) struct Addresses(BTreeMap<SocketAddr, Path>);
+pub(super) struct Addresses(BTreeMap<Address, Path>);
 
 /// The admin address; it is asked for first, so that a listener that wants it too is refused.
 pub(super) fn admin(scope: &mut Scope<'_>, written: Option<&Admin>) -> SocketAddr {
@@ -28,7 +30,9 @@ pub(super) fn admin(scope: &mut Scope<'_>, written: Option<&Admin>) -> SocketAdd
         roles,
     }) = written
     else {
-        scope.addresses.claim(&mut scope.report, ADMIN, &path);
+        scope
+            .addresses
+            .claim(&mut scope.report, &Address::Tcp(ADMIN), &path);
         return ADMIN;
     };
     let Scope {
@@ -46,7 +50,7 @@ pub(super) fn admin(scope: &mut Scope<'_>, written: Option<&Admin>) -> SocketAdd
         let remedy = "use a loopback address, such as 127.0.0.1:9901";
         report.error(code::OPEN_ADMIN, &path.field("address"), message, remedy);
     }
-    addresses.claim(report, address, &path);
+    addresses.claim(report, &Address::Tcp(address), &path);
     address
 }
 
@@ -69,8 +73,21 @@ pub(super) fn compile(
     let Scope {
         report, addresses, ..
     } = scope;
-    report.not_built(path, "proxy_protocol", proxy_protocol.is_some());
-    report.not_built(path, "trust_forwarded", trust_forwarded.is_some());
+    let address = self::address(report, &path.field("address"), address)?;
+    let is_unix = matches!(address, Address::Unix(_));
+    let proxy_protocol = match proxy_protocol {
+        Some(written) => Some(origin::balancers(
+            report,
+            &path.field("proxy_protocol"),
+            written,
+            is_unix,
+        )?),
+        None => None,
+    };
+    let forwarders = path.field("trust_forwarded");
+    let proves = tls.as_ref().is_some_and(origin::proves_workloads);
+    let trust_forwarded = (!trust_forwarded.is_empty())
+        .then(|| origin::forwarders(report, &forwarders, trust_forwarded, is_unix, proves));
     let limits = limits
         .as_ref()
         .map_or_else(ListenerLimits::default, |written| {
@@ -80,13 +97,14 @@ pub(super) fn compile(
         Some(tls) => Some(tls::server(report, &path.field("tls"), tls)?),
         None => None,
     };
-    let address = parse(report, &path.field("address"), address)?;
-    addresses.claim(report, address, path);
+    addresses.claim(report, &address, path);
     let speaks = |protocol: Protocol| protocols.is_empty() || protocols.contains(&protocol);
     Some(Listener {
         id: ListenerId(position),
         name: name.as_str().into(),
         address,
+        proxy_protocol,
+        trust_forwarded,
         http1: speaks(Protocol::Http1),
         http2: speaks(Protocol::Http2),
         tls,
@@ -152,21 +170,42 @@ fn pause(report: &mut Report<'_>, path: &Path, written: Option<Rate>) -> Duratio
 }
 
 impl Addresses {
-    fn claim(&mut self, report: &mut Report<'_>, address: SocketAddr, path: &Path) {
+    fn claim(&mut self, report: &mut Report<'_>, address: &Address, path: &Path) {
         // Port 0 asks for a free one, so two such addresses differ.
-        let taken = self.0.get(&address).filter(|_| address.port() != 0);
+        let is_one = !matches!(address, Address::Tcp(address) if address.port() == 0);
+        let taken = self.0.get(address).filter(|_| is_one);
         if let Some(taken) = taken {
             let message = format!("{address} is already the address of {taken}");
             report.error(
                 code::DUPLICATE_ADDRESS,
                 &path.field("address"),
                 message,
-                "choose another port",
+                "choose another port or path",
             );
         } else {
-            self.0.insert(address, path.clone());
+            self.0.insert(address.clone(), path.clone());
         }
     }
+}
+
+/// The longest path that a socket can have: `sun_path` without its end, on the systems with the least.
+const UNIX_BYTES_MAX: usize = 103;
+
+/// An address of the network, or the path of a Unix socket.
+fn address(report: &mut Report<'_>, path: &Path, written: &str) -> Option<Address> {
+    let Some(socket) = written.strip_prefix("unix:") else {
+        return parse(report, path, written).map(Address::Tcp);
+    };
+    let socket = socket.strip_prefix("//").unwrap_or(socket);
+    if !socket.starts_with('/') || socket.len() > UNIX_BYTES_MAX {
+        let message = format!(
+            "{written:?} is no absolute path of {UNIX_BYTES_MAX} bytes at most behind `unix://`"
+        );
+        let remedy = "write, for example, unix:///run/wald.sock";
+        report.error(code::BAD_ADDRESS, path, message, remedy);
+        return None;
+    }
+    Some(Address::Unix(PathBuf::from(socket)))
 }
 
 fn parse(report: &mut Report<'_>, path: &Path, written: &str) -> Option<SocketAddr> {

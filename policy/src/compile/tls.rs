@@ -194,6 +194,7 @@ fn server_of(
 ) -> Option<Server> {
     let Some(document::UpstreamTls {
         trust,
+        crl,
         certificate: _,
         spiffe_id,
         dns_name,
@@ -201,12 +202,14 @@ fn server_of(
     else {
         let named = Server::Named {
             trust: Vec::new(),
+            crls: Vec::new(),
             name: Name::Host,
         };
         return Some(if insecure { Server::Anyone } else { named });
     };
     let fields = [
         ("trust", !trust.is_empty()),
+        ("crl", !crl.is_empty()),
         ("spiffe_id", spiffe_id.is_some()),
         ("dns_name", dns_name.is_some()),
     ];
@@ -232,8 +235,15 @@ fn server_of(
         (None, Some(name)) => Name::Dns(dns(report, path, name)?),
         (None, None) => Name::Host,
     };
+    if trust.is_empty() && !crl.is_empty() {
+        let message =
+            "no list covers the authorities that the machine believes, so nobody would be believed";
+        let remedy = "name the authorities that the list is of in `trust`";
+        report.error(code::BAD_TLS, &path.field("crl"), message, remedy);
+    }
     Some(Server::Named {
         trust: trust.clone(),
+        crls: crl.clone(),
         name,
     })
 }

@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use policy::SpiffeId;
 use policy::tls::{self, ServerTls};
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::ClientCertVerifier as _;
 use rustls::server::{ClientHello, NoClientAuth, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -26,6 +28,8 @@ use names::Names;
 /// The files of one listener as they were when they were read.
 pub(crate) struct Tls {
     acceptor: TlsAcceptor,
+    /// Who judges clients; none if they are asked for nothing.
+    clients: Option<Arc<clients::Clients>>,
     papers: Vec<Paper>,
 }
 
@@ -36,6 +40,8 @@ pub(crate) struct Proved {
     pub(crate) workload: Option<SpiffeId>,
     /// Until when, in milliseconds since 1970: the end of the certificate.
     pub(crate) until_ms: u64,
+    /// Its certificates, to be looked at again when the trust changes; none if it showed none.
+    pub(crate) chain: Vec<CertificateDer<'static>>,
 }
 
 impl Tls {
@@ -52,11 +58,15 @@ impl Tls {
         let config = ServerConfig::builder_with_provider(paper::provider());
         let config = config.with_protocol_versions(versions(tls.tls12));
         let config = config.map_err(PaperError::Setup)?;
-        let config = match &tls.clients {
-            tls::Clients::Unknown => config.with_client_cert_verifier(Arc::new(NoClientAuth)),
-            tls::Clients::Known(trust) => {
-                let clients = believed(&used_by, trust, &mut papers)?;
-                config.with_client_cert_verifier(Arc::new(clients))
+        let clients = match &tls.clients {
+            tls::Clients::Unknown => None,
+            tls::Clients::Known(trust) => Some(Arc::new(believed(&used_by, trust, &mut papers)?)),
+        };
+        let config = match &clients {
+            None => config.with_client_cert_verifier(Arc::new(NoClientAuth)),
+            Some(clients) => {
+                let clients: Arc<clients::Clients> = Arc::clone(clients);
+                config.with_client_cert_verifier(clients)
             }
         };
         let mut config = config.with_cert_resolver(Arc::new(Shown(shown)));
@@ -66,6 +76,7 @@ impl Tls {
         config.alpn_protocols = protocols(listener);
         Ok(Self {
             acceptor: Arc::new(config).into(),
+            clients,
             papers,
         })
     }
@@ -75,11 +86,22 @@ impl Tls {
         &self.papers
     }
 
+    /// Whether a client that showed this chain, or none, would be believed today.
+    pub(super) fn believes(&self, chain: &[CertificateDer<'static>]) -> bool {
+        match (&self.clients, chain.split_first()) {
+            (None, _) => true,
+            (Some(clients), None) => !clients.client_auth_mandatory(),
+            (Some(clients), Some((leaf, intermediates))) => clients
+                .verify_client_cert(leaf, intermediates, UnixTime::now())
+                .is_ok(),
+        }
+    }
+
     /// Shakes hands.
-    pub(crate) async fn accept(
+    pub(crate) async fn accept<T: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        stream: TcpStream,
-    ) -> Result<(TlsStream<TcpStream>, Proved), Failure> {
+        stream: T,
+    ) -> Result<(TlsStream<T>, Proved), Failure> {
         let stream = self.acceptor.accept(stream).await.map_err(Failure::of)?;
         let proved = proved(&stream)?;
         Ok((stream, proved))
@@ -124,9 +146,9 @@ fn believed(
 }
 
 /// What the client's certificate says, which the handshake has verified.
-fn proved(stream: &TlsStream<TcpStream>) -> Result<Proved, Failure> {
+fn proved<T>(stream: &TlsStream<T>) -> Result<Proved, Failure> {
     let chain = stream.get_ref().1.peer_certificates();
-    let Some(leaf) = chain.and_then(<[_]>::first) else {
+    let Some((chain, leaf)) = chain.and_then(|chain| Some((chain, chain.first()?))) else {
         return Ok(Proved::default());
     };
     let certificate = Certificate::read(leaf).map_err(Failure::Workload)?;
@@ -135,6 +157,11 @@ fn proved(stream: &TlsStream<TcpStream>) -> Result<Proved, Failure> {
         until_ms: u64::try_from(certificate.until)
             .unwrap_or_default()
             .saturating_mul(1000),
+        chain: chain
+            .iter()
+            .cloned()
+            .map(CertificateDer::into_owned)
+            .collect(),
     })
 }
 

@@ -104,7 +104,7 @@ fn verifier(
     server: &Server,
     papers: &mut Vec<Paper>,
 ) -> Result<Arc<dyn ServerCertVerifier>, PaperError> {
-    let Server::Named { trust, name } = server else {
+    let Server::Named { trust, crls, name } = server else {
         return Ok(Arc::new(Verifier::anyone()));
     };
     let mut roots = if trust.is_empty() {
@@ -115,10 +115,18 @@ fn verifier(
     for file in trust {
         papers.push(paper::authorities(used_by, file, &mut roots)?);
     }
+    let mut revoked = Vec::new();
+    for file in crls {
+        let (lists, dates) = paper::revocations(used_by, file)?;
+        revoked.extend(lists);
+        papers.extend(dates);
+    }
     Ok(match name {
-        Name::Spiffe(id) => Arc::new(Verifier::workload(id.clone(), roots)),
+        Name::Spiffe(id) => Arc::new(Verifier::workload(id.clone(), roots, &revoked)?),
         Name::Host | Name::Dns(_) => {
             WebPkiServerVerifier::builder_with_provider(roots.into(), paper::provider())
+                .with_crls(revoked)
+                .enforce_revocation_expiration()
                 .build()
                 .map_err(PaperError::Trust)?
         }

@@ -16,13 +16,21 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// The most fields that [`tell`] adds.
 const ADDED: usize = 6;
 
-/// Writes route, arm and origin into a request's head. What the client claimed there is gone by now.
+/// Writes route, arm and origin into a request's head. What is there by now about earlier steps comes from a
+/// proxy that is believed, and is added to.
 pub(crate) fn tell(headers: &mut HeaderMap, peer: &Peer, lane: Option<&Lane>) {
     headers.reserve(ADDED);
-    headers.insert(FORWARDED_FOR, peer.address().clone());
-    let scheme = if peer.is_secure() { "https" } else { "http" };
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
-    if let Some(host) = headers.get(HOST).cloned() {
+    // Each proxy adds whom it heard, in a line of its own or behind a comma (RFC 9110 §5.3).
+    headers.append(FORWARDED_FOR, peer.address().clone());
+    if !headers.contains_key(FORWARDED_PROTO) {
+        let scheme = if peer.is_secure() { "https" } else { "http" };
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    }
+    if let Some(host) = headers
+        .get(HOST)
+        .filter(|_| !headers.contains_key(FORWARDED_HOST))
+    {
+        let host = host.clone();
         headers.insert(FORWARDED_HOST, host);
     }
     if let Some(route) = lane.and_then(|lane| lane.route.clone()) {

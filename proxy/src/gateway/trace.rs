@@ -27,6 +27,11 @@ pub(crate) fn name(headers: &mut HeaderMap, chance: &Chance) -> HeaderValue {
     id
 }
 
+/// Forgets the id that somebody gave the request whose word is not taken.
+pub(crate) fn forget(headers: &mut HeaderMap) {
+    headers.remove(REQUEST_ID);
+}
+
 fn is_id(id: &HeaderValue) -> bool {
     (1..=ID_BYTES_MAX).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
 }

@@ -123,6 +123,8 @@ pub(crate) struct Counters {
     pub(crate) token_misses: u64,
     /// `wald_tls_handshakes_total`, by listener and outcome.
     pub(crate) handshakes: BTreeMap<(String, &'static str), u64>,
+    /// `wald_proxy_headers_total`, by listener and outcome.
+    pub(crate) proxy_headers: BTreeMap<(String, &'static str), u64>,
     /// `wald_limit_reached_total`, by limit.
     pub(crate) limits: BTreeMap<&'static str, u64>,
 }
@@ -137,6 +139,7 @@ impl Counters {
         self.token_hits += other.token_hits;
         self.token_misses += other.token_misses;
         add(&mut self.handshakes, other.handshakes);
+        add(&mut self.proxy_headers, other.proxy_headers);
         fold(&mut self.durations, other.durations);
         fold(&mut self.first_bytes, other.first_bytes);
         fold(&mut self.overheads, other.overheads);

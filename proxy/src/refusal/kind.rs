@@ -30,6 +30,7 @@ kinds! {
     NOBODY = 3002 FORBIDDEN "the route is open to nobody";
     NOT_LISTED = 3003 FORBIDDEN "the route does not let this caller pass";
     UNPROVEN = 3004 UNAUTHORIZED "the route asks for a token";
+    DISTRUSTED = 3005 FORBIDDEN "the certificate of the connection is not believed any more";
     TOKEN_MALFORMED = 3101 UNAUTHORIZED "the token cannot be read";
     TOKEN_TOO_LARGE = 3102 UNAUTHORIZED "the token is too large";
     TOKEN_ISSUER = 3103 UNAUTHORIZED "the token's issuer is not believed";

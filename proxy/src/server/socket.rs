@@ -1,16 +1,56 @@
 //! Listening sockets: one for each worker on the same address, so that the kernel spreads connections and
 //! no worker waits for another.
 
+use std::fs::{self, Permissions};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 
+use policy::Address;
+
+use crate::accept;
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// How many connections may wait to be accepted. The kernel lowers it to its own `somaxconn`.
 const BACKLOG: i32 = 4096;
 
+/// Whoever is of the socket's owner or group may connect.
+const UNIX_MODE: u32 = 0o660;
+
+/// `count` sockets on one address.
+pub(crate) fn of(address: &Address, count: usize) -> io::Result<Vec<accept::Socket>> {
+    match address {
+        Address::Tcp(address) => {
+            let sockets = shared(*address, count)?.into_iter();
+            Ok(sockets.map(accept::Socket::Tcp).collect())
+        }
+        Address::Unix(path) => {
+            let socket = at(path)?;
+            let sockets = (0..count).map(|_| socket.try_clone().map(accept::Socket::Unix));
+            sockets.collect()
+        }
+    }
+}
+
+/// The socket at a path. What a process that is gone has left there is removed; a living one is not.
+fn at(path: &Path) -> io::Result<UnixListener> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    if is_socket
+        && UnixStream::connect(path)
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    {
+        fs::remove_file(path)?;
+    }
+    let socket = UnixListener::bind(path)?;
+    fs::set_permissions(path, Permissions::from_mode(UNIX_MODE))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
 /// `count` sockets on one address. Port 0 takes a free port, the same for all.
-pub(crate) fn shared(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
+pub(super) fn shared(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
     let address = prove_free(address)?;
     (0..count).map(|_| listen(address)).collect()
 }
@@ -66,6 +106,24 @@ mod tests {
             ports[0] != 0 && ports.iter().all(|port| *port == ports[0]),
             "{ports:?}"
         );
+    }
+
+    #[test]
+    fn a_socket_that_is_left_behind_is_replaced_and_a_living_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wald.sock");
+        let living = at(&path).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, UNIX_MODE);
+        let error = at(&path).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        drop(living);
+        assert!(path.exists(), "nobody listens there any more");
+        at(&path).unwrap();
+        let file = folder.path().join("notes.txt");
+        fs::write(&file, "mine").unwrap();
+        assert!(at(&file).is_err());
+        assert_eq!(fs::read(&file).unwrap(), b"mine");
     }
 
     #[test]

@@ -47,7 +47,10 @@ impl Wald {
         let live = Live::new(snapshot(document));
         let policy = Arc::clone(&live.load().policy);
         let listener = policy.listeners().first().unwrap().clone();
-        let socket = shared(listener.address, 1).unwrap().remove(0);
+        let policy::Address::Tcp(address) = listener.address else {
+            panic!("{}", listener.address);
+        };
+        let socket = shared(address, 1).unwrap().remove(0);
         let address = socket.local_addr().unwrap();
         let (workers, mut mailboxes) = Workers::new(1);
         let (phase, watched) = watch::channel(Phase::Serving);
@@ -56,7 +59,7 @@ impl Wald {
             referee: Referee::for_tests(),
             key_servers: KeyServers::for_tests(),
             mailbox: mailboxes.remove(0),
-            sockets: vec![(listener, socket)],
+            sockets: vec![(listener, crate::accept::Socket::Tcp(socket))],
             phase: watched,
             drain: SOON,
             drained: mpsc::channel(1).0,

@@ -1,7 +1,6 @@
 //! One worker: a thread that serves requests from its own sockets and keeps what it saw.
 
 use std::cell::RefCell;
-use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,7 +37,7 @@ pub(crate) struct Duty {
     /// What others ask of this worker.
     pub(crate) mailbox: mpsc::Receiver<Ask>,
     /// The sockets that are this worker's own.
-    pub(crate) sockets: Vec<(policy::Listener, TcpListener)>,
+    pub(crate) sockets: Vec<(policy::Listener, accept::Socket)>,
     /// How far the server has come.
     pub(crate) phase: watch::Receiver<Phase>,
     /// How long requests may take to finish once the server stops.
@@ -87,7 +86,7 @@ async fn serve(duty: Duty, chance: Chance) -> std::io::Result<()> {
     for (listener, socket) in sockets {
         let door = Rc::new(Door::new(Rc::clone(&worker), listener));
         connections.push(door.connections());
-        doors.spawn_local(door.serve(tokio::net::TcpListener::from_std(socket)?, phase.clone()));
+        doors.spawn_local(door.serve(socket.begin()?, phase.clone()));
     }
     let answering = tokio::task::spawn_local(answer(Rc::clone(&worker), mailbox));
     let sweeping = tokio::task::spawn_local(sweep(Rc::clone(&worker), connections));
@@ -195,6 +194,13 @@ impl Worker {
             .handshakes
             .entry(labels)
             .or_default() += 1;
+    }
+
+    /// Counts what a connection of a balancer began with.
+    pub(crate) fn count_proxy_header(&self, listener: &str, outcome: &'static str) {
+        let labels = (listener.to_owned(), outcome);
+        let mut totals = self.totals.borrow_mut();
+        *totals.proxy_headers.entry(labels).or_default() += 1;
     }
 
     /// Counts that a limit was reached.

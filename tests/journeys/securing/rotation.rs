@@ -135,3 +135,40 @@ async fn a_second_handshake_is_a_whole_one_and_sees_that_the_client_was_revoked(
         assert_eq!(client.refusal(edge).await, "CertificateRevoked");
     }
 }
+
+#[tokio::test]
+async fn an_open_connection_ends_with_the_trust_in_its_certificate() {
+    for protocol in ["http/1.1", "h2"] {
+        let realm = Realm::new();
+        let tls = ", clients: required, trust: [clients.pem], crl: [clients.crl]";
+        let wald = realm.run(tls, "").await;
+        let edge = wald.address("edge").await;
+        let [revoked, good] = [7, 8].map(|serial| {
+            realm.clients.vouch(Wish {
+                serial,
+                uris: &[WEB],
+                ..Wish::default()
+            })
+        });
+        let mut open = Vec::new();
+        for identity in [&revoked, &good] {
+            let client = Secure::new(&realm.servers.pem(), Some(identity), protocol);
+            let channel = client.connect(edge, "localhost").await;
+            let mut kept = channel.expect("hands are shaken").keep().await;
+            assert_eq!(kept.get("/").await.status, StatusCode::NO_CONTENT);
+            open.push(kept);
+        }
+        realm
+            .folder
+            .swap("clients.crl", realm.clients.revoke(&[7], 2100));
+        let refused = until("the revocation is in force", async || {
+            let answer = open[0].get("/").await;
+            (answer.status != StatusCode::NO_CONTENT).then_some(answer)
+        })
+        .await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{protocol}");
+        assert_eq!(refused.json()["code"], "WALD-3005");
+        let answer = open[1].get("/").await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT, "the other stays");
+    }
+}

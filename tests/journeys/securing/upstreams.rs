@@ -155,3 +155,27 @@ async fn connections_are_kept_until_trust_changes_and_never_after() {
     .await;
     assert_eq!(upstream.handshakes(), 2, "a connection outlived its trust");
 }
+
+#[tokio::test]
+async fn an_upstream_whose_certificate_was_revoked_is_not_spoken_to() {
+    let realm = realm();
+    let by_name = Wish::default();
+    for (wish, tls) in [(RIGHT, AS_WORKLOAD), (by_name, "trust: [ca.pem]")] {
+        let tls = format!("{tls}, crl: [servers.crl]");
+        let identity = realm.servers.vouch(wish);
+        realm
+            .folder
+            .write("servers.crl", realm.servers.revoke(&[99], 2100));
+        let (answer, _) = ask(&realm, &identity, &as_us(&tls)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        realm
+            .folder
+            .write("servers.crl", realm.servers.revoke(&[1], 2100));
+        refused(&realm, &identity, &tls).await;
+        // A list that has ended says nothing about anybody.
+        realm
+            .folder
+            .write("servers.crl", realm.servers.revoke(&[], 2021));
+        refused(&realm, &identity, &tls).await;
+    }
+}

@@ -43,9 +43,7 @@ fn traces_and_an_admin_for_others() {
 
 #[test]
 fn secure_listeners() {
-    let fields = [("proxy_protocol", "true"), ("trust_forwarded", "[]")];
     let address = "address: \"127.0.0.1:8080\"";
-    refused_behind(address, ", ", "listeners[0].", &fields);
     let agent = format!("{address}, tls: {{ certificate: {{ spiffe: \"unix:///agent.sock\" }} }}");
     refused_instead("listeners[0].tls.certificate.spiffe", address, &[&agent]);
 }

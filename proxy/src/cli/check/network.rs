@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
-use policy::{Endpoint, Listener, Policy, Upstream};
-use tokio::net::{TcpListener, TcpStream};
+use policy::{Address, Endpoint, Listener, Policy, Upstream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use super::finding::{Finding, chain};
 use crate::cli::client::Connection;
@@ -15,14 +16,11 @@ pub(super) async fn look(policy: &Policy) -> Vec<Finding> {
     let running = is_served(policy.admin()).await;
     let mut findings = vec![listen("admin", policy.admin(), running).await];
     for listener in policy.listeners() {
-        findings.push(
-            listen(
-                &format!("listener {}", listener.name),
-                listener.address,
-                running,
-            )
-            .await,
-        );
+        let who = format!("listener {}", listener.name);
+        findings.push(match &listener.address {
+            Address::Tcp(address) => listen(&who, *address, running).await,
+            Address::Unix(path) => socket(&who, path, running).await,
+        });
     }
     for upstream in policy.upstreams() {
         findings.extend(reach(upstream, policy.listeners()).await);
@@ -58,6 +56,26 @@ async fn listen(who: &str, address: SocketAddr, running: bool) -> Finding {
             error.to_string(),
             "choose an address of this machine",
         ),
+    }
+}
+
+/// Whether a socket can be made at this path.
+async fn socket(who: &str, path: &Path, running: bool) -> Finding {
+    let subject = format!("{who} unix://{}", path.display());
+    let folder = path.parent().is_some_and(Path::is_dir);
+    match UnixStream::connect(path).await {
+        Ok(_) if running => Finding::fine(subject, "served by a running wald"),
+        Ok(_) => Finding::failed(
+            subject,
+            "taken by another process",
+            "stop it, or choose another path",
+        ),
+        Err(_) if !folder => Finding::failed(subject, "its folder is not there", "make the folder"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Finding::fine(subject, "free"),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Finding::fine(subject, "left behind, and will be replaced")
+        }
+        Err(error) => Finding::failed(subject, error.to_string(), "choose another path"),
     }
 }
 

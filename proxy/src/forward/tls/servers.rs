@@ -4,16 +4,21 @@ use std::sync::Arc;
 
 use policy::SpiffeId;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, ServerName, UnixTime};
+use rustls::server::VerifierBuilderError;
 use rustls::{
-    CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
+    CertRevocationListError, CertificateError, DigitallySignedStruct, Error, OtherError,
+    RootCertStore, SignatureScheme,
+};
+
+use webpki::{
+    CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage, OwnedCertRevocationList,
+    RevocationOptionsBuilder,
 };
 
 use crate::identify::certificate::{Certificate, NoWorkload};
-use crate::identify::paper;
+use crate::identify::paper::{self, PaperError};
 
 /// Why a server with a valid chain is not the one that was meant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,15 +50,37 @@ enum Whom {
     Workload {
         meant: SpiffeId,
         roots: RootCertStore,
+        revoked: Vec<CertRevocationList<'static>>,
     },
     /// Whoever answers, because the document says `insecure: true`.
     Anyone,
 }
 
 impl Verifier {
-    /// Believes this workload if these authorities vouch for it.
-    pub(super) fn workload(meant: SpiffeId, roots: RootCertStore) -> Self {
-        Self::new(Whom::Workload { meant, roots })
+    /// Believes this workload if these authorities vouch for it, and did not revoke it.
+    pub(super) fn workload(
+        meant: SpiffeId,
+        roots: RootCertStore,
+        revoked: &[CertificateRevocationListDer<'static>],
+    ) -> Result<Self, PaperError> {
+        let unusable = |_| {
+            PaperError::Trust(VerifierBuilderError::InvalidCrl(
+                CertRevocationListError::ParseError,
+            ))
+        };
+        let read = |der: &CertificateRevocationListDer<'static>| {
+            OwnedCertRevocationList::from_der(der).map(CertRevocationList::from)
+        };
+        let revoked = revoked
+            .iter()
+            .map(read)
+            .collect::<Result<_, _>>()
+            .map_err(unusable)?;
+        Ok(Self::new(Whom::Workload {
+            meant,
+            roots,
+            revoked,
+        }))
     }
 
     /// Believes whoever answers.
@@ -77,6 +104,21 @@ fn is_meant(meant: &SpiffeId, leaf: &CertificateDer<'_>) -> Result<(), Mistaken>
     }
 }
 
+/// What webpki has against a chain, as rustls tells it to the server.
+fn refused(why: webpki::Error) -> Error {
+    match why {
+        webpki::Error::CertExpired { .. } => CertificateError::Expired,
+        webpki::Error::CertNotValidYet { .. } => CertificateError::NotValidYet,
+        webpki::Error::UnknownIssuer => CertificateError::UnknownIssuer,
+        webpki::Error::CertRevoked => CertificateError::Revoked,
+        webpki::Error::UnknownRevocationStatus => CertificateError::UnknownRevocationStatus,
+        webpki::Error::CrlExpired { .. } => CertificateError::ExpiredRevocationList,
+        webpki::Error::BadDer => CertificateError::BadEncoding,
+        other => CertificateError::Other(OtherError(Arc::new(other))),
+    }
+    .into()
+}
+
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
@@ -86,14 +128,30 @@ impl ServerCertVerifier for Verifier {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if let Whom::Workload { meant, roots } = &self.whom {
-            verify_server_cert_signed_by_trust_anchor(
-                &ParsedCertificate::try_from(leaf)?,
-                roots,
-                intermediates,
-                now,
-                self.algorithms.all,
-            )?;
+        if let Whom::Workload {
+            meant,
+            roots,
+            revoked,
+        } = &self.whom
+        {
+            let revoked: Vec<&CertRevocationList<'_>> = revoked.iter().collect();
+            // Every certificate of the chain must be covered by a list that is current.
+            let revocation = RevocationOptionsBuilder::new(&revoked).ok().map(|options| {
+                let current = ExpirationPolicy::Enforce;
+                options.with_expiration_policy(current).build()
+            });
+            let chain = EndEntityCert::try_from(leaf).map_err(refused)?;
+            chain
+                .verify_for_usage(
+                    self.algorithms.all,
+                    &roots.roots,
+                    intermediates,
+                    now,
+                    KeyUsage::server_auth(),
+                    revocation,
+                    None,
+                )
+                .map_err(refused)?;
             is_meant(meant, leaf)
                 .map_err(|why| CertificateError::Other(OtherError(Arc::new(why))))?;
         }

@@ -14,6 +14,10 @@ pub(super) fn families(counters: &Counters, snapshot: &Snapshot) -> Vec<MetricFa
     let handshakes = handshakes.map(|((listener, outcome), count)| {
         counter(&[("listener", listener), ("outcome", outcome)], *count)
     });
+    let proxy_headers = counters.proxy_headers.iter();
+    let proxy_headers = proxy_headers.map(|((listener, outcome), count)| {
+        counter(&[("listener", listener), ("outcome", outcome)], *count)
+    });
     // Files of one name, and lists in one file, share a line: the first to end is the one that matters.
     let mut ends = BTreeMap::new();
     for paper in snapshot.credentials.papers() {
@@ -31,6 +35,12 @@ pub(super) fn families(counters: &Counters, snapshot: &Snapshot) -> Vec<MetricFa
             "TLS handshakes with clients, by how they ended.",
             MetricType::COUNTER,
             handshakes,
+        ),
+        family(
+            "wald_proxy_headers_total",
+            "Connections of a listener that wants PROXY headers, by what they began with.",
+            MetricType::COUNTER,
+            proxy_headers,
         ),
         family(
             "wald_certificate_expiry_timestamp_seconds",

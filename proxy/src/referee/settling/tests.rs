@@ -1,6 +1,7 @@
 //! Which runs go on after a start, and how long each metric is waited for.
 
 use super::*;
+use crate::store::Store;
 
 /// Failures show within a minute, feedback within a day.
 const DOCUMENT: &str = r#"
