@@ -71,6 +71,8 @@ codes! {
     BAD_HEADER = 2044, "A header cannot be set: it has no valid name, or Wald or the connection needs it.";
     BAD_TLS = 2050, "Parts of `tls` do not fit together, or a name in it is none.";
     INSECURE = 2051, "An upstream is believed whoever it is.";
+    BAD_AUTHORIZATION = 2052, "What Wald is to present to an upstream is not said, or no header can carry it.";
+    SECRET_IN_CLEAR = 2053, "A secret for an upstream goes over connections that others may read.";
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! until it is used here or refused.
 
 mod allow;
+mod authorization;
 mod backend;
 mod experiment;
 mod introduction;

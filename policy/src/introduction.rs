@@ -52,7 +52,7 @@ impl Fact {
 
 /// Takes out a header and those that some servers cannot tell from it: CGI and WSGI read `X_User` and
 /// `X-User` as one name.
-fn remove_alike(headers: &mut HeaderMap, name: &HeaderName) {
+pub(crate) fn remove_alike(headers: &mut HeaderMap, name: &HeaderName) {
     let mark = |byte: u8| if byte == b'_' { b'-' } else { byte };
     let is_alike = |other: &&HeaderName| {
         let (one, other) = (name.as_str().bytes(), other.as_str().bytes());

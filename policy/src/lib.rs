@@ -25,6 +25,7 @@ pub mod tls;
 mod upstream;
 
 mod assignment;
+mod authorization;
 mod caller;
 mod claim;
 mod experiment;
@@ -48,6 +49,7 @@ mod sample;
 pub use config::value::Share;
 
 pub use assignment::{Assignment, BUCKETS, SLOTS, Unit};
+pub use authorization::{Authorization, Secret};
 pub use caller::Caller;
 pub use claim::ClaimPath;
 pub use compile::compile;

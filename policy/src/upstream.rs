@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::UpstreamId;
 use crate::tls::ClientTls;
+use crate::{Authorization, UpstreamId};
 
 /// A group of servers that answer alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Upstream {
     pub endpoints: Vec<Endpoint>,
     /// Who its servers must be; none if they are spoken to in plain text.
     pub tls: Option<ClientTls>,
+    /// What Wald presents to its servers; none if nothing of its own.
+    pub authorization: Option<Authorization>,
     /// How long its servers may take.
     pub timeouts: Timeouts,
     /// What may be asked of it at once.

@@ -4,13 +4,16 @@
 //! be used keeps the whole candidate out of force, so that what was there before stays.
 
 mod due;
+mod secrets;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use policy::{ListenerId, Policy, UpstreamId};
+use http::HeaderValue;
+use policy::{ListenerId, Policy, Secret, UpstreamId};
 
 pub(crate) use due::{now, warn};
+pub(crate) use secrets::SecretError;
 
 use crate::identify::paper::{Paper, PaperError};
 use crate::{accept, forward};
@@ -22,16 +25,27 @@ pub(crate) struct Credentials {
     listeners: Vec<Option<Arc<accept::Tls>>>,
     /// By `UpstreamId`; none for plain text.
     upstreams: Vec<Option<Arc<forward::Tls>>>,
+    /// By `UpstreamId`; none where Wald presents nothing of its own.
+    secrets: Vec<Option<HeaderValue>>,
 }
 
 /// Why credentials cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("TLS of {used_by} cannot be used")]
-pub(crate) struct CredentialsError {
-    /// The listener or upstream.
-    used_by: String,
-    /// Why.
-    source: Box<PaperError>,
+pub(crate) enum CredentialsError {
+    #[error("TLS of {used_by} cannot be used")]
+    Tls {
+        /// The listener or upstream.
+        used_by: String,
+        /// Why.
+        source: Box<PaperError>,
+    },
+    #[error("authorization of upstream `{upstream}` cannot be used")]
+    Secret {
+        /// Whom it is for.
+        upstream: String,
+        /// Why.
+        source: Box<SecretError>,
+    },
 }
 
 impl Credentials {
@@ -40,7 +54,7 @@ impl Credentials {
         let listener = |listener: &policy::Listener| {
             let tls = listener.tls.as_ref();
             let read = tls.map(|tls| accept::Tls::read(listener, tls).map(Arc::new));
-            read.transpose().map_err(|source| CredentialsError {
+            read.transpose().map_err(|source| CredentialsError::Tls {
                 used_by: format!("listener `{}`", listener.name),
                 source: Box::new(source),
             })
@@ -52,12 +66,24 @@ impl Credentials {
                 let kept = kept.flatten().find(|kept| kept.serves(upstream, tls));
                 forward::Tls::read(upstream, tls, kept)
             });
-            read.transpose().map_err(|source| CredentialsError {
+            read.transpose().map_err(|source| CredentialsError::Tls {
                 used_by: format!("upstream `{}`", upstream.name),
                 source: Box::new(source),
             })
         };
+        let secret = |upstream: &policy::Upstream| {
+            let read = upstream.authorization.as_ref().map(secrets::read);
+            read.transpose().map_err(|source| CredentialsError::Secret {
+                upstream: upstream.name.to_string(),
+                source: Box::new(source),
+            })
+        };
         Ok(Self {
+            secrets: policy
+                .upstreams()
+                .iter()
+                .map(secret)
+                .collect::<Result<_, _>>()?,
             listeners: policy
                 .listeners()
                 .iter()
@@ -81,6 +107,11 @@ impl Credentials {
         self.upstreams.get(id.index())?.as_ref()
     }
 
+    /// What Wald presents to an upstream in its own name.
+    pub(crate) fn secret(&self, id: UpstreamId) -> Option<&HeaderValue> {
+        self.secrets.get(id.index())?.as_ref()
+    }
+
     /// What has an end.
     pub(crate) fn papers(&self) -> impl Iterator<Item = &Paper> {
         let listeners = self.listeners.iter().flatten().flat_map(|tls| tls.papers());
@@ -94,8 +125,16 @@ pub(crate) fn files(policy: &Policy) -> impl Iterator<Item = &PathBuf> {
     let listeners = policy.listeners().iter();
     let listeners = listeners.filter_map(|listener| listener.tls.as_ref());
     let upstreams = policy.upstreams().iter();
+    let secrets =
+        upstreams
+            .clone()
+            .filter_map(|upstream| match &upstream.authorization.as_ref()?.secret {
+                Secret::File(file) => Some(file),
+                Secret::Env(_) => None,
+            });
     let upstreams = upstreams.filter_map(|upstream| upstream.tls.as_ref());
     listeners
         .flat_map(policy::tls::ServerTls::files)
         .chain(upstreams.flat_map(policy::tls::ClientTls::files))
+        .chain(secrets)
 }

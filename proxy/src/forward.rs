@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use http::header::HOST;
+use http::header::{HOST, HeaderMap};
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -44,6 +44,7 @@ pub(crate) async fn forward(
     passage: &mut Passage,
 ) -> Result<Response<Download>, Refusal> {
     let (pool, patience) = choose(placement, passage).ok_or(Refusal::Incomplete("an upstream"))?;
+    present(placement, passage, request.headers_mut());
     let progress = request.body().progress();
     let server = pool.next().ok_or(Refusal::Incomplete("a server"))?;
     if !request.headers().contains_key(HOST) {
@@ -59,6 +60,19 @@ pub(crate) async fn forward(
     strip_response(response.headers_mut());
     *response.version_mut() = Version::HTTP_11;
     Ok(response)
+}
+
+/// Writes what Wald presents to the upstream in its own name, and to no other.
+fn present(placement: &Placement, passage: &Passage, headers: &mut HeaderMap) {
+    let Target::Upstream(id) = placement.target() else {
+        return;
+    };
+    let snapshot = passage.view().snapshot();
+    let upstream = snapshot.policy.upstreams().get(id.index());
+    let authorization = upstream.and_then(|upstream| upstream.authorization.as_ref());
+    if let (Some(authorization), Some(value)) = (authorization, snapshot.credentials.secret(*id)) {
+        authorization.give(value, headers);
+    }
 }
 
 /// The connections to the upstream that the request was placed on, and how long to wait for it.

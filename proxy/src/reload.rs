@@ -97,9 +97,10 @@ pub(crate) struct Reload {
 }
 
 impl Reload {
-    /// Starts to watch the file and to listen for SIGHUP.
+    /// Starts to watch the document, whose files had these contents when they were read, and to listen for
+    /// SIGHUP.
     pub(crate) fn start(
-        document: PathBuf,
+        (document, read): (PathBuf, Digest),
         live: Live,
         referee: Referee,
         key_servers: KeyServers,
@@ -115,7 +116,9 @@ impl Reload {
             key_servers,
             outcomes: Arc::clone(&outcomes),
         };
-        tokio::spawn(task.serve(folders, waiting));
+        // What has changed while Wald started is seen at once; full, it never is with nobody to wish yet.
+        drop(wishes.try_send(Wish::IfChanged));
+        tokio::spawn(task.serve(read, folders, waiting));
         Self { wishes, outcomes }
     }
 
@@ -144,8 +147,9 @@ struct Task {
 }
 
 impl Task {
-    async fn serve(self, mut folders: Folders, mut wishes: mpsc::Receiver<Wish>) {
-        let mut in_force = self.watch(&mut folders);
+    async fn serve(self, read: Digest, mut folders: Folders, mut wishes: mpsc::Receiver<Wish>) {
+        self.watch(&mut folders);
+        let mut in_force = read;
         while let Some(wish) = wishes.recv().await {
             let found = self.digest();
             let reply = match wish {
@@ -178,9 +182,7 @@ impl Task {
 
     /// What is in the files that the policy in force was made of.
     fn digest(&self) -> Digest {
-        let policy = Arc::clone(&self.live.load().policy);
-        let files = prepare::files(&policy);
-        prepare::digest(std::iter::once(&*self.document).chain(files))
+        contents(&self.document, &self.live.load().policy)
     }
 
     async fn reload(&self) -> Result<Reloaded, ReloadError> {
@@ -236,6 +238,11 @@ impl Task {
     }
 }
 
+/// What is in a document and in the files that its policy was made of.
+pub(crate) fn contents(document: &Path, policy: &Policy) -> Digest {
+    prepare::digest(std::iter::once(document).chain(prepare::files(policy)))
+}
+
 /// The first part of the document that differs and that only a restart can change.
 fn needs_restart(before: &Policy, after: &Policy) -> Option<&'static str> {
     let listeners = |policy: &Policy| {
@@ -272,5 +279,38 @@ fn folder(document: &Path) -> &Path {
     match document.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::tests::snapshot;
+
+    const DOCUMENT: &str = "\
+version: wald/v1
+listeners: [{ name: edge, address: 127.0.0.1:0 }]
+routes: [{ name: all, allow: [{ callers: anyone }], backend: { respond: { status: 204 } } }]
+";
+
+    /// Whether a document that was read as `read` is reloaded, though nobody asks and nothing changes any more.
+    async fn is_reloaded(read: &str) -> bool {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wald.yaml");
+        std::fs::write(&path, read).unwrap();
+        let live = Live::new(snapshot(DOCUMENT));
+        let digest = contents(&path, &live.load().policy);
+        std::fs::write(&path, DOCUMENT).unwrap();
+        let (referee, servers) = (Referee::for_tests(), KeyServers::for_tests());
+        let reload = Reload::start((path, digest), live, referee, servers);
+        // Nobody adopts a document here: each attempt fails, and the one that is asked for comes last.
+        assert!(reload.now().await.is_err());
+        reload.outcomes().failed() == 2
+    }
+
+    #[tokio::test]
+    async fn what_changed_while_wald_started_is_seen() {
+        assert!(is_reloaded("version: wald/v0\n").await);
+        assert!(!is_reloaded(DOCUMENT).await);
     }
 }

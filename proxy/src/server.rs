@@ -11,7 +11,7 @@ mod socket;
 mod worker;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::io;
 use std::net::TcpListener;
@@ -117,6 +117,8 @@ impl Stop {
 /// When something that serving needs cannot be had. Nothing is served then.
 pub(crate) fn run(start: Start) -> Result<(), StartError> {
     let first = reload::prepare(&start.document, None)?;
+    // Before anyone can know that Wald runs, and change a file because of it.
+    let read = reload::contents(&start.document, &first.policy);
     let (workers, mailboxes) = Workers::new(count(&first.policy));
     // Sockets before the store: of two servers on one document, the second fails because of the address.
     let Sockets {
@@ -132,7 +134,7 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
         let _control = control.enter();
         let key_servers = KeyServers::start(live.clone(), referee.clone());
         let reload = Reload::start(
-            start.document,
+            (start.document, read),
             live.clone(),
             referee.clone(),
             key_servers.clone(),

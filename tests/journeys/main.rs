@@ -9,6 +9,7 @@ mod feedback;
 mod guarding;
 mod inference;
 mod instrument;
+mod presenting;
 mod proxying;
 mod recomputing;
 mod recording;

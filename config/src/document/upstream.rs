@@ -1,6 +1,6 @@
 //! Where traffic may go.
 
-use super::{Anything, Certificate, Protocol};
+use super::{Certificate, Protocol};
 use crate::decode::{choice, record};
 use crate::value::Period;
 use std::path::PathBuf;
@@ -30,8 +30,22 @@ record! {
         pub limits: Option<UpstreamLimits>,
         /// Takes any certificate: whoever answers is believed. For trials only.
         pub insecure: Option<bool>,
-        /// Reserved: what Wald presents instead of the caller's token.
-        pub authorization: Option<Anything>,
+        /// What Wald presents in its own name, for example `{ env: OPENAI_API_KEY }`; clients hold no key of it.
+        pub authorization: Option<Authorization>,
+    }
+}
+
+record! {
+    /// A secret that an upstream asks for, and the header that carries it.
+    pub struct Authorization {
+        /// The header. Default: `authorization`.
+        pub header: Option<String>,
+        /// What stands before the secret. Default: `Bearer` for `authorization`, nothing for others.
+        pub scheme: Option<String>,
+        /// The file that holds the secret, read again when it changes, for example `upstream.key`.
+        pub file: Option<PathBuf>,
+        /// The variable of the environment that holds it, for example `OPENAI_API_KEY`.
+        pub env: Option<String>,
     }
 }
 

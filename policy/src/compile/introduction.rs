@@ -69,14 +69,14 @@ pub(super) fn compile(
     }
 }
 
+/// Whether another part of Wald, or the connection, needs a header.
+pub(super) fn is_taken(name: &HeaderName) -> bool {
+    let begins = |before: &str| name.as_str().starts_with(before);
+    TAKEN.contains(&name.as_str()) || TAKEN_BEFORE.into_iter().any(begins)
+}
+
 fn name(report: &mut Report<'_>, path: &Path, written: &str) -> Option<HeaderName> {
     let name = HeaderName::from_bytes(written.as_bytes()).ok();
-    let is_taken = |name: &HeaderName| {
-        TAKEN.contains(&name.as_str())
-            || TAKEN_BEFORE
-                .iter()
-                .any(|before| name.as_str().starts_with(before))
-    };
     let message = match &name {
         None => format!("no header is called {written:?}"),
         Some(name) if is_taken(name) => {

@@ -4,7 +4,7 @@ use config::document::{self, Balance, Protocol};
 use config::{Path, code};
 use http::Uri;
 
-use super::{Report, Scope, tls};
+use super::{Report, Scope, authorization, tls};
 use crate::{Endpoint, Timeouts, Upstream, UpstreamId, UpstreamLimits};
 
 /// Compiles one upstream.
@@ -36,14 +36,20 @@ pub(super) fn compile(
     report.not_built(path, "region", region.is_some());
     report.not_built(path, "health", health.is_some());
     report.not_built(path, "eviction", eviction.is_some());
-    report.not_built(path, "authorization", authorization.is_some());
     let endpoints = self::endpoints(report, &path.field("endpoints"), endpoints);
     let insecure = *insecure == Some(true);
     // Without endpoints nothing can be said about TLS.
     let tls = endpoints
         .as_ref()
         .and_then(|known| tls::client(report, path, known, tls.as_ref(), insecure));
+    let known = endpoints.as_deref().unwrap_or_default();
+    let field = path.field("authorization");
+    let authorization = match authorization {
+        Some(written) => Some(authorization::compile(report, &field, written, known)?),
+        None => None,
+    };
     Some(Upstream {
+        authorization,
         id: UpstreamId(position),
         name: name.as_str().into(),
         timeouts: timeouts.as_ref().map_or_else(Timeouts::default, |written| {

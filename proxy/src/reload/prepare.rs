@@ -128,7 +128,7 @@ fn key_set(issuer: &str, path: &Path) -> Result<Arc<KeySet>, PrepareError> {
 }
 
 /// What is in some files, in their order; an absent file is a content, too.
-pub(super) type Digest = Vec<Option<[u8; 32]>>;
+pub(crate) type Digest = Vec<Option<[u8; 32]>>;
 
 /// What tells two contents of these files apart.
 pub(super) fn digest<'a>(files: impl IntoIterator<Item = &'a Path>) -> Digest {

@@ -94,7 +94,7 @@ impl Drop for Wald {
     }
 }
 
-fn snapshot(document: &str) -> Snapshot {
+pub(crate) fn snapshot(document: &str) -> Snapshot {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/examples");
     let document = config::read(document, &|_| None, &examples).unwrap();
     let policy = policy::compile(&document).unwrap();

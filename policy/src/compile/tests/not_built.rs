@@ -58,7 +58,6 @@ fn secure_and_clever_upstreams() {
         ("balance", "{ hash: { header: x-user } }"),
         ("health", "{ path: / }"),
         ("eviction", "{}"),
-        ("authorization", "x"),
     ];
     refused_behind(UPSTREAM, ", ", "upstreams[0].", &fields);
     let queued = format!("{UPSTREAM}, limits: {{ queued: 1 }}");

@@ -1,0 +1,106 @@
+//! Where connections come from and what goes out beside requests: sockets, balancers, keys of upstreams.
+
+use super::*;
+
+#[test]
+fn what_an_upstream_is_presented_with_is_in_one_place_and_fits_a_header() {
+    let with = |fields: &str| format!("{UPSTREAM}, authorization: {{ {fields} }}");
+    for (path, fields) in [
+        ("", ""),
+        ("", "file: a.key, env: KEY"),
+        (".header", "env: KEY, header: content-length"),
+        (".header", "env: KEY, header: x-wald-key"),
+        (".header", "env: KEY, header: \"x key\""),
+        (".scheme", "env: KEY, scheme: \"Bearer x\""),
+    ] {
+        let path = format!("upstreams[0].authorization{path}");
+        refused(code::BAD_AUTHORIZATION, &path, UPSTREAM, &with(fields));
+    }
+    let elsewhere = with("env: KEY").replace("127.0.0.1", "10.0.0.9");
+    warned(
+        code::SECRET_IN_CLEAR,
+        "upstreams[0].authorization",
+        &[(UPSTREAM, &elsewhere)],
+    );
+    for (fields, header, prefix) in [
+        ("env: KEY", "authorization", "Bearer "),
+        ("env: KEY, header: x-api-key", "x-api-key", ""),
+        ("env: KEY, scheme: Basic", "authorization", "Basic "),
+        ("env: KEY, scheme: \"\"", "authorization", ""),
+    ] {
+        let policy = sample::policy(&[(UPSTREAM, &with(fields))]);
+        let found = policy.upstreams()[0].authorization.as_ref().unwrap();
+        assert_eq!((found.header.as_str(), &*found.prefix), (header, prefix));
+    }
+}
+
+#[test]
+fn a_unix_socket_has_a_path_that_fits() {
+    let at = |path: &str| LISTENER.replace("127.0.0.1:8080", path);
+    let policy = sample::policy(&[(LISTENER, &at("unix:///run/wald.sock"))]);
+    let address = &policy.listeners()[0].address;
+    assert_eq!(address.to_string(), "unix:///run/wald.sock");
+    let long = format!("unix:///{}", "x".repeat(104));
+    for bad in ["unix://run/wald.sock", "unix:wald.sock", &long] {
+        refused(
+            code::BAD_ADDRESS,
+            "listeners[0].address",
+            LISTENER,
+            &at(bad),
+        );
+    }
+}
+
+#[test]
+fn balancers_and_proxies_are_networks_or_workloads() {
+    let with = |fields: &str| LISTENER.replace(" }", &format!(", {fields} }}"));
+    for (code, path, fields) in [
+        (
+            code::NOTHING_THERE,
+            "proxy_protocol.trusted",
+            "proxy_protocol: {}",
+        ),
+        (
+            code::BAD_ADDRESS,
+            "proxy_protocol.trusted[0]",
+            "proxy_protocol: { trusted: [here] }",
+        ),
+        (
+            code::BAD_ADDRESS,
+            "proxy_protocol.trusted[0]",
+            "proxy_protocol: { trusted: [unix] }",
+        ),
+        (
+            code::BAD_CALLER,
+            "trust_forwarded[0]",
+            "trust_forwarded: [10.0.0.0/33]",
+        ),
+        (
+            code::BAD_CALLER,
+            "trust_forwarded[1]",
+            "trust_forwarded: [10.0.0.1, \"spiffe://a.example/b\"]",
+        ),
+    ] {
+        refused(
+            code,
+            &format!("listeners[0].{path}"),
+            LISTENER,
+            &with(fields),
+        );
+    }
+    let everybody = with("trust_forwarded: [0.0.0.0/0]");
+    warned(
+        code::BAD_ADDRESS,
+        "listeners[0].trust_forwarded[0]",
+        &[(LISTENER, &everybody)],
+    );
+    let policy = sample::policy(&[(
+        LISTENER,
+        &with("trust_forwarded: [10.0.0.0/8, \"fd00::1\"]"),
+    )]);
+    let forwarders = policy.listeners()[0].trust_forwarded.as_ref().unwrap();
+    for (address, expected) in [("10.1.1.1", true), ("fd00::1", true), ("fd00::2", false)] {
+        let origin = crate::Origin::Ip(address.parse().unwrap());
+        assert_eq!(forwarders.believe(origin, None), expected, "{address}");
+    }
+}
