@@ -78,12 +78,24 @@ record! {
     pub struct Admin {
         /// Host and port, for example `127.0.0.1:9901`.
         pub address: String,
-        /// Reserved: TLS of the admin address.
+        /// Serves TLS. Required, with `allow` or `roles`, beyond a loopback address.
         pub tls: Option<Tls>,
-        /// Reserved: who may use it.
+        /// Who may use it; without `roles`, for everything. Default: whoever can reach it.
         pub allow: Vec<Allow>,
-        /// Reserved: roles by caller.
-        pub roles: Option<Anything>,
+        /// Who of them may do what.
+        pub roles: Option<Roles>,
+    }
+}
+
+record! {
+    /// Who may do what at the admin address; each role may do what those before it may.
+    pub struct Roles {
+        /// Who may look, and report feedback.
+        pub viewer: Vec<Allow>,
+        /// Who may reload, drain, start, pause and resume.
+        pub operator: Vec<Allow>,
+        /// Who may promote, roll back, approve and stop.
+        pub approver: Vec<Allow>,
     }
 }
 

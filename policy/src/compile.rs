@@ -3,6 +3,7 @@
 //! Every struct of the document is taken apart field by field, so a new field does not compile
 //! until it is used here or refused.
 
+mod admin;
 mod allow;
 mod authorization;
 mod backend;
@@ -56,7 +57,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
     } = document;
     let mut scope = Scope::new(document);
     self::telemetry(&mut scope.report, telemetry.as_ref());
-    let admin = listener::admin(&mut scope, admin.as_ref());
+    let admin = admin::compile(&mut scope, admin.as_ref());
     let workers = self::workers(&mut scope.report, *workers);
     let listeners = list(&mut scope, "listeners", listeners, listener::compile);
     let issuers = list(&mut scope, "tokens", tokens, token::compile);

@@ -24,6 +24,7 @@ mod target;
 pub mod tls;
 mod upstream;
 
+mod admin;
 mod assignment;
 mod authorization;
 mod caller;
@@ -48,6 +49,7 @@ mod sample;
 
 pub use config::value::Share;
 
+pub use admin::{Admin, Role};
 pub use assignment::{Assignment, BUCKETS, SLOTS, Unit};
 pub use authorization::{Authorization, Secret};
 pub use caller::Caller;

@@ -5,6 +5,7 @@ mod rule;
 use std::fmt;
 
 use config::Code;
+use http::Method;
 
 pub use rule::Miss;
 pub(crate) use rule::Rule;
@@ -90,16 +91,7 @@ impl Policy {
         route: &Route,
         request: &Request<'_>,
     ) -> Result<Permit, Denial> {
-        let rules = &route.allow;
-        if rules.is_empty() {
-            return Err(Denial::Nobody);
-        }
-        if rules
-            .iter()
-            .all(|rule| rule.miss(&caller, request).is_some())
-        {
-            return Err(denial(rules, &caller, request));
-        }
+        refusal(route.allow.iter(), &caller, request.method)?;
         Ok(Permit {
             caller,
             route: route.id,
@@ -107,15 +99,27 @@ impl Policy {
     }
 }
 
-/// Says what was missing, which a request that is let through need not know.
-fn denial(rules: &[Rule], caller: &Caller, request: &Request<'_>) -> Denial {
-    let misses = rules.iter().filter_map(|rule| rule.miss(caller, request));
+/// Whether no rule holds; what was missing, a request that is let through need not know.
+pub(crate) fn refusal<'a>(
+    rules: impl Iterator<Item = &'a Rule> + Clone,
+    caller: &Caller,
+    method: &Method,
+) -> Result<(), Denial> {
+    if rules
+        .clone()
+        .any(|rule| rule.miss(caller, method).is_none())
+    {
+        return Ok(());
+    }
+    let misses = rules.filter_map(|rule| rule.miss(caller, method));
     let misses = Misses(misses.collect());
-    if misses.0.contains(&Miss::NoUser) {
+    Err(if misses.0.is_empty() {
+        Denial::Nobody
+    } else if misses.0.contains(&Miss::NoUser) {
         Denial::Unproven(misses)
     } else {
         Denial::NotListed(misses)
-    }
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! The compiled document.
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +7,7 @@ use std::sync::Arc;
 use config::{Document, Problems};
 
 use crate::route::Table;
-use crate::{Experiment, Issuer, Listener, Model, Route, Target, Upstream};
+use crate::{Admin, Experiment, Issuer, Listener, Model, Route, Target, Upstream};
 
 /// What a request may trust: every name resolved, every limit set, every route filed.
 ///
@@ -18,7 +17,7 @@ pub struct Policy {
     pub(crate) document: Arc<Document>,
     pub(crate) hash: String,
     pub(crate) warnings: Problems,
-    pub(crate) admin: SocketAddr,
+    pub(crate) admin: Admin,
     pub(crate) store: Option<PathBuf>,
     pub(crate) workers: Option<NonZeroUsize>,
     pub(crate) listeners: Vec<Listener>,
@@ -49,10 +48,10 @@ impl Policy {
         &self.warnings
     }
 
-    /// Where the admin API listens.
+    /// Where the admin API listens, and for whom.
     #[must_use]
-    pub fn admin(&self) -> SocketAddr {
-        self.admin
+    pub fn admin(&self) -> &Admin {
+        &self.admin
     }
 
     /// The file of the durable store, if the document names one.

@@ -31,14 +31,13 @@ pub(crate) use activity::Busy;
 pub(crate) use connections::Connections;
 pub(crate) use peer::{Distrusted, Peer};
 pub(crate) use socket::Socket;
-pub(crate) use tls::Tls;
+pub(crate) use tls::{Failure, Proved, Tls};
 
 use crate::gateway;
 use crate::server::{Phase, Worker};
 use activity::Activity;
 use handshakes::{Handshake, Handshakes};
 use proxy_header::{Malformed, Said};
-use tls::Failure;
 use watched::Watched;
 
 /// The most streams that a client may have open on one HTTP/2 connection: hyper's own advice.

@@ -1,20 +1,24 @@
 //! The admin address: health, metrics, experiments, feedback, reload and the dashboard, over HTTP.
 //!
-//! Bound to loopback by compile(). A page of another site that a browser on this machine has open could
-//! still reach it, so whatever comes with a foreign `Host` or `Origin` is refused.
+//! Beyond loopback only over TLS and for callers that the document lets in, by compile(). A page of another
+//! site that a browser has open could still reach it in its user's name, so whatever comes with a foreign
+//! `Host` or `Origin` is refused.
 
+mod door;
 mod experiments;
+mod gate;
 mod guard;
 mod operations;
 mod page;
 mod problem;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use tokio::net::TcpListener;
+use config::Code;
 use tokio::sync::watch;
 
 use crate::identify::key_servers::KeyServers;
@@ -23,6 +27,7 @@ use crate::referee::Referee;
 use crate::reload::Reload;
 use crate::server::Phase;
 use crate::workers::Workers;
+use door::{Asker, Door};
 use problem::Problem;
 
 /// The largest body: ten thousand items of feedback.
@@ -42,14 +47,44 @@ pub(crate) struct Desk {
     pub(crate) key_servers: KeyServers,
     /// How far the server has come.
     pub(crate) phase: watch::Receiver<Phase>,
+    /// Whom the gate did not let in.
+    pub(crate) refused: Refused,
     /// Ends the server when it is set.
     pub(crate) stop: watch::Sender<bool>,
 }
 
+/// Requests that were refused for want of a role, by code.
+#[derive(Default)]
+pub(crate) struct Refused([AtomicU64; 3]);
+
+impl Refused {
+    /// What is counted, in the order of the counts.
+    const CODES: [Code; 3] = [problem::NOT_ALLOWED, problem::UNPROVEN, problem::BAD_TOKEN];
+
+    fn count(&self, problem: &Problem) {
+        let place = Self::CODES.iter().position(|&code| problem.is(code));
+        if let Some(count) = place.and_then(|place| self.0.get(place)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many there were, of codes that there were.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (Code, u64)> + '_ {
+        let counts = self.0.iter().map(|count| count.load(Ordering::Relaxed));
+        Self::CODES
+            .into_iter()
+            .zip(counts)
+            .filter(|(_, count)| *count > 0)
+    }
+}
+
 /// Serves until the process ends.
 pub(crate) async fn serve(socket: std::net::TcpListener, desk: Desk) {
-    let served = match TcpListener::from_std(socket) {
-        Ok(listener) => axum::serve(listener, router(Arc::new(desk))).await,
+    let served = match Door::open(socket, desk.live.clone()) {
+        Ok(door) => {
+            let router = router(Arc::new(desk));
+            axum::serve(door, router.into_make_service_with_connect_info::<Asker>()).await
+        }
         Err(error) => Err(error),
     };
     if let Err(error) = served {
@@ -78,6 +113,10 @@ fn router(desk: Arc<Desk>) -> Router {
         .fallback(async || Problem::not_found("there is no such resource"))
         .method_not_allowed_fallback(async || Problem::method())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&desk),
+            gate::authorized_only,
+        ))
         .layer(axum::middleware::from_fn(guard::own_site_only))
         .with_state(desk)
 }

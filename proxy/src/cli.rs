@@ -3,6 +3,7 @@
 //! A verb returns an [`Exit`] when it has said what there is to say, and a [`Failure`] when it could
 //! not do its work at all; `main` prints the latter and turns both into an exit status.
 
+mod admin;
 mod audit;
 mod check;
 pub(crate) mod client;

@@ -27,6 +27,8 @@ pub(crate) struct Credentials {
     upstreams: Vec<Option<Arc<forward::Tls>>>,
     /// By `UpstreamId`; none where Wald presents nothing of its own.
     secrets: Vec<Option<HeaderValue>>,
+    /// Of the admin address.
+    admin: Option<Arc<accept::Tls>>,
 }
 
 /// Why credentials cannot be used.
@@ -53,7 +55,9 @@ impl Credentials {
     pub(crate) fn read(policy: &Policy, before: Option<&Self>) -> Result<Self, CredentialsError> {
         let listener = |listener: &policy::Listener| {
             let tls = listener.tls.as_ref();
-            let read = tls.map(|tls| accept::Tls::read(listener, tls).map(Arc::new));
+            let protocols = [listener.http1, listener.http2];
+            let used_by = format!("listener {}", listener.name);
+            let read = tls.map(|tls| accept::Tls::read(&used_by, protocols, tls).map(Arc::new));
             read.transpose().map_err(|source| CredentialsError::Tls {
                 used_by: format!("listener `{}`", listener.name),
                 source: Box::new(source),
@@ -78,7 +82,14 @@ impl Credentials {
                 source: Box::new(source),
             })
         };
+        let admin = policy.admin().tls.as_ref();
+        let admin = admin.map(|tls| accept::Tls::read("admin", [true, false], tls).map(Arc::new));
+        let admin = admin.transpose().map_err(|source| CredentialsError::Tls {
+            used_by: "the admin address".to_owned(),
+            source: Box::new(source),
+        })?;
         Ok(Self {
+            admin,
             secrets: policy
                 .upstreams()
                 .iter()
@@ -112,11 +123,17 @@ impl Credentials {
         self.secrets.get(id.index())?.as_ref()
     }
 
+    /// TLS of the admin address; none if it speaks plain text.
+    pub(crate) fn admin(&self) -> Option<&Arc<accept::Tls>> {
+        self.admin.as_ref()
+    }
+
     /// What has an end.
     pub(crate) fn papers(&self) -> impl Iterator<Item = &Paper> {
         let listeners = self.listeners.iter().flatten().flat_map(|tls| tls.papers());
         let upstreams = self.upstreams.iter().flatten().flat_map(|tls| tls.papers());
-        listeners.chain(upstreams)
+        let admin = self.admin.iter().flat_map(|tls| tls.papers());
+        listeners.chain(upstreams).chain(admin)
     }
 }
 
@@ -137,4 +154,11 @@ pub(crate) fn files(policy: &Policy) -> impl Iterator<Item = &PathBuf> {
         .flat_map(policy::tls::ServerTls::files)
         .chain(upstreams.flat_map(policy::tls::ClientTls::files))
         .chain(secrets)
+        .chain(
+            policy
+                .admin()
+                .tls
+                .iter()
+                .flat_map(policy::tls::ServerTls::files),
+        )
 }

@@ -24,7 +24,7 @@ use policy::{Placement, Target};
 pub(crate) use download::{Download, Interrupted};
 pub(crate) use hop::strip_request;
 pub(crate) use pool::Pool;
-pub(crate) use tls::Tls;
+pub(crate) use tls::{Tls, connector};
 pub(crate) use upload::Upload;
 
 use crate::observe::Passage;

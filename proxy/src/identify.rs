@@ -18,8 +18,10 @@ use policy::{Caller, User, token};
 
 pub(crate) use cache::Cache;
 pub(crate) use jwt::{KeySet, KeySetError, KeySets, TokenError};
+use key_servers::KeyServers;
 
 use crate::accept::Peer;
+use crate::live::{Live, Snapshot};
 use crate::observe::Passage;
 use crate::server::Worker;
 
@@ -91,6 +93,32 @@ pub(crate) async fn identify(
             doubt: Some(doubt),
         },
     }
+}
+
+/// The user that a request to the admin address brings a token of: verified each time, since few come. Only
+/// a key that is not known yet lets this wait.
+pub(crate) async fn token(
+    key_servers: &KeyServers,
+    live: &Live,
+    headers: &HeaderMap,
+    now_ms: u64,
+) -> Result<Option<Arc<User>>, TokenError> {
+    let snapshot = Arc::clone(&live.load());
+    if snapshot.policy.issuers().is_empty() {
+        return Ok(None);
+    }
+    let Some(text) = token::bearer(headers).map_err(TokenError::Malformed)? else {
+        return Ok(None);
+    };
+    let verify =
+        |snapshot: &Snapshot| jwt::verify(text, &snapshot.policy, &snapshot.key_sets, now_ms);
+    let mut believed = verify(&snapshot);
+    if let Err(TokenError::UnknownKey { issuer, .. }) = &believed {
+        let seen = Arc::clone(&snapshot.key_sets);
+        key_servers.refresh(issuer, seen).await;
+        believed = verify(&live.load());
+    }
+    believed.map(|believed| Some(believed.user))
 }
 
 async fn user(worker: &Worker, text: &str, passage: &mut Passage) -> Result<Arc<User>, TokenError> {

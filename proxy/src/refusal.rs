@@ -22,8 +22,8 @@ const IN_THE_LOG: &str =
     "nothing more is told here; the operator finds the reason in the log by the request id";
 
 /// How a caller can prove who it is (RFC 6750 §3).
-const CHALLENGE: &str = r#"Bearer realm="wald""#;
-const INVALID_TOKEN: &str = r#"Bearer realm="wald", error="invalid_token""#;
+pub(crate) const CHALLENGE: &str = r#"Bearer realm="wald""#;
+pub(crate) const INVALID_TOKEN: &str = r#"Bearer realm="wald", error="invalid_token""#;
 
 /// Why a request was refused.
 #[derive(Debug, thiserror::Error)]

@@ -265,7 +265,10 @@ fn needs_restart(before: &Policy, after: &Policy) -> Option<&'static str> {
             "the listeners' names, addresses, protocols and limits",
             listeners(before) != listeners(after),
         ),
-        ("the admin address", before.admin() != after.admin()),
+        (
+            "the admin address",
+            before.admin().address != after.admin().address,
+        ),
         ("the store's path", before.store() != after.store()),
         ("the number of workers", before.workers() != after.workers()),
     ];

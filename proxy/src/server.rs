@@ -149,6 +149,7 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
         reload,
         key_servers: key_servers.clone(),
         phase: watched.clone(),
+        refused: admin::Refused::default(),
         stop: start.stop.clone(),
     };
     control.spawn(admin::serve(admin, desk));
@@ -225,8 +226,9 @@ impl Sockets {
                 worker.push((listener.clone(), socket));
             }
         }
-        let address = policy::Address::Tcp(policy.admin());
-        let admin = socket::alone(policy.admin()).map_err(refused("admin", address))?;
+        let admin = policy.admin().address;
+        let address = policy::Address::Tcp(admin);
+        let admin = socket::alone(admin).map_err(refused("admin", address))?;
         announce("admin", &admin);
         Ok(Self {
             admin,

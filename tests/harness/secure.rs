@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, header};
+use http::{Method, Request, header};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -202,13 +202,21 @@ pub enum Kept {
 impl Kept {
     /// Sends a GET and reads the whole answer.
     pub async fn get(&mut self, path: &str) -> Answer {
+        self.send(Method::GET, path, &[]).await
+    }
+
+    /// Sends a request without a body and reads the whole answer.
+    pub async fn send(&mut self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
         let uri = match self {
             Self::Http1(_) => path.to_owned(),
             Self::Http2(_) => format!("https://localhost{path}"),
         };
-        let request = Request::get(uri)
-            .header(header::HOST, "localhost")
-            .body(Empty::new());
+        let request = Request::builder().method(method).uri(uri);
+        let request = request.header(header::HOST, "localhost");
+        let request = headers.iter().fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        });
+        let request = request.body(Empty::new());
         let request = request.expect("a journey writes valid requests");
         let response = match self {
             Self::Http1(sender) => in_time(path, sender.send_request(request)).await,

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a journey that cannot go on has failed")]
 
+mod administering;
 mod balancing;
 mod demo;
 mod explaining;

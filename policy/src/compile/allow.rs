@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config::document::{Allow, Callers, ClientCertificates, Document, ValueMatch};
+use config::document::{Allow, Callers, Document, ValueMatch};
 use config::{Path, code};
 
-use super::{Report, Scope, names, pattern};
+use super::{Report, Scope, names, origin, pattern};
 use crate::SpiffePattern;
 use crate::claim::{ClaimPath, ClaimPattern};
 use crate::permit::Rule;
@@ -22,12 +22,30 @@ pub(super) fn rules(scope: &mut Scope<'_>, route: &Path, written: &[Allow]) -> V
             remedy,
         );
     }
-    let path = route.field("allow");
-    let rule = |(position, written): (usize, &Allow)| rule(scope, &path.index(position), written);
+    let proves = workloads_are_proved(scope.document);
+    entries(scope, &route.field("allow"), written, proves)
+}
+
+/// Whether any listener lets its clients prove which workload they are.
+pub(super) fn workloads_are_proved(document: &Document) -> bool {
+    let listeners = document.listeners.iter();
+    let mut secure = listeners.filter_map(|listener| listener.tls.as_ref());
+    secure.any(origin::proves_workloads)
+}
+
+/// Compiles a list of entries for callers who come in where workloads can be proved, or not.
+pub(super) fn entries(
+    scope: &mut Scope<'_>,
+    path: &Path,
+    written: &[Allow],
+    proves: bool,
+) -> Vec<Rule> {
+    let rule =
+        |(position, written): (usize, &Allow)| rule(scope, &path.index(position), written, proves);
     written.iter().enumerate().map(rule).collect()
 }
 
-fn rule(scope: &mut Scope<'_>, path: &Path, written: &Allow) -> Rule {
+fn rule(scope: &mut Scope<'_>, path: &Path, written: &Allow, proves: bool) -> Rule {
     let Allow {
         callers,
         issuer,
@@ -55,7 +73,8 @@ fn rule(scope: &mut Scope<'_>, path: &Path, written: &Allow) -> Rule {
             .warning(code::ANY_ISSUER, path, message, remedy);
     }
     Rule {
-        callers: callers.map(|written| self::callers(scope, &path.field("callers"), written)),
+        callers: callers
+            .map(|written| self::callers(scope, &path.field("callers"), written, proves)),
         issuer: issuer
             .as_ref()
             .map(|name| self::issuer(scope, &path.field("issuer"), name)),
@@ -64,10 +83,15 @@ fn rule(scope: &mut Scope<'_>, path: &Path, written: &Allow) -> Rule {
     }
 }
 
-fn callers(scope: &mut Scope<'_>, path: &Path, written: &Callers) -> Vec<SpiffePattern> {
-    if !proves_workloads(scope.document) {
-        let message = "no listener asks for client certificates, so no workload can be proved";
-        let remedy = "give a listener `tls` with `clients: required` or `optional`";
+fn callers(
+    scope: &mut Scope<'_>,
+    path: &Path,
+    written: &Callers,
+    proves: bool,
+) -> Vec<SpiffePattern> {
+    if !proves {
+        let message = "nobody is asked for a client certificate here, so no workload can be proved";
+        let remedy = "add `tls` with `clients: required` or `optional` where these callers come in";
         scope.report.error(code::BAD_CALLER, path, message, remedy);
     }
     if written.0.is_empty() {
@@ -95,15 +119,6 @@ fn caller(
             report.error(code::BAD_CALLER, &path.index(position), message, remedy);
         })
         .ok()
-}
-
-/// Whether any listener lets its clients prove which workload they are.
-pub(super) fn proves_workloads(document: &Document) -> bool {
-    document
-        .listeners
-        .iter()
-        .filter_map(|listener| listener.tls.as_ref()?.clients.as_ref())
-        .any(|clients| *clients != ClientCertificates::None)
 }
 
 fn issuer(scope: &mut Scope<'_>, path: &Path, name: &str) -> Arc<str> {

@@ -198,7 +198,7 @@ fn unit(scope: &mut Scope<'_>, path: &Path, written: &document::Unit) -> Option<
 
 /// Callers stay on one arm only if they can prove who they are.
 fn caller(scope: &mut Scope<'_>, path: &Path) -> Option<Unit> {
-    if scope.document.tokens.is_empty() && !allow::proves_workloads(scope.document) {
+    if scope.document.tokens.is_empty() && !allow::workloads_are_proved(scope.document) {
         let message =
             "no caller can prove who it is: there are neither tokens nor client certificates";
         let remedy = "add `tokens`, or `tls` with `clients` to a listener, or use another unit";

@@ -1,11 +1,11 @@
-//! Listeners and the admin address.
+//! Listeners.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use config::document::{self, Admin, Protocol};
+use config::document::{self, Protocol};
 use config::value::Rate;
 use config::{Path, code};
 
@@ -13,46 +13,9 @@ use super::origin;
 use super::{Report, Scope, tls};
 use crate::{Address, Listener, ListenerId, ListenerLimits};
 
-/// Where the admin API listens unless the document says otherwise.
-const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9901);
-
 /// Which address was given to what, since no two sockets can share one.
 #[derive(Default)]
 pub(super) struct Addresses(BTreeMap<Address, Path>);
-
-/// The admin address; it is asked for first, so that a listener that wants it too is refused.
-pub(super) fn admin(scope: &mut Scope<'_>, written: Option<&Admin>) -> SocketAddr {
-    let path = Path::root().field("admin");
-    let Some(Admin {
-        address,
-        tls,
-        allow,
-        roles,
-    }) = written
-    else {
-        scope
-            .addresses
-            .claim(&mut scope.report, &Address::Tcp(ADMIN), &path);
-        return ADMIN;
-    };
-    let Scope {
-        report, addresses, ..
-    } = scope;
-    report.not_built(&path, "tls", tls.is_some());
-    report.not_built(&path, "allow", !allow.is_empty());
-    report.not_built(&path, "roles", roles.is_some());
-    let Some(address) = parse(report, &path.field("address"), address) else {
-        return ADMIN;
-    };
-    if !address.ip().is_loopback() && tls.is_none() {
-        let message =
-            format!("the admin API has no protection of its own, and {address} is open to others");
-        let remedy = "use a loopback address, such as 127.0.0.1:9901";
-        report.error(code::OPEN_ADMIN, &path.field("address"), message, remedy);
-    }
-    addresses.claim(report, &Address::Tcp(address), &path);
-    address
-}
 
 /// Compiles one listener.
 pub(super) fn compile(
@@ -170,7 +133,7 @@ fn pause(report: &mut Report<'_>, path: &Path, written: Option<Rate>) -> Duratio
 }
 
 impl Addresses {
-    fn claim(&mut self, report: &mut Report<'_>, address: &Address, path: &Path) {
+    pub(super) fn claim(&mut self, report: &mut Report<'_>, address: &Address, path: &Path) {
         // Port 0 asks for a free one, so two such addresses differ.
         let is_one = !matches!(address, Address::Tcp(address) if address.port() == 0);
         let taken = self.0.get(address).filter(|_| is_one);
@@ -208,7 +171,7 @@ fn address(report: &mut Report<'_>, path: &Path, written: &str) -> Option<Addres
     Some(Address::Unix(PathBuf::from(socket)))
 }
 
-fn parse(report: &mut Report<'_>, path: &Path, written: &str) -> Option<SocketAddr> {
+pub(super) fn parse(report: &mut Report<'_>, path: &Path, written: &str) -> Option<SocketAddr> {
     let address = written.parse().ok();
     if address.is_none() {
         let message = format!("{written:?} is not an IP address with a port");

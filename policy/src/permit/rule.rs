@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Method;
 
 use crate::claim::{ClaimPath, ClaimPattern};
-use crate::{Caller, Request, SpiffePattern};
+use crate::{Caller, SpiffePattern};
 
 /// One entry of a route's `allow`. What it does not mention is no condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,10 +56,15 @@ impl fmt::Display for Miss {
 }
 
 impl Rule {
+    /// Whether it holds for whoever asks.
+    pub(crate) fn is_open(&self) -> bool {
+        self.callers.is_none() && self.issuer.is_none() && self.claims.is_empty()
+    }
+
     /// The first thing that is missing. A user comes last, so that nothing else is missing where only a
     /// user is.
-    pub(crate) fn miss(&self, caller: &Caller, request: &Request<'_>) -> Option<Miss> {
-        if !self.methods.is_empty() && !self.methods.contains(request.method) {
+    pub(crate) fn miss(&self, caller: &Caller, method: &Method) -> Option<Miss> {
+        if !self.methods.is_empty() && !self.methods.contains(method) {
             return Some(Miss::Method);
         }
         if let Some(callers) = &self.callers {

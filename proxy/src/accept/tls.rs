@@ -45,13 +45,16 @@ pub(crate) struct Proved {
 }
 
 impl Tls {
-    /// Reads the files of a listener.
-    pub(crate) fn read(listener: &policy::Listener, tls: &ServerTls) -> Result<Self, PaperError> {
-        let used_by = format!("listener {}", listener.name);
+    /// Reads the files of a listener that speaks HTTP/1.1 and HTTP/2, or not.
+    pub(crate) fn read(
+        used_by: &str,
+        [http1, http2]: [bool; 2],
+        tls: &ServerTls,
+    ) -> Result<Self, PaperError> {
         let mut papers = Vec::new();
         let mut shown = Vec::with_capacity(tls.certificates.len());
         for files in &tls.certificates {
-            let (key, paper) = paper::certified(&used_by, files)?;
+            let (key, paper) = paper::certified(used_by, files)?;
             shown.push((Names::new(&paper.names), Arc::new(key)));
             papers.push(paper);
         }
@@ -60,7 +63,7 @@ impl Tls {
         let config = config.map_err(PaperError::Setup)?;
         let clients = match &tls.clients {
             tls::Clients::Unknown => None,
-            tls::Clients::Known(trust) => Some(Arc::new(believed(&used_by, trust, &mut papers)?)),
+            tls::Clients::Known(trust) => Some(Arc::new(believed(used_by, trust, &mut papers)?)),
         };
         let config = match &clients {
             None => config.with_client_cert_verifier(Arc::new(NoClientAuth)),
@@ -73,7 +76,7 @@ impl Tls {
         // Resumption would skip the look at the client's certificate, which may be revoked or expired by now.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        config.alpn_protocols = protocols(listener);
+        config.alpn_protocols = protocols(http1, http2);
         Ok(Self {
             acceptor: Arc::new(config).into(),
             clients,
@@ -97,6 +100,12 @@ impl Tls {
         }
     }
 
+    /// The workload of a client that proved it at some time, if it would still be believed.
+    pub(crate) fn workload<'a>(&self, proved: &'a Proved, now_ms: u64) -> Option<&'a SpiffeId> {
+        let workload = proved.workload.as_ref();
+        workload.filter(|_| now_ms < proved.until_ms && self.believes(&proved.chain))
+    }
+
     /// Shakes hands.
     pub(crate) async fn accept<T: AsyncRead + AsyncWrite + Unpin>(
         &self,
@@ -116,8 +125,8 @@ fn versions(tls12: bool) -> &'static [&'static SupportedProtocolVersion] {
     if tls12 { &ALSO_OLD } else { &MODERN }
 }
 
-fn protocols(listener: &policy::Listener) -> Vec<Vec<u8>> {
-    let spoken = [("h2", listener.http2), ("http/1.1", listener.http1)];
+fn protocols(http1: bool, http2: bool) -> Vec<Vec<u8>> {
+    let spoken = [("h2", http2), ("http/1.1", http1)];
     let spoken = spoken.into_iter().filter(|(_, speaks)| *speaks);
     spoken.map(|(name, _)| name.as_bytes().to_vec()).collect()
 }

@@ -43,6 +43,7 @@ pub(super) async fn metrics(State(desk): State<Arc<Desk>>) -> Response {
         &book,
         desk.reload.outcomes(),
         &standings,
+        &desk.refused,
         &snapshot,
     );
     let version = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

@@ -1,29 +1,66 @@
 //! Refusals of the admin API (RFC 9457).
 
 use axum::response::{IntoResponse, Response};
-use http::header::CONTENT_TYPE;
+use config::Code;
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
+
+use crate::refusal::{CHALLENGE, INVALID_TOKEN};
+
+/// The caller does not have the role that a request takes.
+pub(super) const NOT_ALLOWED: Code = Code(4706);
+/// A token would help, and there is none.
+pub(super) const UNPROVEN: Code = Code(4707);
+/// A token would help, and this one proves nothing.
+pub(super) const BAD_TOKEN: Code = Code(4708);
+
+/// What only the log tells.
+const IN_THE_LOG: &str = "nothing more is told here; the operator finds the reason in the log";
 
 /// Why a request to the admin API is refused.
 pub(super) struct Problem {
     status: StatusCode,
-    code: &'static str,
+    code: Code,
     title: &'static str,
     detail: String,
     more: Option<Value>,
+    challenge: Option<&'static str>,
 }
 
 impl Problem {
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "WALD-4701", "not found", detail)
+        Self::new(StatusCode::NOT_FOUND, Code(4701), "not found", detail)
+    }
+
+    pub(super) fn not_allowed() -> Self {
+        let title = "the admin address does not let this caller do that";
+        Self::new(StatusCode::FORBIDDEN, NOT_ALLOWED, title, IN_THE_LOG)
+    }
+
+    pub(super) fn unproven() -> Self {
+        let title = "the admin address asks for a token";
+        let problem = Self::new(StatusCode::UNAUTHORIZED, UNPROVEN, title, IN_THE_LOG);
+        Self {
+            challenge: Some(CHALLENGE),
+            ..problem
+        }
+    }
+
+    pub(super) fn bad_token() -> Self {
+        let title = "the token proves nothing here";
+        let problem = Self::new(StatusCode::UNAUTHORIZED, BAD_TOKEN, title, IN_THE_LOG);
+        Self {
+            challenge: Some(INVALID_TOKEN),
+            ..problem
+        }
     }
 
     pub(super) fn method() -> Self {
         let detail = "the resource exists, but not with this method";
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
-            "WALD-4702",
+            Code(4702),
             "method not allowed",
             detail,
         )
@@ -32,7 +69,7 @@ impl Problem {
     pub(super) fn foreign(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
-            "WALD-4703",
+            Code(4703),
             "not from this site",
             detail,
         )
@@ -43,7 +80,7 @@ impl Problem {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         let problem = Self::new(
             status,
-            "WALD-4704",
+            Code(4704),
             "the document before stays in force",
             detail,
         );
@@ -57,24 +94,25 @@ impl Problem {
         let detail = "the referee or the store cannot answer at the moment";
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "WALD-4705",
+            Code(4705),
             "try again",
             detail,
         )
     }
 
-    fn new(
-        status: StatusCode,
-        code: &'static str,
-        title: &'static str,
-        detail: impl Into<String>,
-    ) -> Self {
+    /// Whether it is of this code.
+    pub(super) fn is(&self, code: Code) -> bool {
+        self.code == code
+    }
+
+    fn new(status: StatusCode, code: Code, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
             status,
             code,
             title,
             detail: detail.into(),
             more: None,
+            challenge: None,
         }
     }
 }
@@ -85,13 +123,18 @@ impl IntoResponse for Problem {
             "type": format!("urn:wald:refusal:{}", self.code),
             "title": self.title,
             "status": self.status.as_u16(),
-            "code": self.code,
+            "code": self.code.to_string(),
             "detail": self.detail,
         });
         if let (Some(body), Some(Value::Object(more))) = (body.as_object_mut(), self.more) {
             body.extend(more);
         }
         let json = HeaderValue::from_static("application/problem+json");
-        (self.status, [(CONTENT_TYPE, json)], body.to_string()).into_response()
+        let mut response = (self.status, [(CONTENT_TYPE, json)], body.to_string()).into_response();
+        if let Some(challenge) = self.challenge {
+            let challenge = HeaderValue::from_static(challenge);
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        response
     }
 }

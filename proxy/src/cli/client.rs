@@ -11,8 +11,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, head
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
 use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::admin::CredentialsError;
 
 /// Longest wait for a connection, and for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,12 +49,18 @@ pub(crate) enum ClientError {
     },
     #[error("the answer is not the JSON that was expected")]
     Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    #[error("{0:?} is no name that a certificate can carry")]
+    Name(String),
 }
 
 /// One keep-alive connection.
 pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     authority: String,
+    /// What it says of itself with each request.
+    authorization: Option<HeaderValue>,
 }
 
 /// What came back.
@@ -71,13 +82,54 @@ impl Connection {
             .await?
             .map_err(refused)?;
         stream.set_nodelay(true).map_err(refused)?;
+        Self::over(stream, authority).await
+    }
+
+    /// Connects to `authority` and shakes hands.
+    pub(crate) async fn secure(
+        authority: &str,
+        connector: &TlsConnector,
+    ) -> Result<Self, ClientError> {
+        let refused = |source| ClientError::Connect {
+            authority: authority.to_owned(),
+            source,
+        };
+        let host = authority
+            .rsplit_once(':')
+            .map_or(authority, |(host, _)| host);
+        let host = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
+        let name = ServerName::try_from(host.clone()).map_err(|_| ClientError::Name(host))?;
+        let stream = in_time(TcpStream::connect(authority))
+            .await?
+            .map_err(refused)?;
+        stream.set_nodelay(true).map_err(refused)?;
+        let stream = in_time(connector.connect(name, stream))
+            .await?
+            .map_err(refused)?;
+        Self::over(stream, authority).await
+    }
+
+    async fn over<T>(stream: T, authority: &str) -> Result<Self, ClientError>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // Ends by itself when the sender is dropped; an error reaches whoever waits for the answer.
         tokio::spawn(async move { connection.await.ok() });
         Ok(Self {
             sender,
             authority: authority.to_owned(),
+            authorization: None,
         })
+    }
+
+    /// The same, presenting this with each request.
+    pub(crate) fn presenting(mut self, authorization: Option<HeaderValue>) -> Self {
+        self.authorization = authorization;
+        self
     }
 
     /// Gets `path` and reads the JSON in the answer.
@@ -118,6 +170,9 @@ impl Connection {
             .header(header::HOST, &self.authority);
         if !body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        if let Some(authorization) = &self.authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
         }
         for (name, value) in headers {
             request = request.header(name, value);

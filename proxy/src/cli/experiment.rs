@@ -6,7 +6,8 @@ mod report;
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::client::{ClientError, Connection};
+use super::admin::Credentials;
+use super::client::ClientError;
 use super::output::Output;
 use super::{Exit, Failure};
 
@@ -19,7 +20,7 @@ pub(crate) use report::{Experiment, Experiments};
 Examples:
   wald experiment list
   wald experiment show digits-better
-  WALD_ADMIN=10.0.0.7:9901 wald experiment show digits-better -o json")]
+  WALD_ADMIN=https://10.0.0.7:9901 wald experiment list --admin-ca ca.pem --admin-cert me.pem --admin-key me.key")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -47,10 +48,12 @@ struct Asked {
     #[arg(
         long,
         env = "WALD_ADMIN",
-        value_name = "HOST:PORT",
+        value_name = "[https://]HOST:PORT",
         default_value = "127.0.0.1:9901"
     )]
     admin: String,
+    #[command(flatten)]
+    credentials: Credentials,
     #[command(flatten)]
     output: Output,
 }
@@ -74,7 +77,7 @@ impl Asked {
             .enable_all()
             .build()?;
         let answer =
-            runtime.block_on(async { Connection::open(&self.admin).await?.get(path).await });
+            runtime.block_on(async { self.credentials.open(&self.admin).await?.get(path).await });
         answer.map_err(|source| self.failure(source))
     }
 

@@ -17,6 +17,7 @@ use config::value::Rate;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use policy::Experiment;
 
+use super::admin::Credentials;
 use super::document::{DocumentArgs, Source};
 use super::output::Output;
 use super::{Exit, Failure, problems};
@@ -55,8 +56,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     observations: Option<PathBuf>,
     /// A running wald that says so for the experiment of this name, where neither does
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "[https://]HOST:PORT")]
     admin: Option<String>,
+    #[command(flatten)]
+    credentials: Credentials,
     /// What the candidates change: METRIC=xF, +D or -D; may be repeated
     #[arg(
         long = "effect",
@@ -98,7 +101,7 @@ pub(crate) fn plan(args: &Args) -> Result<Exit, Failure> {
         None => Vec::new(),
     };
     if let Some(admin) = &args.admin {
-        observed.extend(running::baselines(admin, experiment)?);
+        observed.extend(running::baselines(admin, &args.credentials, experiment)?);
     }
     let world = World::of(experiment, args, &observed)?;
     let scenarios = scenario::all(experiment, &world, &args.effects)?;

@@ -40,27 +40,10 @@ impl Tls {
         }
         let used_by = format!("upstream {}", upstream.name);
         let mut papers = Vec::new();
-        let config = ClientConfig::builder_with_provider(paper::provider());
-        let config =
-            config.with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12]);
-        let config = config.map_err(PaperError::Setup)?.dangerous();
-        let config =
-            config.with_custom_certificate_verifier(verifier(&used_by, &tls.server, &mut papers)?);
-        let mut config = match &tls.certificate {
-            None => config.with_no_client_auth(),
-            Some(files) => {
-                let (key, paper) = paper::certified(&used_by, files)?;
-                papers.push(paper);
-                config
-                    .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(key)))
-            }
-        };
-        // A resumed session would be one that the authorities of today did not see.
-        config.resumption = Resumption::disabled();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let connector = connector(&used_by, tls, &mut papers)?;
         check_hosts(upstream, tls)?;
         Ok(Arc::new(Self {
-            connector: Arc::new(config).into(),
+            connector,
             papers,
             dns_name: dns_name(tls)?,
             upstream: upstream.name.clone(),
@@ -88,6 +71,30 @@ impl Tls {
     pub(super) fn name(&self, authority: &str) -> Option<ServerName<'static>> {
         self.dns_name.clone().or_else(|| host(authority))
     }
+}
+
+/// What shakes hands with a server as this says; `papers` get what has an end.
+pub(crate) fn connector(
+    used_by: &str,
+    tls: &ClientTls,
+    papers: &mut Vec<Paper>,
+) -> Result<TlsConnector, PaperError> {
+    let config = ClientConfig::builder_with_provider(paper::provider());
+    let config = config.with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12]);
+    let config = config.map_err(PaperError::Setup)?.dangerous();
+    let config = config.with_custom_certificate_verifier(verifier(used_by, &tls.server, papers)?);
+    let mut config = match &tls.certificate {
+        None => config.with_no_client_auth(),
+        Some(files) => {
+            let (key, paper) = paper::certified(used_by, files)?;
+            papers.push(paper);
+            config.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(key)))
+        }
+    };
+    // A resumed session would be one that the authorities of today did not see.
+    config.resumption = Resumption::disabled();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config).into())
 }
 
 /// What tells two contents of the files apart.

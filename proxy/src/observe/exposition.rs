@@ -9,6 +9,7 @@ use prometheus::proto::{
 use prometheus::{Encoder, TextEncoder};
 
 use super::counters::{Counters, Histogram, PathLabels, RequestLabels};
+use crate::admin::Refused;
 use crate::identify::key_servers::Standing;
 use crate::live::Snapshot;
 use crate::referee::{Book, Entry};
@@ -22,9 +23,11 @@ pub(crate) fn render(
     book: &Book,
     reloads: &Outcomes,
     standings: &[Standing],
+    refused: &Refused,
     snapshot: &Snapshot,
 ) -> Vec<u8> {
     let mut counters = Counters::default();
+    counters.refusals.extend(refused.counts());
     workers
         .into_iter()
         .for_each(|worker| counters.merge(worker));

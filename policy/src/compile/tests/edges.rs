@@ -104,3 +104,42 @@ fn balancers_and_proxies_are_networks_or_workloads() {
         assert_eq!(forwarders.believe(origin, None), expected, "{address}");
     }
 }
+
+#[test]
+fn the_admin_api_is_open_to_others_only_for_whom_it_knows() {
+    let open = |fields: &str| {
+        let tls = "tls: { certificate: { chain: a.pem, key: a.key }, clients: required, trust: [ca.pem] }";
+        format!("admin: {{ address: \"0.0.0.0:9901\", {tls}{fields} }}\nlisteners:")
+    };
+    for fields in [
+        "",
+        ", allow: [{ callers: anyone }]",
+        ", roles: { operator: [{ callers: anyone }] }",
+    ] {
+        refused(
+            code::OPEN_ADMIN,
+            "admin.address",
+            "listeners:",
+            &open(fields),
+        );
+    }
+    for fields in [
+        ", allow: [{ callers: [\"spiffe://a.example/b\"] }]",
+        ", roles: { viewer: [{ callers: anyone }], approver: [{ callers: [\"spiffe://a.example/b\"] }] }",
+    ] {
+        sample::policy(&[("listeners:", &open(fields))]);
+    }
+}
+
+#[test]
+fn callers_of_the_admin_api_can_prove_who_they_are() {
+    let plain = "admin: { address: \"127.0.0.1:9901\", allow: [{ callers: [\"spiffe://a.example/b\"] }] }\nlisteners:";
+    refused(
+        code::BAD_CALLER,
+        "admin.allow[0].callers",
+        "listeners:",
+        plain,
+    );
+    let nobody = "admin: { address: \"127.0.0.1:9901\", roles: {} }\nlisteners:";
+    refused(code::NOTHING_THERE, "admin.roles", "listeners:", nobody);
+}

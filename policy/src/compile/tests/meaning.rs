@@ -16,7 +16,7 @@ fn experiment(edits: &[(&str, &str)], name: &str) -> Experiment {
 #[test]
 fn absent_sections_get_their_defaults() {
     let policy = sample::policy(&[]);
-    assert_eq!(policy.admin().to_string(), "127.0.0.1:9901");
+    assert_eq!(policy.admin().address.to_string(), "127.0.0.1:9901");
     assert_eq!((policy.store(), policy.workers()), (None, None));
     assert!(
         policy

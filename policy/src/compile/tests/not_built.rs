@@ -19,26 +19,10 @@ fn refused_instead(path: &str, old: &str, values: &[&str]) {
     }
 }
 
-const TLS: &str = "{ certificate: { chain: a.pem, key: a.key } }";
-
 #[test]
-fn traces_and_an_admin_for_others() {
+fn traces() {
     let traces = "version: wald/v1\ntelemetry: { traces: { otlp: \"http://127.0.0.1:1\" } }";
     refused_instead("telemetry.traces", "version: wald/v1", &[traces]);
-    for (field, value) in [
-        ("tls", TLS),
-        ("allow", "[{ callers: anyone }]"),
-        ("roles", "{}"),
-    ] {
-        let admin =
-            format!("version: wald/v1\nadmin: {{ address: \"127.0.0.1:1\", {field}: {value} }}");
-        refused(
-            code::NOT_BUILT,
-            &format!("admin.{field}"),
-            "version: wald/v1",
-            &admin,
-        );
-    }
 }
 
 #[test]

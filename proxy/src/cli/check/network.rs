@@ -13,8 +13,9 @@ use crate::cli::client::Connection;
 
 /// Looks at every address, one after the other.
 pub(super) async fn look(policy: &Policy) -> Vec<Finding> {
-    let running = is_served(policy.admin()).await;
-    let mut findings = vec![listen("admin", policy.admin(), running).await];
+    let admin = policy.admin();
+    let running = is_served(admin).await;
+    let mut findings = vec![listen("admin", admin.address, running).await];
     for listener in policy.listeners() {
         let who = format!("listener {}", listener.name);
         findings.push(match &listener.address {
@@ -29,8 +30,13 @@ pub(super) async fn look(policy: &Policy) -> Vec<Finding> {
 }
 
 /// Whether a Wald answers at the document's admin address: then it holds the ports.
-async fn is_served(admin: SocketAddr) -> bool {
-    match Connection::open(&admin.to_string()).await {
+async fn is_served(admin: &policy::Admin) -> bool {
+    let address = admin.address.to_string();
+    if !admin.is_open() || admin.tls.is_some() {
+        // It does not tell strangers who it is.
+        return TcpStream::connect(admin.address).await.is_ok();
+    }
+    match Connection::open(&address).await {
         Ok(mut connection) => connection
             .get::<serde_json::Value>("/api/v1/experiments")
             .await

@@ -5,13 +5,17 @@ use policy::Experiment;
 use super::normal;
 use super::scenario::{Baseline, Wrong};
 use super::world::Shape;
-use crate::cli::client::Connection;
+use crate::cli::admin::Credentials;
 use crate::cli::experiment;
 
 /// The control's estimates of the experiment of the same name, for metrics that were observed.
-pub(super) fn baselines(admin: &str, wanted: &Experiment) -> Result<Vec<Baseline>, Wrong> {
+pub(super) fn baselines(
+    admin: &str,
+    credentials: &Credentials,
+    wanted: &Experiment,
+) -> Result<Vec<Baseline>, Wrong> {
     let path = format!("/api/v1/experiments/{}", wanted.name);
-    let asked = async { Connection::open(admin).await?.get(&path).await };
+    let asked = async { credentials.open(admin).await?.get(&path).await };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
