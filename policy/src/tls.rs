@@ -8,7 +8,7 @@ use crate::SpiffeId;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerTls {
     /// Who Wald is; at least one. The first is shown to whoever asks for a name that none has.
-    pub certificates: Vec<CertificateFiles>,
+    pub certificates: Vec<Certificate>,
     /// Whether clients show certificates.
     pub clients: Clients,
     /// Whether a client may speak TLS 1.2.
@@ -29,8 +29,10 @@ pub enum Clients {
 pub struct Trust {
     /// Whether a client may show none.
     pub optional: bool,
-    /// At least one.
+    /// At least one, unless there is an agent.
     pub bundles: Vec<Bundle>,
+    /// The socket of an agent whose bundles are believed, each about its own trust domain.
+    pub agent: Option<PathBuf>,
     /// What was revoked. Once there is one, every certificate must be covered by one that is current.
     pub crls: Vec<PathBuf>,
 }
@@ -42,6 +44,15 @@ pub struct Bundle {
     pub domain: Option<Box<str>>,
     /// The file.
     pub file: PathBuf,
+}
+
+/// Where a certificate and its key come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// From files.
+    Files(CertificateFiles),
+    /// From a SPIFFE Workload API behind this socket.
+    Agent(PathBuf),
 }
 
 /// Where a certificate and its key are.
@@ -59,7 +70,7 @@ pub struct ClientTls {
     /// Who the server must be.
     pub server: Server,
     /// Who Wald is to it.
-    pub certificate: Option<CertificateFiles>,
+    pub certificate: Option<Certificate>,
 }
 
 /// Who a server must be.
@@ -69,6 +80,8 @@ pub enum Server {
     Named {
         /// Files of authorities.
         trust: Vec<PathBuf>,
+        /// The socket of an agent whose bundle of the name's trust domain is believed.
+        agent: Option<PathBuf>,
         /// What was revoked. Once there is one, every certificate must be covered by one that is current.
         crls: Vec<PathBuf>,
         /// The name on the certificate.
@@ -98,25 +111,62 @@ impl ServerTls {
         };
         let bundles = trust.into_iter().flat_map(|trust| &trust.bundles);
         let crls = trust.into_iter().flat_map(|trust| &trust.crls);
-        let own = self.certificates.iter().flat_map(CertificateFiles::files);
+        let own = self.certificates.iter().flat_map(Certificate::files);
         own.chain(bundles.map(|bundle| &bundle.file)).chain(crls)
     }
 }
 
+impl ServerTls {
+    /// The sockets of agents that it depends on.
+    pub fn agents(&self) -> impl Iterator<Item = &PathBuf> {
+        let trusted = match &self.clients {
+            Clients::Unknown => None,
+            Clients::Known(trust) => trust.agent.as_ref(),
+        };
+        self.certificates
+            .iter()
+            .filter_map(Certificate::agent)
+            .chain(trusted)
+    }
+}
+
 impl ClientTls {
+    /// The sockets of agents that it depends on.
+    pub fn agents(&self) -> impl Iterator<Item = &PathBuf> {
+        let trusted = match &self.server {
+            Server::Named { agent, .. } => agent.as_ref(),
+            Server::Anyone => None,
+        };
+        self.certificate
+            .iter()
+            .filter_map(Certificate::agent)
+            .chain(trusted)
+    }
+
     /// Every file that it is made of.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         let (trust, crls) = match &self.server {
             Server::Named { trust, crls, .. } => (trust.as_slice(), crls.as_slice()),
             Server::Anyone => (&[][..], &[][..]),
         };
-        let own = self.certificate.iter().flat_map(CertificateFiles::files);
+        let own = self.certificate.iter().flat_map(Certificate::files);
         own.chain(trust).chain(crls)
     }
 }
 
-impl CertificateFiles {
-    fn files(&self) -> [&PathBuf; 2] {
-        [&self.chain, &self.key]
+impl Certificate {
+    fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let files = match self {
+            Self::Files(CertificateFiles { chain, key }) => Some([chain, key]),
+            Self::Agent(_) => None,
+        };
+        files.into_iter().flatten()
+    }
+
+    fn agent(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Files(_) => None,
+            Self::Agent(socket) => Some(socket),
+        }
     }
 }

@@ -15,6 +15,7 @@ use policy::{ListenerId, Policy, Secret, UpstreamId};
 pub(crate) use due::{now, warn};
 pub(crate) use secrets::SecretError;
 
+use crate::identify::agents::Agents;
 use crate::identify::paper::{Paper, PaperError};
 use crate::{accept, forward};
 
@@ -29,6 +30,8 @@ pub(crate) struct Credentials {
     secrets: Vec<Option<HeaderValue>>,
     /// Of the admin address.
     admin: Option<Arc<accept::Tls>>,
+    /// What agents have issued.
+    agents: Agents,
 }
 
 /// Why credentials cannot be used.
@@ -38,6 +41,11 @@ pub(crate) enum CredentialsError {
     Tls {
         /// The listener or upstream.
         used_by: String,
+        /// Why.
+        source: Box<PaperError>,
+    },
+    #[error("the Workload API gives nothing that can be used")]
+    Agent {
         /// Why.
         source: Box<PaperError>,
     },
@@ -53,11 +61,17 @@ pub(crate) enum CredentialsError {
 impl Credentials {
     /// Reads every file that a policy names. Upstreams that did not change keep what `before` has.
     pub(crate) fn read(policy: &Policy, before: Option<&Self>) -> Result<Self, CredentialsError> {
+        let sockets = agents(policy).map(PathBuf::as_path);
+        let agents = Agents::ask(sockets, before.map(|before| &before.agents));
+        let agents = agents.map_err(|(socket, source)| CredentialsError::Agent {
+            source: Box::new(PaperError::Agent { socket, source }),
+        })?;
         let listener = |listener: &policy::Listener| {
             let tls = listener.tls.as_ref();
             let protocols = [listener.http1, listener.http2];
             let used_by = format!("listener {}", listener.name);
-            let read = tls.map(|tls| accept::Tls::read(&used_by, protocols, tls).map(Arc::new));
+            let read =
+                tls.map(|tls| accept::Tls::read(&used_by, protocols, tls, &agents).map(Arc::new));
             read.transpose().map_err(|source| CredentialsError::Tls {
                 used_by: format!("listener `{}`", listener.name),
                 source: Box::new(source),
@@ -68,7 +82,7 @@ impl Credentials {
             let kept = before.into_iter().flat_map(|before| &before.upstreams);
             let read = tls.map(|tls| {
                 let kept = kept.flatten().find(|kept| kept.serves(upstream, tls));
-                forward::Tls::read(upstream, tls, kept)
+                forward::Tls::read(upstream, tls, &agents, kept)
             });
             read.transpose().map_err(|source| CredentialsError::Tls {
                 used_by: format!("upstream `{}`", upstream.name),
@@ -83,11 +97,20 @@ impl Credentials {
             })
         };
         let admin = policy.admin().tls.as_ref();
-        let admin = admin.map(|tls| accept::Tls::read("admin", [true, false], tls).map(Arc::new));
+        let admin = admin.map(|tls| {
+            let protocols = [true, false];
+            accept::Tls::read("admin", protocols, tls, &agents).map(Arc::new)
+        });
         let admin = admin.transpose().map_err(|source| CredentialsError::Tls {
             used_by: "the admin address".to_owned(),
             source: Box::new(source),
         })?;
+        let listeners = policy.listeners().iter().map(listener);
+        let upstreams = policy.upstreams().iter().map(upstream);
+        let (listeners, upstreams) = (
+            listeners.collect::<Result<_, _>>()?,
+            upstreams.collect::<Result<_, _>>()?,
+        );
         Ok(Self {
             admin,
             secrets: policy
@@ -95,16 +118,9 @@ impl Credentials {
                 .iter()
                 .map(secret)
                 .collect::<Result<_, _>>()?,
-            listeners: policy
-                .listeners()
-                .iter()
-                .map(listener)
-                .collect::<Result<_, _>>()?,
-            upstreams: policy
-                .upstreams()
-                .iter()
-                .map(upstream)
-                .collect::<Result<_, _>>()?,
+            listeners,
+            upstreams,
+            agents,
         })
     }
 
@@ -123,6 +139,11 @@ impl Credentials {
         self.secrets.get(id.index())?.as_ref()
     }
 
+    /// What agents have issued.
+    pub(crate) fn agents(&self) -> &Agents {
+        &self.agents
+    }
+
     /// TLS of the admin address; none if it speaks plain text.
     pub(crate) fn admin(&self) -> Option<&Arc<accept::Tls>> {
         self.admin.as_ref()
@@ -135,6 +156,18 @@ impl Credentials {
         let admin = self.admin.iter().flat_map(|tls| tls.papers());
         listeners.chain(upstreams).chain(admin)
     }
+}
+
+/// The sockets of every agent that credentials come from.
+pub(crate) fn agents(policy: &Policy) -> impl Iterator<Item = &PathBuf> {
+    let listeners = policy.listeners().iter();
+    let listeners = listeners.filter_map(|listener| listener.tls.as_ref());
+    let upstreams = policy.upstreams().iter();
+    let upstreams = upstreams.filter_map(|upstream| upstream.tls.as_ref());
+    let servers = listeners.chain(&policy.admin().tls);
+    servers
+        .flat_map(policy::tls::ServerTls::agents)
+        .chain(upstreams.flat_map(policy::tls::ClientTls::agents))
 }
 
 /// Every file that credentials are read from.

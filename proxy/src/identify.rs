@@ -4,6 +4,7 @@
 //! [`Identity`]: a `Caller`, and what was wrong with the token if nothing was proved by it. Nothing later
 //! reads a token, or what a client says about itself.
 
+pub(crate) mod agents;
 mod cache;
 pub(crate) mod certificate;
 mod jwt;

@@ -1,6 +1,7 @@
 //! How a document comes into force: read, compiled, its models loaded, handed to the referee. All or nothing.
 
 mod prepare;
+mod streams;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -15,10 +16,12 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) use prepare::key_sets;
 pub(crate) use prepare::{PrepareError, prepare};
 
+use crate::credentials;
 use crate::identify::key_servers::KeyServers;
 use crate::live::{Live, Snapshot};
 use crate::referee::{AdoptError, Adopted, Referee};
 use prepare::Digest;
+use streams::Streams;
 use watch::Folders;
 
 /// How many wishes may wait; one that finds no room is covered by those that wait.
@@ -75,12 +78,19 @@ enum Wish {
 pub(crate) struct Outcomes {
     succeeded: AtomicU64,
     failed: AtomicU64,
+    /// How often an agent that issues certificates could not be heard.
+    agents: Arc<AtomicU64>,
 }
 
 impl Outcomes {
     /// Those that put a document in force, or found it in force already.
     pub(crate) fn succeeded(&self) -> u64 {
         self.succeeded.load(Ordering::Relaxed)
+    }
+
+    /// How often an agent that issues certificates could not be heard.
+    pub(crate) fn agents(&self) -> u64 {
+        self.agents.load(Ordering::Relaxed)
     }
 
     /// Those that left the old one in force.
@@ -109,6 +119,8 @@ impl Reload {
         let outcomes = Arc::new(Outcomes::default());
         watch::signals(wishes.clone());
         let folders = Folders::new(wishes.clone());
+        let failures = Arc::clone(&outcomes.agents);
+        let streams = Streams::new(wishes.clone(), live.clone(), failures);
         let task = Task {
             document,
             live,
@@ -118,7 +130,7 @@ impl Reload {
         };
         // What has changed while Wald started is seen at once; full, it never is with nobody to wish yet.
         drop(wishes.try_send(Wish::IfChanged));
-        tokio::spawn(task.serve(read, folders, waiting));
+        tokio::spawn(task.serve(read, (folders, streams), waiting));
         Self { wishes, outcomes }
     }
 
@@ -147,8 +159,14 @@ struct Task {
 }
 
 impl Task {
-    async fn serve(self, read: Digest, mut folders: Folders, mut wishes: mpsc::Receiver<Wish>) {
+    async fn serve(
+        self,
+        read: Digest,
+        (mut folders, mut streams): (Folders, Streams),
+        mut wishes: mpsc::Receiver<Wish>,
+    ) {
         self.watch(&mut folders);
+        self.listen(&mut streams);
         let mut in_force = read;
         while let Some(wish) = wishes.recv().await {
             let found = self.digest();
@@ -166,10 +184,17 @@ impl Task {
             if !prepare::files(&before).eq(prepare::files(&after)) {
                 in_force = self.watch(&mut folders);
             }
+            self.listen(&mut streams);
             if let Some(reply) = reply {
                 drop(reply.send(outcome));
             }
         }
+    }
+
+    /// Listens to the agents of the policy in force.
+    fn listen(&self, streams: &mut Streams) {
+        let policy = Arc::clone(&self.live.load().policy);
+        streams.follow(credentials::agents(&policy).map(PathBuf::as_path));
     }
 
     /// Watches what the policy in force was made of, and says what is in it.

@@ -69,6 +69,8 @@ impl Authority {
         let uris = wish.uris.iter().map(text).map(SanType::URI);
         params.subject_alt_names = dns_names.chain(uris).collect();
         params.distinguished_name.push(DnType::CommonName, "leaf");
+        // An X.509-SVID must say so (SPIFFE X.509-SVID, section 4.1).
+        params.is_ca = IsCa::ExplicitNoCa;
         params.serial_number = Some(SerialNumber::from(wish.serial));
         params.not_before = date_time_ymd(wish.years.0, 1, 1);
         params.not_after = date_time_ymd(wish.years.1, 1, 1);

@@ -11,6 +11,7 @@
     reason = "a journey that cannot go on has failed"
 )]
 
+mod agent;
 mod authority;
 mod client;
 mod document;
@@ -26,6 +27,7 @@ mod verb;
 mod wait;
 mod wald;
 
+pub use agent::Agent;
 pub use authority::{Authority, Identity, Wish};
 pub use client::{Answer, Client};
 pub use document::{document, fronting, trial};

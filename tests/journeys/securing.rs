@@ -1,6 +1,7 @@
 //! TLS on both sides, with certificates made when the journey runs: who gets in, who is believed, what changes
 //! while traffic goes on.
 
+mod agent;
 mod flood;
 mod matrix;
 mod peers;

@@ -151,24 +151,33 @@ impl Addresses {
     }
 }
 
+/// What an address begins with that is a path.
+const UNIX: &str = "unix:";
+
 /// The longest path that a socket can have: `sun_path` without its end, on the systems with the least.
 const UNIX_BYTES_MAX: usize = 103;
 
 /// An address of the network, or the path of a Unix socket.
 fn address(report: &mut Report<'_>, path: &Path, written: &str) -> Option<Address> {
-    let Some(socket) = written.strip_prefix("unix:") else {
+    if !written.starts_with(UNIX) {
         return parse(report, path, written).map(Address::Tcp);
-    };
-    let socket = socket.strip_prefix("//").unwrap_or(socket);
-    if !socket.starts_with('/') || socket.len() > UNIX_BYTES_MAX {
+    }
+    let socket = unix(written);
+    if socket.is_none() {
         let message = format!(
             "{written:?} is no absolute path of {UNIX_BYTES_MAX} bytes at most behind `unix://`"
         );
         let remedy = "write, for example, unix:///run/wald.sock";
         report.error(code::BAD_ADDRESS, path, message, remedy);
-        return None;
     }
-    Some(Address::Unix(PathBuf::from(socket)))
+    socket.map(Address::Unix)
+}
+
+/// The absolute path of a Unix socket, if it is one that a socket can have.
+pub(super) fn unix(written: &str) -> Option<PathBuf> {
+    let path = written.strip_prefix(UNIX)?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    (path.starts_with('/') && path.len() <= UNIX_BYTES_MAX).then(|| path.into())
 }
 
 pub(super) fn parse(report: &mut Report<'_>, path: &Path, written: &str) -> Option<SocketAddr> {

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use config::document::{self, Certificate, ClientCertificates};
 use config::{Path, code};
 
-use super::Report;
-use crate::tls::{Bundle, CertificateFiles, ClientTls, Clients, Name, Server, ServerTls, Trust};
+use super::{Report, listener};
+use crate::tls::{
+    self, Bundle, CertificateFiles, ClientTls, Clients, Name, Server, ServerTls, Trust,
+};
 use crate::{SpiffeId, upstream};
 
 /// The longest DNS name (RFC 1035 §2.3.4).
@@ -47,7 +49,13 @@ pub(super) fn server(
         .filter_map(|(path, written)| self::certificate(report, &path, written))
         .collect();
     let tls12 = self::minimum(report, path, minimum.as_deref())?;
-    let clients = self::clients(report, path, clients.as_ref(), trust, crl)?;
+    let agent = certificates
+        .iter()
+        .find_map(|certificate| match certificate {
+            tls::Certificate::Agent(socket) => Some(socket.clone()),
+            tls::Certificate::Files(_) => None,
+        });
+    let clients = self::clients(report, path, clients.as_ref(), trust, agent, crl)?;
     (!certificates.is_empty()).then_some(ServerTls {
         certificates,
         clients,
@@ -59,15 +67,21 @@ fn certificate(
     report: &mut Report<'_>,
     path: &Path,
     written: &Certificate,
-) -> Option<CertificateFiles> {
+) -> Option<tls::Certificate> {
     match written {
-        Certificate::Files { chain, key } => Some(CertificateFiles {
+        Certificate::Files { chain, key } => Some(tls::Certificate::Files(CertificateFiles {
             chain: chain.clone(),
             key: key.clone(),
-        }),
-        Certificate::Spiffe { .. } => {
-            report.not_built(path, "spiffe", true);
-            None
+        })),
+        Certificate::Spiffe { spiffe } => {
+            let path = path.field("spiffe");
+            let socket = listener::unix(spiffe);
+            if socket.is_none() {
+                let message = format!("{spiffe:?} is no Unix socket");
+                let remedy = "write, for example, unix:///run/spire/agent.sock";
+                report.error(code::BAD_ADDRESS, &path, message, remedy);
+            }
+            socket.map(tls::Certificate::Agent)
         }
     }
 }
@@ -91,6 +105,7 @@ fn clients(
     path: &Path,
     written: Option<&ClientCertificates>,
     trust: &[document::Bundle],
+    agent: Option<PathBuf>,
     crls: &[PathBuf],
 ) -> Option<Clients> {
     let optional = match written {
@@ -107,7 +122,9 @@ fn clients(
             return Some(Clients::Unknown);
         }
     };
-    if trust.is_empty() {
+    // Files say whom to believe; without them, the agent that vouches for Wald itself does.
+    let agent = agent.filter(|_| trust.is_empty());
+    if trust.is_empty() && agent.is_none() {
         let message = "clients must show certificates, but nobody is believed to vouch for them";
         let remedy = "add `trust: [clients-ca.pem]`";
         report.error(code::BAD_TLS, &path.field("clients"), message, remedy);
@@ -120,6 +137,7 @@ fn clients(
     Some(Clients::Known(Trust {
         optional,
         bundles: bundles.collect::<Option<_>>()?,
+        agent,
         crls: crls.to_vec(),
     }))
 }
@@ -179,7 +197,11 @@ pub(super) fn client(
         Some(own) => Some(certificate(report, &path.field("certificate"), own)?),
         None => None,
     };
-    let server = server_of(report, &path, written, insecure)?;
+    let agent = match &certificate {
+        Some(tls::Certificate::Agent(socket)) => Some(socket.clone()),
+        Some(tls::Certificate::Files(_)) | None => None,
+    };
+    let server = server_of(report, &path, written, agent, insecure)?;
     Some(ClientTls {
         server,
         certificate,
@@ -190,6 +212,7 @@ fn server_of(
     report: &mut Report<'_>,
     path: &Path,
     written: Option<&document::UpstreamTls>,
+    agent: Option<PathBuf>,
     insecure: bool,
 ) -> Option<Server> {
     let Some(document::UpstreamTls {
@@ -202,6 +225,7 @@ fn server_of(
     else {
         let named = Server::Named {
             trust: Vec::new(),
+            agent: None,
             crls: Vec::new(),
             name: Name::Host,
         };
@@ -225,17 +249,12 @@ fn server_of(
         }
         return Some(Server::Anyone);
     }
-    let name = match (spiffe_id, dns_name) {
-        (Some(_), Some(_)) => {
-            let message = "the server is to have a SPIFFE id and a DNS name";
-            report.error(code::BAD_TLS, path, message, "keep one of them");
-            return None;
-        }
-        (Some(id), None) => Name::Spiffe(spiffe(report, path, id, trust)?),
-        (None, Some(name)) => Name::Dns(dns(report, path, name)?),
-        (None, None) => Name::Host,
-    };
-    if trust.is_empty() && !crl.is_empty() {
+    let is_vouched = !trust.is_empty() || agent.is_some();
+    let name = self::name(report, path, [spiffe_id, dns_name], is_vouched)?;
+    let is_workload = matches!(name, Name::Spiffe(_));
+    // About names that are no SPIFFE ids the agent says nothing.
+    let agent = agent.filter(|_| trust.is_empty() && is_workload);
+    if trust.is_empty() && agent.is_none() && !crl.is_empty() {
         let message =
             "no list covers the authorities that the machine believes, so nobody would be believed";
         let remedy = "name the authorities that the list is of in `trust`";
@@ -243,19 +262,39 @@ fn server_of(
     }
     Some(Server::Named {
         trust: trust.clone(),
+        agent,
         crls: crl.clone(),
         name,
     })
+}
+
+/// The name that a server's certificate must carry.
+fn name(
+    report: &mut Report<'_>,
+    path: &Path,
+    [spiffe_id, dns_name]: [&Option<String>; 2],
+    is_vouched: bool,
+) -> Option<Name> {
+    match (spiffe_id, dns_name) {
+        (Some(_), Some(_)) => {
+            let message = "the server is to have a SPIFFE id and a DNS name";
+            report.error(code::BAD_TLS, path, message, "keep one of them");
+            None
+        }
+        (Some(id), None) => spiffe(report, path, id, is_vouched).map(Name::Spiffe),
+        (None, Some(name)) => dns(report, path, name).map(Name::Dns),
+        (None, None) => Some(Name::Host),
+    }
 }
 
 fn spiffe(
     report: &mut Report<'_>,
     path: &Path,
     written: &str,
-    trust: &[PathBuf],
+    is_vouched: bool,
 ) -> Option<SpiffeId> {
     let path = path.field("spiffe_id");
-    if trust.is_empty() {
+    if !is_vouched {
         let message = "a SPIFFE id means nothing without the authorities of its trust domain";
         report.error(code::BAD_TLS, &path, message, "add `trust: [ca.pem]`");
     }

@@ -20,6 +20,7 @@ use tokio_rustls::server::TlsStream;
 
 pub(crate) use failure::Failure;
 
+use crate::identify::agents::Agents;
 use crate::identify::certificate::Certificate;
 use crate::identify::paper::{self, Paper, PaperError};
 use clients::Authorities;
@@ -50,11 +51,12 @@ impl Tls {
         used_by: &str,
         [http1, http2]: [bool; 2],
         tls: &ServerTls,
+        agents: &Agents,
     ) -> Result<Self, PaperError> {
         let mut papers = Vec::new();
         let mut shown = Vec::with_capacity(tls.certificates.len());
         for files in &tls.certificates {
-            let (key, paper) = paper::certified(used_by, files)?;
+            let (key, paper) = paper::certified(used_by, files, agents)?;
             shown.push((Names::new(&paper.names), Arc::new(key)));
             papers.push(paper);
         }
@@ -63,7 +65,9 @@ impl Tls {
         let config = config.map_err(PaperError::Setup)?;
         let clients = match &tls.clients {
             tls::Clients::Unknown => None,
-            tls::Clients::Known(trust) => Some(Arc::new(believed(used_by, trust, &mut papers)?)),
+            tls::Clients::Known(trust) => {
+                Some(Arc::new(believed(used_by, trust, agents, &mut papers)?))
+            }
         };
         let config = match &clients {
             None => config.with_client_cert_verifier(Arc::new(NoClientAuth)),
@@ -135,6 +139,7 @@ fn protocols(http1: bool, http2: bool) -> Vec<Vec<u8>> {
 fn believed(
     used_by: &str,
     trust: &tls::Trust,
+    agents: &Agents,
     papers: &mut Vec<Paper>,
 ) -> Result<clients::Clients, PaperError> {
     let mut roots: BTreeMap<Option<Box<str>>, RootCertStore> = BTreeMap::new();
@@ -143,6 +148,10 @@ fn believed(
             .entry(domain.clone())
             .or_insert_with(RootCertStore::empty);
         papers.push(paper::authorities(used_by, file, roots)?);
+    }
+    if let Some(socket) = &trust.agent {
+        let bundles = paper::issued(socket, agents)?.bundles();
+        roots.extend(bundles.map(|(domain, bundle)| (Some(domain.into()), bundle)));
     }
     let mut crls = Vec::new();
     for file in &trust.crls {

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use http::HeaderValue;
 use policy::SpiffeId;
-use policy::tls::{CertificateFiles, ClientTls, Name, Server};
+use policy::tls::{Certificate, CertificateFiles, ClientTls, Name, Server};
 
 use super::client::{ClientError, Connection};
 use crate::forward;
+use crate::identify::agents::Agents;
 
 /// What the address is asked with; needed where it is served over TLS or asks who is calling.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -95,15 +96,23 @@ impl Credentials {
         let tls = ClientTls {
             server: Server::Named {
                 trust: self.ca.iter().cloned().collect(),
+                agent: None,
                 crls: Vec::new(),
                 name,
             },
-            certificate: certificate.map(|(chain, key)| CertificateFiles {
-                chain: chain.clone(),
-                key: key.clone(),
+            certificate: certificate.map(|(chain, key)| {
+                Certificate::Files(CertificateFiles {
+                    chain: chain.clone(),
+                    key: key.clone(),
+                })
             }),
         };
-        let connector = forward::connector("the command line", &tls, &mut Vec::new());
+        let connector = forward::connector(
+            "the command line",
+            &tls,
+            &Agents::default(),
+            &mut Vec::new(),
+        );
         connector.map_err(|error| CredentialsError::Tls(Box::new(error)))
     }
 

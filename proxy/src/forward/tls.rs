@@ -13,6 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 use sha2::{Digest, Sha256};
 use tokio_rustls::TlsConnector;
 
+use crate::identify::agents::Agents;
 use crate::identify::paper::{self, Paper, PaperError};
 use servers::Verifier;
 
@@ -32,15 +33,16 @@ impl Tls {
     pub(crate) fn read(
         upstream: &policy::Upstream,
         tls: &ClientTls,
+        agents: &Agents,
         before: Option<&Arc<Self>>,
     ) -> Result<Arc<Self>, PaperError> {
-        let digest = digest(tls)?;
+        let digest = digest(tls, agents)?;
         if let Some(before) = before.filter(|before| before.digest == digest) {
             return Ok(Arc::clone(before));
         }
         let used_by = format!("upstream {}", upstream.name);
         let mut papers = Vec::new();
-        let connector = connector(&used_by, tls, &mut papers)?;
+        let connector = connector(&used_by, tls, agents, &mut papers)?;
         check_hosts(upstream, tls)?;
         Ok(Arc::new(Self {
             connector,
@@ -77,16 +79,18 @@ impl Tls {
 pub(crate) fn connector(
     used_by: &str,
     tls: &ClientTls,
+    agents: &Agents,
     papers: &mut Vec<Paper>,
 ) -> Result<TlsConnector, PaperError> {
     let config = ClientConfig::builder_with_provider(paper::provider());
     let config = config.with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12]);
     let config = config.map_err(PaperError::Setup)?.dangerous();
-    let config = config.with_custom_certificate_verifier(verifier(used_by, &tls.server, papers)?);
+    let config =
+        config.with_custom_certificate_verifier(verifier(used_by, &tls.server, agents, papers)?);
     let mut config = match &tls.certificate {
         None => config.with_no_client_auth(),
         Some(files) => {
-            let (key, paper) = paper::certified(used_by, files)?;
+            let (key, paper) = paper::certified(used_by, files, agents)?;
             papers.push(paper);
             config.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(key)))
         }
@@ -98,10 +102,13 @@ pub(crate) fn connector(
 }
 
 /// What tells two contents of the files apart.
-fn digest(tls: &ClientTls) -> Result<[u8; 32], PaperError> {
+fn digest(tls: &ClientTls, agents: &Agents) -> Result<[u8; 32], PaperError> {
     let mut digest = Sha256::new();
     for file in tls.files() {
         digest.update(Sha256::digest(paper::bytes(file)?));
+    }
+    for socket in tls.agents() {
+        digest.update(paper::issued(socket, agents)?.digest());
     }
     Ok(digest.finalize().into())
 }
@@ -109,15 +116,25 @@ fn digest(tls: &ClientTls) -> Result<[u8; 32], PaperError> {
 fn verifier(
     used_by: &str,
     server: &Server,
+    agents: &Agents,
     papers: &mut Vec<Paper>,
 ) -> Result<Arc<dyn ServerCertVerifier>, PaperError> {
-    let Server::Named { trust, crls, name } = server else {
+    let Server::Named {
+        trust,
+        agent,
+        crls,
+        name,
+    } = server
+    else {
         return Ok(Arc::new(Verifier::anyone()));
     };
-    let mut roots = if trust.is_empty() {
-        paper::machine_authorities()?
-    } else {
-        RootCertStore::empty()
+    let mut roots = match (agent, name) {
+        (Some(socket), Name::Spiffe(id)) => {
+            let bundle = paper::issued(socket, agents)?.bundle(id.trust_domain());
+            bundle.unwrap_or_else(RootCertStore::empty)
+        }
+        _ if trust.is_empty() => paper::machine_authorities()?,
+        _ => RootCertStore::empty(),
     };
     for file in trust {
         papers.push(paper::authorities(used_by, file, &mut roots)?);

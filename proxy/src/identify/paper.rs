@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use policy::tls::CertificateFiles;
+use policy::tls::{self, CertificateFiles};
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self, kx_group};
@@ -16,6 +16,7 @@ use rustls::sign::CertifiedKey;
 use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
+use super::agents::{AgentError, Agents, Issued};
 use super::certificate::Certificate;
 
 /// Larger files are no certificates: a bundle of a thousand authorities has 2 MiB.
@@ -66,6 +67,14 @@ pub(crate) enum PaperError {
     /// Authorities or revocations that are read but cannot be used.
     #[error("who is to be believed makes no sense")]
     Trust(#[source] rustls::server::VerifierBuilderError),
+    /// An agent issues nothing that can be used.
+    #[error("nothing from the agent at {}", socket.display())]
+    Agent {
+        /// Its socket.
+        socket: PathBuf,
+        /// Why.
+        source: AgentError,
+    },
     /// TLS cannot be set up.
     #[error("TLS cannot be set up")]
     Setup(#[source] rustls::Error),
@@ -131,11 +140,42 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     })
 }
 
-/// A certificate with its key, and its names and dates.
+/// A certificate with its key, and its names and dates; from files, or from one of the agents.
 pub(crate) fn certified(
     used_by: &str,
-    files: &CertificateFiles,
+    certificate: &tls::Certificate,
+    agents: &Agents,
 ) -> Result<(CertifiedKey, Paper), PaperError> {
+    match certificate {
+        tls::Certificate::Files(files) => of_files(used_by, files),
+        tls::Certificate::Agent(socket) => of_agent(used_by, socket, agents),
+    }
+}
+
+fn of_agent(
+    used_by: &str,
+    socket: &Path,
+    agents: &Agents,
+) -> Result<(CertifiedKey, Paper), PaperError> {
+    let issued = issued(socket, agents)?;
+    let refused = |source| PaperError::Agent {
+        socket: socket.to_owned(),
+        source,
+    };
+    let certified = issued.certified(&provider()).map_err(refused)?;
+    let read = certificate(socket, issued.leaf())?;
+    Ok((certified, Paper::new(used_by, "certificate", socket, &read)))
+}
+
+/// What an agent has issued; it was asked before anything was prepared.
+pub(crate) fn issued<'a>(socket: &Path, agents: &'a Agents) -> Result<&'a Issued, PaperError> {
+    agents.of(socket).ok_or_else(|| PaperError::Agent {
+        socket: socket.to_owned(),
+        source: AgentError::Nothing,
+    })
+}
+
+fn of_files(used_by: &str, files: &CertificateFiles) -> Result<(CertifiedKey, Paper), PaperError> {
     let CertificateFiles { chain, key } = files;
     let certificates = list::<CertificateDer<'static>>(chain, "certificate")?;
     let first = certificates.first().map(AsRef::as_ref).unwrap_or_default();

@@ -246,6 +246,7 @@ fn control(book: &Book, reloads: &Outcomes, policy: &str) -> Vec<MetricFamily> {
         ("duplicate", tally.feedback_duplicate),
         ("refused", tally.feedback_refused),
     ];
+    let agents = reloads.agents();
     let reloads = [
         ("success", reloads.succeeded()),
         ("failure", reloads.failed()),
@@ -262,6 +263,12 @@ fn control(book: &Book, reloads: &Outcomes, policy: &str) -> Vec<MetricFamily> {
             "Documents read again.",
             MetricType::COUNTER,
             reloads.map(|(outcome, count)| counter(&[("outcome", outcome)], count)),
+        ),
+        family(
+            "wald_workload_api_failures_total",
+            "How often an agent that issues certificates could not be heard.",
+            MetricType::COUNTER,
+            [counter(&[], agents)],
         ),
         family(
             "wald_policy_info",

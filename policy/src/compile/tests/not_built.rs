@@ -26,13 +26,6 @@ fn traces() {
 }
 
 #[test]
-fn secure_listeners() {
-    let address = "address: \"127.0.0.1:8080\"";
-    let agent = format!("{address}, tls: {{ certificate: {{ spiffe: \"unix:///agent.sock\" }} }}");
-    refused_instead("listeners[0].tls.certificate.spiffe", address, &[&agent]);
-}
-
-#[test]
 fn secure_and_clever_upstreams() {
     let fields = [
         ("protocol", "http2"),
