@@ -89,22 +89,6 @@ impl Credentials {
                 source: Box::new(source),
             })
         };
-        let secret = |upstream: &policy::Upstream| {
-            let read = upstream.authorization.as_ref().map(secrets::read);
-            read.transpose().map_err(|source| CredentialsError::Secret {
-                upstream: upstream.name.to_string(),
-                source: Box::new(source),
-            })
-        };
-        let admin = policy.admin().tls.as_ref();
-        let admin = admin.map(|tls| {
-            let protocols = [true, false];
-            accept::Tls::read("admin", protocols, tls, &agents).map(Arc::new)
-        });
-        let admin = admin.transpose().map_err(|source| CredentialsError::Tls {
-            used_by: "the admin address".to_owned(),
-            source: Box::new(source),
-        })?;
         let listeners = policy.listeners().iter().map(listener);
         let upstreams = policy.upstreams().iter().map(upstream);
         let (listeners, upstreams) = (
@@ -112,12 +96,8 @@ impl Credentials {
             upstreams.collect::<Result<_, _>>()?,
         );
         Ok(Self {
-            admin,
-            secrets: policy
-                .upstreams()
-                .iter()
-                .map(secret)
-                .collect::<Result<_, _>>()?,
+            admin: admin(policy, &agents)?,
+            secrets: secrets(policy)?,
             listeners,
             upstreams,
             agents,
@@ -156,6 +136,26 @@ impl Credentials {
         let admin = self.admin.iter().flat_map(|tls| tls.papers());
         listeners.chain(upstreams).chain(admin)
     }
+}
+
+fn admin(policy: &Policy, agents: &Agents) -> Result<Option<Arc<accept::Tls>>, CredentialsError> {
+    let tls = policy.admin().tls.as_ref();
+    let read = tls.map(|tls| accept::Tls::read("admin", [true, false], tls, agents).map(Arc::new));
+    read.transpose().map_err(|source| CredentialsError::Tls {
+        used_by: "the admin address".to_owned(),
+        source: Box::new(source),
+    })
+}
+
+fn secrets(policy: &Policy) -> Result<Vec<Option<HeaderValue>>, CredentialsError> {
+    let secret = |upstream: &policy::Upstream| {
+        let read = upstream.authorization.as_ref().map(secrets::read);
+        read.transpose().map_err(|source| CredentialsError::Secret {
+            upstream: upstream.name.to_string(),
+            source: Box::new(source),
+        })
+    };
+    policy.upstreams().iter().map(secret).collect()
 }
 
 /// The sockets of every agent that credentials come from.

@@ -250,7 +250,7 @@ fn server_of(
         return Some(Server::Anyone);
     }
     let is_vouched = !trust.is_empty() || agent.is_some();
-    let name = self::name(report, path, [spiffe_id, dns_name], is_vouched)?;
+    let name = name(report, path, [spiffe_id, dns_name], is_vouched)?;
     let is_workload = matches!(name, Name::Spiffe(_));
     // About names that are no SPIFFE ids the agent says nothing.
     let agent = agent.filter(|_| trust.is_empty() && is_workload);
