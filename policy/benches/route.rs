@@ -57,6 +57,7 @@ fn measure(bencher: Bencher<'_, '_>, policy: &Policy, host: &str, path: &str, te
         path,
         method: &Method::POST,
         headers: &headers,
+        model: policy::Asked::Nothing,
     };
     let last = policy.routes().len() - 2;
     assert_eq!(policy.route(&request).expect("a route").id.index(), last);

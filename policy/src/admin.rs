@@ -6,7 +6,7 @@ use http::Method;
 
 use crate::permit::{Rule, refusal};
 use crate::tls::ServerTls;
-use crate::{Caller, Denial};
+use crate::{Asked, Caller, Denial};
 
 /// Where the admin API listens, and for whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,11 +65,11 @@ impl Admin {
     /// When an entry of either is missing.
     pub fn authorize(&self, caller: &Caller, method: &Method, wanted: Role) -> Result<(), Denial> {
         if !self.allow.is_empty() {
-            refusal(self.allow.iter(), caller, method)?;
+            refusal(self.allow.iter(), caller, method, Asked::Nothing)?;
         }
         match &self.roles {
             None => Ok(()),
-            Some(roles) => refusal(roles.at_least(wanted), caller, method),
+            Some(roles) => refusal(roles.at_least(wanted), caller, method, Asked::Nothing),
         }
     }
 }

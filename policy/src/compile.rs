@@ -66,6 +66,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
     let experiments = list(&mut scope, "experiments", experiments, experiment::compile);
     let routes = list(&mut scope, "routes", routes, route::compile);
     let warnings = scope.finish(&routes)?;
+    let asks_for_models = routes.iter().any(crate::Route::asks_for_model);
     let table = Table::new(routes.iter().map(|route| &route.pattern));
     Ok(Policy {
         hash: format!("{:032x}", canonical::hash(document)),
@@ -81,6 +82,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
         routes,
         experiments,
         table,
+        asks_for_models,
     })
 }
 

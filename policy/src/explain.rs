@@ -96,6 +96,7 @@ impl Policy {
                 Mismatch::Path => "path".to_owned(),
                 Mismatch::Method => "method".to_owned(),
                 Mismatch::Header(name) => format!("header {name}"),
+                Mismatch::Model => "model".to_owned(),
             };
             Some(format!("route {} does not match: {what}", route.name))
         };

@@ -25,6 +25,7 @@ pub mod tls;
 mod upstream;
 
 mod admin;
+mod asked;
 mod assignment;
 mod authorization;
 mod caller;
@@ -50,6 +51,7 @@ mod sample;
 pub use config::value::Share;
 
 pub use admin::{Admin, Role};
+pub use asked::Asked;
 pub use assignment::{Assignment, BUCKETS, SLOTS, Unit};
 pub use authorization::{Authorization, Secret};
 pub use caller::Caller;

@@ -10,7 +10,7 @@ use http::Method;
 pub use rule::Miss;
 pub(crate) use rule::Rule;
 
-use crate::{Caller, Policy, Request, Route, RouteId};
+use crate::{Asked, Caller, Policy, Request, Route, RouteId};
 
 /// Proof that the policy lets this caller take this route. Only [`Policy::authorize`] makes one.
 ///
@@ -91,7 +91,7 @@ impl Policy {
         route: &Route,
         request: &Request<'_>,
     ) -> Result<Permit, Denial> {
-        refusal(route.allow.iter(), &caller, request.method)?;
+        refusal(route.allow.iter(), &caller, request.method, request.model)?;
         Ok(Permit {
             caller,
             route: route.id,
@@ -104,14 +104,15 @@ pub(crate) fn refusal<'a>(
     rules: impl Iterator<Item = &'a Rule> + Clone,
     caller: &Caller,
     method: &Method,
+    model: Asked<'_>,
 ) -> Result<(), Denial> {
     if rules
         .clone()
-        .any(|rule| rule.miss(caller, method).is_none())
+        .any(|rule| rule.miss(caller, method, model).is_none())
     {
         return Ok(());
     }
-    let misses = rules.filter_map(|rule| rule.miss(caller, method));
+    let misses = rules.filter_map(|rule| rule.miss(caller, method, model));
     let misses = Misses(misses.collect());
     Err(if misses.0.is_empty() {
         Denial::Nobody

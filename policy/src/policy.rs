@@ -27,6 +27,7 @@ pub struct Policy {
     pub(crate) routes: Vec<Route>,
     pub(crate) experiments: Vec<Experiment>,
     pub(crate) table: Table,
+    pub(crate) asks_for_models: bool,
 }
 
 impl Policy {
@@ -94,6 +95,12 @@ impl Policy {
     #[must_use]
     pub fn routes(&self) -> &[Route] {
         &self.routes
+    }
+
+    /// Whether any route depends on the model that a request asks for.
+    #[must_use]
+    pub fn asks_for_models(&self) -> bool {
+        self.asks_for_models
     }
 
     /// What is being decided, by [`crate::ExperimentId`].

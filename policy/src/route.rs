@@ -17,7 +17,7 @@ pub(crate) use pattern::{
 pub(crate) use table::Table;
 
 use crate::permit::Rule;
-use crate::{Introduction, ListenerId, Policy, RouteId, Target, host};
+use crate::{Asked, Introduction, ListenerId, Policy, RouteId, Target, host};
 
 /// What routing may look at. The path has gone through [`crate::path::normalize`] and has no query.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +32,8 @@ pub struct Request<'a> {
     pub method: &'a Method,
     /// The header fields.
     pub headers: &'a HeaderMap,
+    /// The model that it asks for.
+    pub model: Asked<'a>,
 }
 
 /// One way through Wald.
@@ -64,8 +66,17 @@ impl NoRoute {
     pub const CODE: Code = Code(3001);
 }
 
+impl Route {
+    /// Whether it depends on the model that a request asks for.
+    #[must_use]
+    pub fn asks_for_model(&self) -> bool {
+        self.pattern.model.is_some() || self.allow.iter().any(Rule::asks_for_model)
+    }
+}
+
 impl Policy {
-    /// The first route that matches.
+    /// The first route that matches. One that asks for the model of a request whose model nobody looked for
+    /// counts as matching: [`Route::asks_for_model`] says that it is time to look.
     ///
     /// # Errors
     /// When none does.
@@ -85,6 +96,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) path: &'a str,
     pub(crate) method: &'a Method,
     pub(crate) headers: &'a HeaderMap,
+    pub(crate) model: Asked<'a>,
 }
 
 impl<'a> Subject<'a> {
@@ -95,6 +107,7 @@ impl<'a> Subject<'a> {
             path,
             method,
             headers,
+            model,
         } = *request;
         Self {
             listener,
@@ -102,6 +115,7 @@ impl<'a> Subject<'a> {
             path,
             method,
             headers,
+            model,
         }
     }
 }

@@ -106,5 +106,6 @@ pub(crate) fn request<'a>(
         path,
         method,
         headers,
+        model: crate::Asked::by_path(path),
     }
 }

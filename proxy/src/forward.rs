@@ -150,6 +150,7 @@ fn refusal(error: hyper::Error, progress: &Progress) -> Refusal {
     match progress.broken() {
         Some(Broken::TooLarge { limit }) => Refusal::BodyTooLarge { limit },
         Some(Broken::ByClient) => Refusal::BodyBroken,
+        Some(Broken::Unsound(why)) => Refusal::Model(why),
         None => Refusal::Broken(error),
     }
 }

@@ -8,21 +8,25 @@ mod chance;
 mod collect;
 mod decorate;
 mod head;
+mod inbound;
+pub(crate) mod model;
 mod onward;
 mod reply;
 mod reserved;
 mod trace;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, request};
 use hyper::body::Incoming;
-use policy::{Denial, Placement, Target};
+use policy::{Asked, Denial, Placement, Target};
 
 pub(crate) use chance::Chance;
 pub(crate) use collect::collect;
 pub(crate) use head::normalise;
+pub(crate) use inbound::{Cut, Inbound};
 pub(crate) use reply::{Content, Reply};
 
 use crate::accept::{Busy, Distrusted, Peer};
@@ -42,6 +46,7 @@ pub(crate) async fn serve(
     request: Request<Incoming>,
 ) -> Response<Reply> {
     let (mut head, body) = request.into_parts();
+    let mut body = Inbound::new(body);
     let mut passage = Passage::begin(worker.view(), peer.listener(), Moment::now());
     let is_believed = is_forwarder(&peer, &passage);
     if !is_believed.unwrap_or(true) {
@@ -52,7 +57,7 @@ pub(crate) async fn serve(
     let admitted = match recheck(&peer, &passage) {
         Ok(()) => {
             remove_claimed(&mut head.headers, is_believed.unwrap_or(false));
-            admit(&worker, &peer, &mut head, &mut passage).await
+            admit(&worker, &peer, &mut head, &mut body, &mut passage).await
         }
         Err(refusal) => Err(refusal),
     };
@@ -103,11 +108,13 @@ enum Admitted {
     Placed(Placement),
 }
 
-/// All that is decided from the head alone. Only a token with a key that is not known yet lets it wait.
+/// All that is decided before anything answers: from the head alone, but where a route asks for the model
+/// that only the body names. A token with a key that is not known yet lets it wait, too.
 async fn admit(
     worker: &Worker,
     peer: &Peer,
     head: &mut request::Parts,
+    body: &mut Inbound,
     passage: &mut Passage,
 ) -> Result<Admitted, Refusal> {
     normalise(head)?;
@@ -115,7 +122,61 @@ async fn admit(
         return Ok(Admitted::Reserved(resource));
     }
     let identity = identify(worker, peer, &head.headers, passage).await;
-    place(worker, peer, identity, head, passage).map(Admitted::Placed)
+    let read = match route(peer, head, passage, Asked::by_path(head.uri.path()))? {
+        Routed::Found => None,
+        Routed::Asks => Some(model::read(&head.headers, body, patience(peer, passage)).await?),
+    };
+    let asked = match &read {
+        None => Asked::by_path(head.uri.path()),
+        Some(None) => Asked::Nothing,
+        Some(Some(model)) => Asked::Model(model),
+    };
+    place(worker, peer, identity, head, asked, passage).map(Admitted::Placed)
+}
+
+/// Whether the model must be known before it is known which route to take, or who may.
+enum Routed {
+    Found,
+    Asks,
+}
+
+fn route(
+    peer: &Peer,
+    head: &request::Parts,
+    passage: &Passage,
+    asked: Asked<'_>,
+) -> Result<Routed, Refusal> {
+    let policy = &passage.view().snapshot().policy;
+    if asked != Asked::Unknown || !policy.asks_for_models() {
+        return Ok(Routed::Found);
+    }
+    let route = policy
+        .route(&request(peer, head, asked))
+        .map_err(|policy::NoRoute| Refusal::NoRoute)?;
+    Ok(if route.asks_for_model() {
+        Routed::Asks
+    } else {
+        Routed::Found
+    })
+}
+
+/// How long the client may take to name its model: as long as for a request's head.
+fn patience(peer: &Peer, passage: &Passage) -> Duration {
+    let listeners = passage.view().snapshot().policy.listeners();
+    let listener = listeners.get(peer.listener().index());
+    listener.map_or(Duration::ZERO, |listener| listener.limits.header_time)
+}
+
+fn request<'a>(peer: &Peer, head: &'a request::Parts, model: Asked<'a>) -> policy::Request<'a> {
+    let host = head.headers.get(http::header::HOST);
+    policy::Request {
+        listener: peer.listener(),
+        host: host.and_then(|host| host.to_str().ok()).unwrap_or_default(),
+        path: head.uri.path(),
+        method: &head.method,
+        headers: &head.headers,
+        model,
+    }
 }
 
 fn place(
@@ -123,21 +184,12 @@ fn place(
     peer: &Peer,
     identity: Identity,
     head: &request::Parts,
+    asked: Asked<'_>,
     passage: &mut Passage,
 ) -> Result<Placement, Refusal> {
     let view = Rc::clone(passage.view());
     let (policy, stages) = (&view.snapshot().policy, &view.snapshot().stages);
-    let request = policy::Request {
-        listener: peer.listener(),
-        host: head
-            .headers
-            .get(http::header::HOST)
-            .and_then(|host| host.to_str().ok())
-            .unwrap_or_default(),
-        path: head.uri.path(),
-        method: &head.method,
-        headers: &head.headers,
-    };
+    let request = request(peer, head, asked);
     let route = policy
         .route(&request)
         .map_err(|policy::NoRoute| Refusal::NoRoute)?;
@@ -171,7 +223,7 @@ async fn answer(
     peer: &Peer,
     placement: &Placement,
     mut head: request::Parts,
-    body: Incoming,
+    body: Inbound,
     passage: &mut Passage,
 ) -> Result<Response<Content>, Refusal> {
     match placement.target() {

@@ -13,12 +13,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Response, request as head};
-use hyper::body::Incoming;
 use inference::{Pool, RunError, Tensor};
 use policy::{Model, Placement, Target};
 use tokio::sync::oneshot;
 
-use crate::gateway::collect;
+use crate::gateway::{Inbound, collect};
 use crate::observe::Passage;
 use crate::refusal::Refusal;
 use request::Query;
@@ -31,7 +30,7 @@ const BINARY: HeaderName = HeaderName::from_static("inference-header-content-len
 pub(crate) async fn infer(
     placement: &Placement,
     head: &head::Parts,
-    body: Incoming,
+    body: Inbound,
     limit: u64,
     passage: &mut Passage,
 ) -> Result<Response<Bytes>, Refusal> {

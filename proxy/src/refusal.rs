@@ -13,6 +13,7 @@ use policy::{Denial, Doubt};
 use serde_json::json;
 
 use crate::feedback::Refused;
+use crate::gateway::model::{AHEAD_BYTES_MAX, Unsound};
 use crate::identify::TokenError;
 
 use kind::Kind;
@@ -58,6 +59,15 @@ pub(crate) enum Refusal {
     /// The client's certificate was good when hands were shaken, and is no more.
     #[error("the client's certificate is not believed any more")]
     Distrusted,
+    /// The body, which was to name the model, has no single meaning.
+    #[error("no model: {0}")]
+    Model(Unsound),
+    /// The body did not name its model soon enough.
+    #[error("no model within the first {AHEAD_BYTES_MAX} bytes of the body")]
+    ModelLate,
+    /// The body, which was to name the model, is encoded.
+    #[error("no model in an encoded body")]
+    ModelEncoded,
     /// No route matches.
     #[error("no route")]
     NoRoute,
@@ -141,6 +151,9 @@ impl Refusal {
     /// The status, code and title that belong to it.
     pub(crate) fn kind(&self) -> Kind {
         match self {
+            Self::Model(_) => kind::MODEL,
+            Self::ModelLate => kind::MODEL_LATE,
+            Self::ModelEncoded => kind::MODEL_ENCODED,
             Self::Distrusted => kind::DISTRUSTED,
             Self::NoRoute => kind::NO_ROUTE,
             Self::Denied(Denial::Nobody) => kind::NOBODY,
@@ -186,6 +199,11 @@ impl Refusal {
     fn detail(&self) -> Option<String> {
         match self {
             Self::Path(why) => Some(why.to_string()),
+            Self::Model(why) => Some(why.to_string()),
+            Self::ModelLate => Some(format!(
+                "put `model` into the first {AHEAD_BYTES_MAX} bytes of the body"
+            )),
+            Self::ModelEncoded => Some("send the body without content-encoding".to_owned()),
             Self::BodyTooLarge { limit } => Some(format!("at most {limit} bytes are allowed")),
             Self::NoSuchVersion { asked, served } => {
                 Some(format!("version {asked} was asked for, {served} is served"))
@@ -205,6 +223,7 @@ impl Refusal {
     pub(crate) fn limit(&self) -> Option<&'static str> {
         match self {
             Self::BodyTooLarge { .. } => Some("body_bytes"),
+            Self::ModelLate => Some("model_ahead_bytes"),
             Self::Token(TokenError::Malformed(Malformed::TooLarge)) => Some("token_bytes"),
             Self::UpstreamBusy(limit) => Some(limit),
             Self::ModelBusy => Some("model_queue"),

@@ -33,6 +33,13 @@ pub(super) fn compile(scope: &mut Scope<'_>, written: Option<&document::Admin>) 
     let address = listener::parse(&mut scope.report, &path.field("address"), address);
     let address = address.unwrap_or(ADDRESS);
     let proves = tls.as_ref().is_some_and(origin::proves_workloads);
+    if allow.iter().any(|entry| !entry.models.is_empty()) {
+        let message = "nobody asks for a model at the admin address";
+        let path = path.field("allow");
+        scope
+            .report
+            .error(code::BAD_MATCH, &path, message, "remove `models`");
+    }
     let admin = Admin {
         address,
         tls: tls

@@ -63,7 +63,6 @@ fn rule(scope: &mut Scope<'_>, path: &Path, written: &Allow, proves: bool) -> Ru
             remedy,
         );
     }
-    scope.report.not_built(path, "models", !models.is_empty());
     let callers = callers.as_ref().filter(|callers| !callers.anyone());
     if issuer.is_none() && !claims.is_empty() && scope.document.tokens.len() > 1 {
         let message = "each of the issuers can make these claims";
@@ -80,6 +79,7 @@ fn rule(scope: &mut Scope<'_>, path: &Path, written: &Allow, proves: bool) -> Ru
             .map(|name| self::issuer(scope, &path.field("issuer"), name)),
         claims: self::claims(scope, &path.field("claims"), claims),
         methods: pattern::methods(&mut scope.report, &path.field("methods"), methods),
+        models: models.iter().map(|model| model.as_str().into()).collect(),
     }
 }
 

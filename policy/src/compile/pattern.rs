@@ -28,7 +28,6 @@ pub(super) fn compile(scope: &mut Scope<'_>, path: &Path, written: &Match) -> Op
         model,
     } = written;
     let Scope { report, names, .. } = scope;
-    report.not_built(path, "model", model.is_some());
     let listeners = each(path, "listeners", listeners, |path, name| {
         names.listeners.find(name, path, report)
     });
@@ -48,6 +47,7 @@ pub(super) fn compile(scope: &mut Scope<'_>, path: &Path, written: &Match) -> Op
         path: paths?,
         methods,
         headers: headers?,
+        model: model.as_deref().map(Into::into),
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Method;
 
 use crate::claim::{ClaimPath, ClaimPattern};
-use crate::{Caller, SpiffePattern};
+use crate::{Asked, Caller, SpiffePattern};
 
 /// One entry of a route's `allow`. What it does not mention is no condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(crate) struct Rule {
     pub(crate) claims: Vec<(ClaimPath, ClaimPattern)>,
     /// Empty: any method.
     pub(crate) methods: Vec<Method>,
+    /// Empty: any model, or none.
+    pub(crate) models: Vec<Box<str>>,
 }
 
 /// What an entry asks for and a request does not have.
@@ -27,6 +29,8 @@ pub(crate) struct Rule {
 pub enum Miss {
     /// The entry is for other methods.
     Method,
+    /// The entry is for other models.
+    Model,
     /// The entry asks for a workload, and the connection proves none.
     NoWorkload,
     /// The entry is for other workloads.
@@ -45,6 +49,7 @@ impl fmt::Display for Miss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Method => f.write_str("another method"),
+            Self::Model => f.write_str("another model"),
             Self::NoWorkload => f.write_str("no workload was proved"),
             Self::Workload => f.write_str("another workload"),
             Self::NoUser => f.write_str("no user was proved"),
@@ -56,6 +61,11 @@ impl fmt::Display for Miss {
 }
 
 impl Rule {
+    /// Whether it depends on the model that a request asks for.
+    pub(crate) fn asks_for_model(&self) -> bool {
+        !self.models.is_empty()
+    }
+
     /// Whether it holds for whoever asks.
     pub(crate) fn is_open(&self) -> bool {
         self.callers.is_none() && self.issuer.is_none() && self.claims.is_empty()
@@ -63,9 +73,12 @@ impl Rule {
 
     /// The first thing that is missing. A user comes last, so that nothing else is missing where only a
     /// user is.
-    pub(crate) fn miss(&self, caller: &Caller, method: &Method) -> Option<Miss> {
+    pub(crate) fn miss(&self, caller: &Caller, method: &Method, model: Asked<'_>) -> Option<Miss> {
         if !self.methods.is_empty() && !self.methods.contains(method) {
             return Some(Miss::Method);
+        }
+        if self.asks_for_model() && !model.is_one_of(&self.models) {
+            return Some(Miss::Model);
         }
         if let Some(callers) = &self.callers {
             match caller.workload() {

@@ -115,13 +115,15 @@ fn authorize_workload(
             })
             .collect(),
         methods: Vec::new(),
+        models: Vec::new(),
     };
     let headers = sample::headers(&[]);
     let request = sample::request(&Method::POST, "/", &headers);
-    match rule.miss(caller, request.method) {
+    match rule.miss(caller, request.method, request.model) {
         None => Ok(()),
         Some(_) => {
-            let denial = refusal([&rule].into_iter(), caller, request.method).unwrap_err();
+            let denial =
+                refusal([&rule].into_iter(), caller, request.method, request.model).unwrap_err();
             Err((denial.code(), denial.to_string()))
         }
     }

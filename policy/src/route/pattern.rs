@@ -4,8 +4,8 @@ use http::Method;
 use http::header::{HeaderMap, HeaderName};
 
 use super::{Expression, Subject};
-use crate::ListenerId;
 use crate::host::Host;
+use crate::{Asked, ListenerId};
 
 /// All conditions of a route. An empty list is no condition.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,7 @@ pub(crate) struct Pattern {
     pub(crate) path: PathPattern,
     pub(crate) methods: Vec<Method>,
     pub(crate) headers: Vec<HeaderPattern>,
+    pub(crate) model: Option<Box<str>>,
 }
 
 /// The first condition that a request does not meet.
@@ -25,6 +26,7 @@ pub(crate) enum Mismatch<'a> {
     Path,
     Method,
     Header(&'a HeaderName),
+    Model,
 }
 
 impl Pattern {
@@ -44,8 +46,13 @@ impl Pattern {
         let missed = self
             .headers
             .iter()
-            .find(|header| !header.matches(subject.headers))?;
-        Some(Mismatch::Header(&missed.name))
+            .find(|header| !header.matches(subject.headers));
+        if let Some(missed) = missed {
+            return Some(Mismatch::Header(&missed.name));
+        }
+        let model = self.model.as_ref().map(std::slice::from_ref);
+        let is_another = |model| subject.model != Asked::Unknown && !subject.model.is_one_of(model);
+        model.is_some_and(is_another).then_some(Mismatch::Model)
     }
 
     /// Whether every request that `later` matches is matched by this one, as far as can be seen
@@ -57,12 +64,14 @@ impl Pattern {
             path,
             methods,
             headers,
+            model,
         } = self;
         path.covers(&later.path)
             && includes(listeners, &later.listeners, PartialEq::eq)
             && includes(hosts, &later.hosts, Host::covers)
             && includes(methods, &later.methods, PartialEq::eq)
             && headers.iter().all(|header| later.headers.contains(header))
+            && (model.is_none() || *model == later.model)
     }
 }
 

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use http::header::HOST;
 use http::{HeaderName, HeaderValue, Method, request};
-use policy::{Answer, Believed, Caller, Explanation, Listener, Policy, Request, SpiffeId, Stage};
+use policy::{
+    Answer, Asked, Believed, Caller, Explanation, Listener, Policy, Request, SpiffeId, Stage,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -13,6 +15,7 @@ use super::document::{DocumentArgs, Source};
 use super::output::Output;
 use super::{Exit, Failure, problems};
 use crate::gateway;
+use crate::gateway::model::{Scanner, Unsound};
 use crate::identify::TokenError;
 use crate::observe::Moment;
 use crate::refusal::{Refusal, kind};
@@ -102,13 +105,27 @@ impl Args {
             .get(HOST)
             .and_then(|host| host.to_str().ok())
             .unwrap_or_default();
-        let request = Request {
+        let read = match Asked::by_path(head.uri.path()) {
+            Asked::Unknown if policy.asks_for_models() => Some(self.model()?),
+            _ => None,
+        };
+        let mut request = Request {
             listener: listener.id,
             host,
             path: head.uri.path(),
             method: &head.method,
             headers: &head.headers,
+            model: Asked::by_path(head.uri.path()),
         };
+        let asks = policy
+            .route(&request)
+            .is_ok_and(policy::Route::asks_for_model);
+        match &read {
+            Some(Err(unsound)) if asks => return Ok(Row::refused(&Refusal::Model(*unsound))),
+            Some(Ok(Some(model))) => request.model = Asked::Model(model),
+            _ if request.model == Asked::Unknown => request.model = Asked::Nothing,
+            _ => {}
+        }
         let stages: Vec<Stage> = policy
             .experiments()
             .iter()
@@ -120,6 +137,9 @@ impl Args {
         if let Some(doubt) = doubt {
             row.doubt(doubt);
         }
+        if asks {
+            row.why.insert(0, named(request.model));
+        }
         if let (Some(path), Ok(route)) = (&self.body, policy.route(&request)) {
             row.weigh(
                 body_bytes(path)?,
@@ -127,6 +147,20 @@ impl Args {
             );
         }
         Ok(row)
+    }
+
+    /// The model that the body names.
+    fn model(&self) -> Result<Result<Option<String>, Unsound>, Failure> {
+        let Some(path) = &self.body else {
+            return Ok(Ok(None));
+        };
+        let body = fs::read(path).map_err(|source| Failure::Body {
+            path: path.clone(),
+            source,
+        })?;
+        let mut scanner = Scanner::new();
+        let read = scanner.feed(&body).and_then(|()| scanner.finish());
+        Ok(read.map(|()| scanner.model().map(str::to_owned)))
     }
 
     /// Who would be calling, and what would be wrong with the token.
@@ -171,6 +205,16 @@ impl Args {
             );
         }
         Ok(head)
+    }
+}
+
+/// Which model the request asks for, where that matters.
+fn named(asked: Asked<'_>) -> String {
+    match asked {
+        Asked::Model(model) => format!("the request asks for model {model}"),
+        Asked::Nothing | Asked::Unknown => {
+            "neither path nor body names a model (--body FILE gives a body)".to_owned()
+        }
     }
 }
 

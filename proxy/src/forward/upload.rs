@@ -7,8 +7,10 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 
+use crate::gateway::model::Unsound;
+use crate::gateway::{Cut, Inbound};
 use crate::refusal::Refusal;
 
 /// A client's body that breaks off when it grows beyond its limit.
@@ -16,7 +18,7 @@ use crate::refusal::Refusal;
 /// It is asked for a frame only when the upstream's connection has room for one, and hyper reads from the
 /// client only when asked, so a slow upstream slows the client down and memory stays bounded.
 pub(crate) struct Upload {
-    body: Incoming,
+    body: Inbound,
     limit: u64,
     left: u64,
     progress: Rc<Progress>,
@@ -41,11 +43,14 @@ pub(crate) enum Broken {
     /// The client stopped sending.
     #[error("the client broke off")]
     ByClient,
+    /// It has two meanings, which shows only now.
+    #[error(transparent)]
+    Unsound(Unsound),
 }
 
 impl Upload {
     /// Lets at most `limit` bytes of `body` pass, none if it announces more.
-    pub(crate) fn new(body: Incoming, limit: u64) -> Result<Self, Refusal> {
+    pub(crate) fn new(body: Inbound, limit: u64) -> Result<Self, Refusal> {
         if body.size_hint().lower() > limit {
             return Err(Refusal::BodyTooLarge { limit });
         }
@@ -110,7 +115,8 @@ impl Body for Upload {
         polled.map(|frame| {
             let passed = match frame? {
                 Ok(frame) => self.pass(frame),
-                Err(_broken) => Err(Broken::ByClient),
+                Err(Cut::ByClient(_)) => Err(Broken::ByClient),
+                Err(Cut::Unsound(why)) => Err(Broken::Unsound(why)),
             };
             self.progress.broken.set(passed.as_ref().err().copied());
             Some(passed)

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 
+use super::{Cut, Inbound, model};
 use crate::refusal::Refusal;
 
 /// The body, unless it is larger than `limit` or takes longer than `patience`.
 pub(crate) async fn collect(
-    body: Incoming,
+    body: Inbound,
     limit: u64,
     patience: Duration,
 ) -> Result<Bytes, Refusal> {
@@ -21,7 +22,9 @@ pub(crate) async fn collect(
     match tokio::time::timeout(patience, whole).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::BodyTooLarge { limit }),
-        Ok(Err(_broken)) => Err(Refusal::BodyBroken),
+        Ok(Err(error)) => Err(error
+            .downcast::<Cut>()
+            .map_or(Refusal::BodyBroken, |why| model::cut(&why))),
         Err(_elapsed) => Err(Refusal::BodyTimeout),
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use http::{Method, Response};
-use hyper::body::Incoming;
 
 use super::Content;
+use super::Inbound;
 use super::collect::collect;
 use crate::refusal::Refusal;
 use crate::server::Worker;
@@ -42,7 +42,7 @@ impl Resource {
 pub(super) async fn answer(
     resource: Resource,
     worker: &Worker,
-    body: Incoming,
+    body: Inbound,
 ) -> Result<Response<Content>, Refusal> {
     let body = collect(body, BODY_BYTES_MAX, BODY_TIME_MAX).await?;
     match resource {

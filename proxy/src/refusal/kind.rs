@@ -49,6 +49,9 @@ kinds! {
     BODY_TOO_LARGE = 4006 PAYLOAD_TOO_LARGE "the body is too large";
     BODY_BROKEN = 4007 BAD_REQUEST "the body is incomplete";
     BODY_TIMEOUT = 4008 REQUEST_TIMEOUT "the body did not arrive in time";
+    MODEL = 4009 BAD_REQUEST "the body does not name one model";
+    MODEL_LATE = 4010 PAYLOAD_TOO_LARGE "the body names its model too late";
+    MODEL_ENCODED = 4011 UNSUPPORTED_MEDIA_TYPE "the body names its model in an encoding";
 
     NO_SUCH_RESOURCE = 4201 NOT_FOUND "an inline model has no such resource";
     NO_SUCH_VERSION = 4202 NOT_FOUND "the model is not served in this version";

@@ -64,22 +64,6 @@ fn routes_that_retry_mirror_or_rewrite() {
     refused_behind(ROUTE, "\n    ", "routes[0].", &fields);
     let rate = format!("{ROUTE}\n    limits: {{ rate: {{ requests: 1/s }} }}");
     refused_instead("routes[0].limits.rate", ROUTE, &[&rate]);
-    refused_instead(
-        "routes[0].match.model",
-        "match: { path",
-        &["match: { model: fraud, path"],
-    );
-}
-
-#[test]
-fn callers_of_certain_models() {
-    let fields = [("models", "[fraud]")];
-    refused_behind(
-        "allow: [{ callers: anyone",
-        ", ",
-        "routes[0].allow[0].",
-        &fields,
-    );
 }
 
 #[test]

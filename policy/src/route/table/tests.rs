@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::*;
+use crate::Asked;
 use crate::ListenerId;
 use crate::host;
 use crate::route::{Expression, HeaderPattern, ValuePattern};
@@ -40,6 +41,13 @@ fn path_pattern() -> impl Strategy<Value = PathPattern> {
     ]
 }
 
+const ASKED: [Asked<'static>; 4] = [
+    Asked::Unknown,
+    Asked::Nothing,
+    Asked::Model("m"),
+    Asked::Model("o"),
+];
+
 fn value_pattern() -> impl Strategy<Value = ValuePattern> {
     prop_oneof![
         subsequence(&VALUES[..], 1..3)
@@ -67,13 +75,15 @@ fn pattern() -> impl Strategy<Value = Pattern> {
     let methods = subsequence(&[Method::GET, Method::POST][..], 0..2);
     let listeners = subsequence(&[ListenerId(0), ListenerId(1)][..], 0..2);
     let headers = prop::collection::vec(header_pattern(), 0..3);
-    (listeners, hosts, path_pattern(), methods, headers).prop_map(
-        |(listeners, hosts, path, methods, headers)| Pattern {
+    let model = prop::option::of(select(&["m", "n"][..]));
+    (listeners, hosts, path_pattern(), methods, headers, model).prop_map(
+        |(listeners, hosts, path, methods, headers, model)| Pattern {
             listeners,
             hosts,
             path,
             methods,
             headers,
+            model: model.map(Into::into),
         },
     )
 }
@@ -102,9 +112,10 @@ proptest! {
         path in prop_oneof![8 => path(), 1 => Just("*".to_owned())],
         method in select(&[Method::GET, Method::POST][..]),
         headers in headers(),
+        model in select(&ASKED[..]),
     ) {
         let host = host::bare(host);
-        let subject = Subject { listener: ListenerId(0), host, path: &path, method: &method, headers: &headers };
+        let subject = Subject { listener: ListenerId(0), host, path: &path, method: &method, headers: &headers, model };
         let naive = patterns.iter().position(|pattern| pattern.mismatch(&subject).is_none());
         let table = Table::new(patterns.iter());
         prop_assert_eq!(table.first(&subject, |id| patterns.get(id)), naive);
@@ -117,9 +128,10 @@ proptest! {
         host in select(&HOSTS[..]),
         path in path(),
         headers in headers(),
+        model in select(&ASKED[..]),
     ) {
         let (host, method) = (host::bare(host), Method::GET);
-        let subject = Subject { listener: ListenerId(0), host, path: &path, method: &method, headers: &headers };
+        let subject = Subject { listener: ListenerId(0), host, path: &path, method: &method, headers: &headers, model };
         if wide.covers(&narrow) && narrow.mismatch(&subject).is_none() {
             prop_assert_eq!(wide.mismatch(&subject), None);
         }

@@ -1,0 +1,116 @@
+//! A client's body, of which a part may have been read ahead to find the model that it names.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+
+use super::model::{Scanner, Unsound};
+
+/// A body that passes on what was read ahead, and then the rest. If it was looked into, it is looked into to
+/// its end: what would give it another meaning cuts it off before anyone else has read that.
+pub(crate) struct Inbound {
+    ahead: VecDeque<Bytes>,
+    rest: Incoming,
+    scanner: Option<Scanner>,
+}
+
+/// Why a body does not reach its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cut {
+    /// The client broke off.
+    #[error("the client broke off")]
+    ByClient(#[source] hyper::Error),
+    /// It has two meanings.
+    #[error(transparent)]
+    Unsound(Unsound),
+}
+
+impl Inbound {
+    /// Nothing was read yet.
+    pub(crate) fn new(rest: Incoming) -> Self {
+        Self {
+            ahead: VecDeque::new(),
+            rest,
+            scanner: None,
+        }
+    }
+
+    /// Looks into the body until it names a model, or says that it will not; how much of it was read by then.
+    pub(super) fn poll_model(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<usize>, Cut>> {
+        if self.scanner.is_none() {
+            self.scanner = Some(Scanner::new());
+        }
+        match Pin::new(&mut self.rest).poll_frame(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(None) => Poll::Ready(self.finish().map(|()| None)),
+            Poll::Ready(Some(Err(broken))) => Poll::Ready(Err(Cut::ByClient(broken))),
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(self.look(&frame).map(|()| {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                self.ahead.extend(frame.into_data());
+                Some(length)
+            })),
+        }
+    }
+
+    /// What looks into it, if anything does.
+    pub(super) fn scanner(&self) -> Option<&Scanner> {
+        self.scanner.as_ref()
+    }
+
+    fn look(&mut self, frame: &Frame<Bytes>) -> Result<(), Cut> {
+        let Some(scanner) = &mut self.scanner else {
+            return Ok(());
+        };
+        if let Some(data) = frame.data_ref() {
+            scanner.feed(data).map_err(Cut::Unsound)?;
+        }
+        // Whoever knows the length will not ask again.
+        if self.rest.is_end_stream() {
+            scanner.finish().map_err(Cut::Unsound)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&self) -> Result<(), Cut> {
+        let scanner = self.scanner.as_ref();
+        scanner.map_or(Ok(()), |scanner| scanner.finish().map_err(Cut::Unsound))
+    }
+}
+
+impl Body for Inbound {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if let Some(data) = self.ahead.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        match Pin::new(&mut self.rest).poll_frame(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(None) => Poll::Ready(self.finish().err().map(Err)),
+            Poll::Ready(Some(Err(broken))) => Poll::Ready(Some(Err(Cut::ByClient(broken)))),
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(self.look(&frame).map(|()| frame))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ahead.is_empty() && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let ahead: u64 = self.ahead.iter().map(|data| data.len() as u64).sum();
+        let rest = self.rest.size_hint();
+        let mut whole = SizeHint::new();
+        whole.set_lower(ahead + rest.lower());
+        if let Some(upper) = rest.upper() {
+            whole.set_upper(ahead + upper);
+        }
+        whole
+    }
+}

@@ -1,0 +1,480 @@
+//! Finds the `model` that a JSON body names, byte by byte as it arrives, and goes on looking for what would
+//! give it a second meaning.
+//!
+//! It is stricter than most readers of JSON, because a backend may be any of them: whatever two readers
+//! could take for different models is refused. Two members `model` (some take the first, some the last), a
+//! member that differs in capitals alone (Go's `encoding/json` takes it, too), a name that is no text,
+//! control characters in a string, anything that RFC 8259 does not allow. Escapes are decoded first:
+//! `"mod\u0065l"` is `model`. A body that is no object names no model.
+
+/// The deepest nesting: more than any request needs, and what common readers stop at.
+const DEPTH_MAX: usize = 128;
+
+/// The longest name of a model.
+const NAME_BYTES_MAX: usize = 256;
+
+/// What the member is called.
+const MEMBER: &str = "model";
+
+/// Why a body's model cannot be told for sure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unsound {
+    #[error("the body is no valid JSON")]
+    NotJson,
+    #[error("the body is nested more than {DEPTH_MAX} deep")]
+    TooDeep,
+    #[error("the body has two members `model`")]
+    Twice,
+    #[error("the body has a member that differs from `model` in capitals alone")]
+    Capitals,
+    #[error("the member `model` is no text")]
+    NotText,
+    #[error("the name of the model has more than {NAME_BYTES_MAX} bytes")]
+    TooLong,
+}
+
+/// Reads a body in parts.
+#[derive(Debug)]
+pub(crate) struct Scanner {
+    state: State,
+    /// The containers that are open, the outermost first.
+    open: Vec<Container>,
+    /// What a string says, as far as it matters.
+    text: Text,
+    /// Whether the next value is that of the member.
+    is_wanted: bool,
+    found: Option<Box<str>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Container {
+    Object,
+    Array,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing but white space yet.
+    Start,
+    /// No object: it names no model, whatever it is.
+    Other,
+    /// Behind `{`.
+    KeyOrEnd,
+    /// Behind a comma of an object.
+    Key,
+    /// Behind a key.
+    Colon,
+    /// Behind a colon, or a comma of an array.
+    Value,
+    /// Behind `[`.
+    ValueOrEnd,
+    /// Within a number or a word.
+    Token,
+    /// Within a string.
+    Str(Role),
+    /// Behind a backslash.
+    Escape(Role),
+    /// Within `\u`, with so many digits read.
+    Unicode(Role, u8),
+    /// Behind a value.
+    AfterValue,
+    /// Behind the whole.
+    End,
+}
+
+/// What a string is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// A member of the outermost object.
+    TopKey,
+    Key,
+    /// The name of the model.
+    Model,
+    Value,
+}
+
+/// A string as it is decoded, kept only where it matters.
+#[derive(Debug, Default)]
+struct Text {
+    bytes: Vec<u8>,
+    is_long: bool,
+    /// The digits of `\u` so far.
+    unit: u16,
+    /// The first half of a pair.
+    high: Option<u16>,
+}
+
+impl Scanner {
+    /// At the beginning of a body.
+    pub(crate) fn new() -> Self {
+        Self {
+            state: State::Start,
+            open: Vec::new(),
+            text: Text::default(),
+            is_wanted: false,
+            found: None,
+        }
+    }
+
+    /// The model, once it was read.
+    pub(crate) fn model(&self) -> Option<&str> {
+        self.found.as_deref()
+    }
+
+    /// Whether no more of the body can matter.
+    pub(crate) fn is_done(&self) -> bool {
+        self.state == State::Other
+    }
+
+    /// Reads the next part.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), Unsound> {
+        if self.is_done() {
+            return Ok(());
+        }
+        bytes.iter().try_for_each(|&byte| self.step(byte))
+    }
+
+    /// Says that there is no more.
+    pub(crate) fn finish(&self) -> Result<(), Unsound> {
+        match self.state {
+            State::Start | State::Other | State::End => Ok(()),
+            _ => Err(Unsound::NotJson),
+        }
+    }
+
+    fn step(&mut self, byte: u8) -> Result<(), Unsound> {
+        match self.state {
+            State::Str(role) => return self.within(role, byte),
+            State::Escape(role) => return self.escape(role, byte),
+            State::Unicode(role, digits) => return self.unicode(role, digits, byte),
+            State::Token if is_of_token(byte) => return Ok(()),
+            State::Token => self.state = State::AfterValue,
+            _ => {}
+        }
+        if matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
+            return Ok(());
+        }
+        match self.state {
+            State::Other => {}
+            State::Start if byte == b'{' => self.enter(Container::Object)?,
+            State::Start => self.state = State::Other,
+            State::KeyOrEnd if byte == b'}' => self.leave(),
+            State::KeyOrEnd | State::Key if byte == b'"' => self.begin(self.key()),
+            State::Colon if byte == b':' => self.state = State::Value,
+            State::ValueOrEnd if byte == b']' => self.leave(),
+            State::Value | State::ValueOrEnd => self.value(byte)?,
+            State::AfterValue => self.after_value(byte)?,
+            _ => return Err(Unsound::NotJson),
+        }
+        Ok(())
+    }
+
+    fn key(&self) -> Role {
+        if self.open.len() == 1 {
+            Role::TopKey
+        } else {
+            Role::Key
+        }
+    }
+
+    fn value(&mut self, byte: u8) -> Result<(), Unsound> {
+        if self.is_wanted && byte != b'"' {
+            return Err(Unsound::NotText);
+        }
+        match byte {
+            b'{' => self.enter(Container::Object)?,
+            b'[' => self.enter(Container::Array)?,
+            b'"' if std::mem::take(&mut self.is_wanted) => self.begin(Role::Model),
+            b'"' => self.begin(Role::Value),
+            _ if is_of_token(byte) => self.state = State::Token,
+            _ => return Err(Unsound::NotJson),
+        }
+        Ok(())
+    }
+
+    fn after_value(&mut self, byte: u8) -> Result<(), Unsound> {
+        match (byte, self.open.last()) {
+            (b',', Some(Container::Object)) => self.state = State::Key,
+            (b',', Some(Container::Array)) => self.state = State::Value,
+            (b'}', Some(Container::Object)) | (b']', Some(Container::Array)) => self.leave(),
+            _ => return Err(Unsound::NotJson),
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, container: Container) -> Result<(), Unsound> {
+        if self.open.len() == DEPTH_MAX {
+            return Err(Unsound::TooDeep);
+        }
+        self.open.push(container);
+        self.state = match container {
+            Container::Object => State::KeyOrEnd,
+            Container::Array => State::ValueOrEnd,
+        };
+        Ok(())
+    }
+
+    fn leave(&mut self) {
+        self.open.pop();
+        self.state = if self.open.is_empty() {
+            State::End
+        } else {
+            State::AfterValue
+        };
+    }
+
+    fn begin(&mut self, role: Role) {
+        self.text.clear();
+        self.state = State::Str(role);
+    }
+
+    fn within(&mut self, role: Role, byte: u8) -> Result<(), Unsound> {
+        match byte {
+            b'"' => return self.end(role),
+            b'\\' => self.state = State::Escape(role),
+            0..=0x1f => return Err(Unsound::NotJson),
+            _ if role.matters() => self.text.push(&[byte]),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn escape(&mut self, role: Role, byte: u8) -> Result<(), Unsound> {
+        let plain = match byte {
+            b'"' | b'\\' | b'/' => byte,
+            b'b' => 8,
+            b'f' => 12,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'u' => {
+                self.text.unit = 0;
+                self.state = State::Unicode(role, 0);
+                return Ok(());
+            }
+            _ => return Err(Unsound::NotJson),
+        };
+        self.text.push(&[plain]);
+        self.state = State::Str(role);
+        Ok(())
+    }
+
+    fn unicode(&mut self, role: Role, digits: u8, byte: u8) -> Result<(), Unsound> {
+        let digit = char::from(byte).to_digit(16).ok_or(Unsound::NotJson)?;
+        let digit = u16::try_from(digit).map_err(|_| Unsound::NotJson)?;
+        self.text.unit = self.text.unit << 4 | digit;
+        if digits < 3 {
+            self.state = State::Unicode(role, digits + 1);
+        } else {
+            self.text.push_unit();
+            self.state = State::Str(role);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, role: Role) -> Result<(), Unsound> {
+        self.text.settle();
+        self.state = match role {
+            Role::TopKey | Role::Key => State::Colon,
+            Role::Model | Role::Value => State::AfterValue,
+        };
+        match role {
+            Role::TopKey if self.text.is(MEMBER) && self.found.is_some() => Err(Unsound::Twice),
+            Role::TopKey if self.text.is(MEMBER) => {
+                self.is_wanted = true;
+                Ok(())
+            }
+            Role::TopKey if self.text.is_nearly(MEMBER) => Err(Unsound::Capitals),
+            Role::Model if self.text.is_long => Err(Unsound::TooLong),
+            Role::Model => {
+                let name = std::str::from_utf8(&self.text.bytes);
+                self.found = Some(name.map_err(|_| Unsound::NotJson)?.into());
+                Ok(())
+            }
+            Role::TopKey | Role::Key | Role::Value => Ok(()),
+        }
+    }
+}
+
+impl Role {
+    /// Whether it matters what such a string says.
+    fn matters(self) -> bool {
+        matches!(self, Self::TopKey | Self::Model)
+    }
+}
+
+impl Text {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        (self.is_long, self.high) = (false, None);
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.settle();
+        if self.bytes.len() + bytes.len() > NAME_BYTES_MAX {
+            self.is_long = true;
+        } else {
+            self.bytes.extend_from_slice(bytes);
+        }
+    }
+
+    /// A unit of UTF-16, of which two may make one character.
+    fn push_unit(&mut self) {
+        let unit = self.unit;
+        let Some(high) = self.high.take() else {
+            if (0xd800..0xdc00).contains(&unit) {
+                self.high = Some(unit);
+            } else {
+                self.push_char(char::from_u32(unit.into()));
+            }
+            return;
+        };
+        let pair = char::decode_utf16([high, unit]).next().and_then(Result::ok);
+        if pair.is_some() {
+            self.push_char(pair);
+        } else {
+            self.push_char(None);
+            self.push_unit();
+        }
+    }
+
+    /// What is no character is one that no name has.
+    fn push_char(&mut self, character: Option<char>) {
+        let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+        self.push(character.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+
+    /// A first half without a second is no character.
+    fn settle(&mut self) {
+        if self.high.take().is_some() {
+            self.push_char(None);
+        }
+    }
+
+    fn is(&self, name: &str) -> bool {
+        !self.is_long && self.bytes == name.as_bytes()
+    }
+
+    fn is_nearly(&self, name: &str) -> bool {
+        !self.is_long && self.bytes.eq_ignore_ascii_case(name.as_bytes())
+    }
+}
+
+/// Digits, signs and letters of numbers, `true`, `false`, `null`; and of what some readers take besides, which
+/// gives no body another model.
+fn is_of_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn scan(parts: &[&[u8]]) -> Result<Option<String>, Unsound> {
+        let mut scanner = Scanner::new();
+        parts.iter().try_for_each(|part| scanner.feed(part))?;
+        scanner.finish()?;
+        Ok(scanner.model().map(str::to_owned))
+    }
+
+    #[track_caller]
+    fn check(body: &str, expected: Result<Option<&str>, Unsound>) {
+        let expected = expected.map(|name| name.map(str::to_owned));
+        assert_eq!(scan(&[body.as_bytes()]), expected, "{body}");
+        // The same byte by byte.
+        let parts: Vec<&[u8]> = body.as_bytes().chunks(1).collect();
+        assert_eq!(scan(&parts), expected, "{body}");
+    }
+
+    #[test]
+    fn the_member_of_the_outermost_object_is_the_model() {
+        check(r#"{"model":"gpt"}"#, Ok(Some("gpt")));
+        check(
+            " { \"messages\" : [{\"model\":\"x\"}] ,\n\"model\" : \"a/b:c\" } ",
+            Ok(Some("a/b:c")),
+        );
+        check(
+            r#"{"a":{"model":"x"},"b":[1,-2.5e9,true,null,"\"model\":"]}"#,
+            Ok(None),
+        );
+        check(r#"{"mod\u0065l":"\u0067p\u0074"}"#, Ok(Some("gpt")));
+        check(r#"{"model":"\ud83d\ude00"}"#, Ok(Some("😀")));
+        check(r#"{"model":"\ud83dx"}"#, Ok(Some("\u{fffd}x")));
+        check("{}", Ok(None));
+        check("", Ok(None));
+        check(r#"["model"]"#, Ok(None));
+        check("model=gpt", Ok(None));
+    }
+
+    #[test]
+    fn what_two_readers_could_take_for_different_models_is_refused() {
+        check(r#"{"model":"a","model":"a"}"#, Err(Unsound::Twice));
+        check(r#"{"model":"a","mod\u0065l":"b"}"#, Err(Unsound::Twice));
+        check(r#"{"Model":"a"}"#, Err(Unsound::Capitals));
+        check(r#"{"model":"a","MODEL":"b"}"#, Err(Unsound::Capitals));
+        check(r#"{"model":null}"#, Err(Unsound::NotText));
+        check(r#"{"model":["a"]}"#, Err(Unsound::NotText));
+        for bad in [
+            r#"{"model":"a"}x"#,
+            r#"{"model":"a"}{"model":"b"}"#,
+            r#"{"model":"a",}"#,
+            r#"{"model":"a""#,
+            r#"{'model':"a"}"#,
+            r#"{model:"a"}"#,
+            r#"{"model":"a" /* , */ }"#,
+            "{\"model\":\"a\nb\"}",
+            r#"{"model":"\x61"}"#,
+            r#"{"model":"\u00g1"}"#,
+            r#"{"a":[}"#,
+            r#"{"a":[1}"#,
+        ] {
+            check(bad, Err(Unsound::NotJson));
+        }
+        let long = format!(r#"{{"model":"{}"}}"#, "x".repeat(257));
+        check(&long, Err(Unsound::TooLong));
+        let deep = format!(r#"{{"a":{}"#, "[".repeat(128));
+        check(&deep, Err(Unsound::TooDeep));
+    }
+
+    fn json() -> impl Strategy<Value = serde_json::Value> {
+        let text = prop_oneof!["model", "[a-z\"\\\\\u{1}é😀]{0,6}"];
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i32>().prop_map(Into::into),
+            text.clone().prop_map(serde_json::Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::from),
+                prop::collection::vec((text.clone(), inner), 0..4)
+                    .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn it_finds_what_a_whole_reader_finds_however_the_body_is_cut(
+            body in json(), spaced: bool, cut in 1..9_usize,
+        ) {
+            let text = if spaced { format!("{body:#}") } else { body.to_string() };
+            let parts: Vec<&[u8]> = text.as_bytes().chunks(cut).collect();
+            let expected = match body.get("model") {
+                None => Ok(None),
+                Some(serde_json::Value::String(name)) => Ok(Some(name.clone())),
+                Some(_) => Err(Unsound::NotText),
+            };
+            prop_assert_eq!(scan(&parts), expected, "{}", text);
+        }
+
+        #[test]
+        fn whatever_it_takes_a_whole_reader_takes_for_the_same(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let body = [b"{\"model\":\"a\"", &bytes[..]].concat();
+            if let (Ok(Some(name)), Ok(read)) = (scan(&[&body]), serde_json::from_slice::<serde_json::Value>(&body)) {
+                prop_assert_eq!(Some(&*name), read["model"].as_str());
+            }
+        }
+    }
+}
