@@ -67,6 +67,8 @@ pub(crate) enum DriveError {
     Start(#[from] StartError),
     #[error("wrk printed no result but: {said}")]
     Unreadable { said: String },
+    #[error("a connection broke")]
+    Connection(#[source] std::io::Error),
     #[error("{failures} of {requests} requests failed")]
     Failures { failures: u64, requests: f64 },
 }

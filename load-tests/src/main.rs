@@ -6,6 +6,7 @@
 
 mod drive;
 mod machine;
+mod own;
 mod peer;
 mod process;
 mod report;
@@ -29,12 +30,15 @@ use crate::{
 /// Where scenarios, peers and results are kept.
 const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Measures CPU per request of Wald beside nginx.
+/// Measures CPU per request of Wald beside nginx, and of Wald beside itself with everybody proving who they are.
 #[derive(Parser)]
 struct Args {
     /// One short round: proves that the instrument works, says nothing about speed.
     #[arg(long)]
     short: bool,
+    /// What is compared.
+    #[arg(long, value_enum, default_value_t)]
+    scenario: Scenario,
     /// The `wald` to measure; by default the one beside this program.
     #[arg(long)]
     wald: Option<PathBuf>,
@@ -51,25 +55,47 @@ fn main() -> anyhow::Result<()> {
     };
     let load = if args.short { Load::SHORT } else { Load::FULL };
     let folder = tempfile::tempdir().context("a folder for the peers' files")?;
-    let measured = compare(&wald, load, folder.path())?;
+    let measured = compare(args.scenario, &wald, load, folder.path())?;
     let standings = measured
         .into_iter()
         .map(|(name, rounds)| Standing::of(name, &rounds));
-    let report = Report::new(Machine::describe(&wald), load, standings.collect());
+    let report = Report::new(
+        args.scenario,
+        Machine::describe(&wald),
+        load,
+        standings.collect(),
+    );
     write(&report, &args.results)
+}
+
+/// What is compared with what.
+#[derive(Clone, Copy, Default, clap::ValueEnum)]
+pub(crate) enum Scenario {
+    /// Wald and nginx, plain text.
+    #[default]
+    Plain,
+    /// Wald with TLS, client certificates, tokens and authorization, and Wald without.
+    Secure,
 }
 
 /// Runs the rounds: each peer once a round, so that none has the quiet minutes for itself.
 fn compare(
+    scenario: Scenario,
     wald: &Path,
     load: Load,
     folder: &Path,
 ) -> anyhow::Result<Vec<(&'static str, Vec<Measured>)>> {
     let backend = Peer::backend(folder)?;
-    let peers = [
-        Peer::wald(wald, &backend, folder)?,
-        Peer::nginx(&backend, folder)?,
-    ];
+    let peers = match scenario {
+        Scenario::Plain => [
+            Peer::wald(wald, &backend, folder)?,
+            Peer::nginx(&backend, folder)?,
+        ],
+        Scenario::Secure => [
+            Peer::wald_secure(wald, &backend, folder)?,
+            Peer::wald_plain(wald, &backend, folder)?,
+        ],
+    };
     let mut measured = peers.each_ref().map(|peer| (peer.name(), Vec::new()));
     for peer in &peers {
         peer.measure(load.warmed_up())?;
@@ -86,7 +112,7 @@ fn compare(
 
 fn write(report: &Report, folder: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(folder)?;
-    let file = folder.join(report.date());
+    let file = folder.join(report.name());
     fs::write(
         file.with_extension("json"),
         serde_json::to_string_pretty(report)? + "\n",

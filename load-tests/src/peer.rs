@@ -12,6 +12,7 @@ use std::{
 use crate::{
     FOLDER,
     drive::{self, DriveError, Load},
+    own::{self, Credentials},
     process::{Process, StartError},
 };
 
@@ -23,6 +24,15 @@ pub(crate) struct Peer {
     name: &'static str,
     address: SocketAddr,
     process: Process,
+    driver: Driver,
+}
+
+/// What drives a peer. Figures of different drivers are never compared.
+enum Driver {
+    /// wrk, which costs the machine least.
+    Wrk,
+    /// This program, which can show a certificate.
+    Own(Option<Credentials>),
 }
 
 impl Peer {
@@ -38,15 +48,53 @@ impl Peer {
 
     /// Wald, with one worker.
     pub(crate) fn wald(program: &Path, backend: &Self, folder: &Path) -> Result<Self, PeerError> {
+        Self::of_document("wald", "plain.yaml", program, backend, folder)
+    }
+
+    /// Wald, with one worker, over plain text and driven by this program.
+    pub(crate) fn wald_plain(
+        program: &Path,
+        backend: &Self,
+        folder: &Path,
+    ) -> Result<Self, PeerError> {
+        let peer = Self::of_document("plain", "plain.yaml", program, backend, folder)?;
+        Ok(Self {
+            driver: Driver::Own(None),
+            ..peer
+        })
+    }
+
+    /// Wald, with one worker, which wants to know who is calling.
+    pub(crate) fn wald_secure(
+        program: &Path,
+        backend: &Self,
+        folder: &Path,
+    ) -> Result<Self, PeerError> {
+        let credentials = Credentials::make(folder)?;
+        let peer = Self::of_document("secure", "secure.yaml", program, backend, folder)?;
+        Ok(Self {
+            driver: Driver::Own(Some(credentials)),
+            ..peer
+        })
+    }
+
+    fn of_document(
+        name: &'static str,
+        document: &str,
+        program: &Path,
+        backend: &Self,
+        folder: &Path,
+    ) -> Result<Self, PeerError> {
         let address = free_address()?;
         let mut command = Command::new(program);
         command
             .args(["run", "-c"])
-            .arg(Path::new(FOLDER).join("scenarios/plain.yaml"))
+            .arg(Path::new(FOLDER).join("scenarios").join(document))
             .env("LISTEN", address.port().to_string())
             .env("BACKEND", backend.address.port().to_string())
+            .env("FOLDER", folder)
             .current_dir(folder);
-        Self::start("wald", address, &mut command, folder)
+        Self::start(name, address, &mut command, folder)
     }
 
     fn from_nginx(
@@ -90,6 +138,7 @@ impl Peer {
             name,
             address,
             process: Process::start(command)?,
+            driver: Driver::Wrk,
         };
         let until = Instant::now() + STARTING;
         while TcpStream::connect(address).is_err() {
@@ -110,7 +159,10 @@ impl Peer {
     /// Drives it with `load` and says what that cost.
     pub(crate) fn measure(&self, load: Load) -> Result<Measured, PeerError> {
         let before = self.process.cpu()?;
-        let seen = drive::drive(self.address, load)?;
+        let seen = match &self.driver {
+            Driver::Wrk => drive::drive(self.address, load)?,
+            Driver::Own(credentials) => own::drive(self.address, load, credentials.as_ref())?,
+        };
         let spent = self.process.cpu()? - before;
         let micros = 1e6 / seen.requests;
         Ok(Measured {

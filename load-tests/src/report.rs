@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::{drive::Load, machine::Machine, peer::Measured};
+use crate::{Scenario, drive::Load, machine::Machine, peer::Measured};
 
 /// One run of the instrument.
 #[derive(Serialize)]
@@ -14,37 +14,46 @@ pub(crate) struct Report {
     machine: Machine,
     load: Load,
     peers: Vec<Standing>,
-    /// CPU per request, ours ÷ nginx's.
-    ratio_to_nginx: Option<f64>,
+    /// CPU per request, of the first peer ÷ of the second.
+    ratio: Option<f64>,
+    #[serde(skip)]
+    suffix: &'static str,
 }
 
 impl Report {
     /// Puts the medians beside each other.
-    pub(crate) fn new(machine: Machine, load: Load, peers: Vec<Standing>) -> Self {
-        let cpu = |name| {
-            peers
-                .iter()
-                .find(|peer| peer.name == name)
-                .map(|peer| peer.cpu_us)
+    pub(crate) fn new(
+        scenario: Scenario,
+        machine: Machine,
+        load: Load,
+        peers: Vec<Standing>,
+    ) -> Self {
+        let ratio = match peers.as_slice() {
+            [first, second] => Some(first.cpu_us / second.cpu_us),
+            _ => None,
         };
-        let ratio_to_nginx = cpu("wald")
-            .zip(cpu("nginx"))
-            .map(|(ours, theirs)| ours / theirs);
         let date = jiff::ZonedDateTime::now().date().to_string();
-        let scenario = "1: HTTP/1.1 keep-alive, 80-byte JSON POST, plain";
+        let (scenario, suffix) = match scenario {
+            Scenario::Plain => ("1: HTTP/1.1 keep-alive, 80-byte JSON POST, plain", ""),
+            Scenario::Secure => (
+                "2: the same with TLS 1.3, a client certificate, an RS256 token and authorization, beside the same build without",
+                "-secure",
+            ),
+        };
         Self {
             date,
             scenario,
             machine,
             load,
             peers,
-            ratio_to_nginx,
+            ratio,
+            suffix,
         }
     }
 
-    /// The day of the run, which names its files.
-    pub(crate) fn date(&self) -> &str {
-        &self.date
+    /// What its files are called: the day of the run, and the scenario if it is not the first.
+    pub(crate) fn name(&self) -> String {
+        format!("{}{}", self.date, self.suffix)
     }
 }
 
@@ -125,9 +134,13 @@ impl fmt::Display for Report {
                 peer.p99_us
             )?;
         }
-        match self.ratio_to_nginx {
-            Some(ratio) => writeln!(f, "\nCPU per request, Wald ÷ nginx: {ratio:.2}"),
-            None => Ok(()),
+        match (self.ratio, self.peers.as_slice()) {
+            (Some(ratio), [first, second]) => writeln!(
+                f,
+                "\nCPU per request, {} ÷ {}: {ratio:.2}",
+                first.name, second.name
+            ),
+            _ => Ok(()),
         }
     }
 }

@@ -15,7 +15,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, Error, RootCertStore, SupportedProtocolVersion};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -162,6 +162,11 @@ impl Channel {
         Box::pin(in_time(path, answered))
             .await
             .map_err(|error| told(&error))
+    }
+
+    /// The bytes within the channel, for whoever speaks for itself.
+    pub fn into_stream(self) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
+        self.0
     }
 
     /// Keeps the channel for several requests.

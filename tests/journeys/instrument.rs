@@ -7,6 +7,16 @@ use tests::{Folder, program};
 
 #[test]
 fn a_short_run_writes_its_figures_down() {
+    check("plain", ["| wald |", "| nginx |"]);
+}
+
+#[test]
+fn a_short_run_shows_what_proof_of_everybody_costs() {
+    check("secure", ["| secure |", "| plain |"]);
+}
+
+#[track_caller]
+fn check(scenario: &str, rows: [&str; 2]) {
     if !["nginx", "wrk"].into_iter().all(installed) {
         eprintln!("skipped: nginx or wrk is not installed (`make bench` installs them)");
         return;
@@ -14,7 +24,7 @@ fn a_short_run_writes_its_figures_down() {
     let folder = Folder::new();
     let mut command = program("load-tests");
     command
-        .arg("--short")
+        .args(["--short", "--scenario", scenario])
         .arg("--results")
         .arg(folder.path("results"))
         .stdin(Stdio::null());
@@ -25,10 +35,7 @@ fn a_short_run_writes_its_figures_down() {
         String::from_utf8_lossy(&output.stderr)
     );
     let table = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        table.contains("| wald |") && table.contains("| nginx |"),
-        "{table}"
-    );
+    assert!(rows.iter().all(|row| table.contains(row)), "{table}");
 }
 
 fn installed(program: &str) -> bool {
