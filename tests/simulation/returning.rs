@@ -72,6 +72,7 @@ pub(crate) fn settings() -> Vec<Setting> {
     ));
     settings.push(Setting {
         method: "agreement on first requests",
+        stated: "",
         ..setting(
             format!(
                 "5% failures at a ceiling of 5%, ICC 0.5, {}",
@@ -80,11 +81,11 @@ pub(crate) fn settings() -> Vec<Setting> {
             |chance| decide_ceiling(chance, Unit::Sticky),
         )
     });
-    settings.push(setting(
+    settings.push(unstated(
         format!("p90, ICC 0.2, latency doubles on a ramp {}", RAMP.name),
         |chance| decide_latency(chance, Unit::Sticky, None),
     ));
-    settings.push(setting(
+    settings.push(unstated(
         format!(
             "p90 at its margin, ICC 0.2, latency doubles on a ramp {}",
             RAMP.name
@@ -92,6 +93,17 @@ pub(crate) fn settings() -> Vec<Setting> {
         |chance| decide_latency(chance, Unit::Sticky, Some(0.25)),
     ));
     settings
+}
+
+/// One that the specification gives no figure for.
+fn unstated(
+    situation: String,
+    decide: impl Fn(&mut Chance) -> Decision + Send + Sync + 'static,
+) -> Setting {
+    Setting {
+        stated: "",
+        ..setting(situation, decide)
+    }
 }
 
 fn setting(
