@@ -3,6 +3,7 @@
 mod accept;
 mod admin;
 mod audit;
+mod causes;
 mod cli;
 mod credentials;
 mod demo;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::Desk;
 use super::problem::Problem;
+use crate::causes::causes;
 use crate::cli::problems;
 use crate::identify::paper::Paper;
 use crate::observe::exposition;
@@ -122,14 +123,10 @@ pub(super) async fn drain(State(desk): State<Arc<Desk>>) -> (StatusCode, Json<Va
 }
 
 fn not_reloaded(error: &ReloadError) -> Problem {
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     match error.problems() {
         Some(problems) => {
             Problem::not_reloaded(error.to_string(), Some(json!(problems::listing(problems))))
         }
-        None => Problem::not_reloaded(
-            causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}")),
-            None,
-        ),
+        None => Problem::not_reloaded(causes(error), None),
     }
 }

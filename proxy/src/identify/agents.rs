@@ -16,6 +16,8 @@ use rustls::{RootCertStore, crypto::CryptoProvider};
 use sha2::{Digest as _, Sha256};
 use spiffe::{WorkloadApiClient, X509Context};
 
+use crate::causes::causes;
+
 /// The longest that an agent may take for its first answer.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
 
@@ -179,10 +181,4 @@ fn first(socket: &Path) -> Result<Issued, AgentError> {
             .await
             .unwrap_or(Err(AgentError::Late))
     })
-}
-
-/// An error with its causes, for the log.
-pub(crate) fn causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -14,6 +14,7 @@ use super::ruling::Ruling;
 use super::run::{Run, encode};
 use super::settling::settle;
 use super::{AdoptError, Adopted, Candidate, Letter, StartError, Trust, desk, millis, unix_ms};
+use crate::causes::causes;
 use crate::credentials::Credentials;
 use crate::identify::KeySets;
 use crate::live::{Live, Snapshot};
@@ -375,7 +376,7 @@ impl Keeper {
 
     fn store_failed(&mut self, error: &StoreError) {
         self.tally.store_failures += 1;
-        tracing::error!(error = %chain(error), "the store cannot be written; nothing changes until it can");
+        tracing::error!(error = %causes(error), "the store cannot be written; nothing changes until it can");
     }
 
     fn publish(&self) {
@@ -440,10 +441,4 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(move || store.write(work))
         .await
         .unwrap_or(Err(StoreError::Interrupted))
-}
-
-/// An error with its causes, for the log.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

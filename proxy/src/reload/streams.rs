@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::Wish;
+use crate::causes::causes;
 use crate::identify::agents::{self, AgentError};
 use crate::live::Live;
 
@@ -66,7 +67,7 @@ async fn listen(socket: PathBuf, wishes: mpsc::Sender<Wish>, live: Live, failure
             return;
         };
         failures.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(socket = %socket.display(), error = %agents::causes(&error), "the agent's last certificate stays in force");
+        tracing::warn!(socket = %socket.display(), error = %causes(&error), "the agent's last certificate stays in force");
         tokio::time::sleep(pause).await;
         pause = (2 * pause).min(PAUSE_MAX);
     }

@@ -2,7 +2,8 @@
 
 use policy::Policy;
 
-use super::finding::{Finding, chain};
+use super::finding::Finding;
+use crate::causes::causes;
 use crate::credentials::{self, Credentials};
 use crate::identify::paper::Paper;
 
@@ -15,7 +16,7 @@ pub(super) fn look(policy: &Policy) -> Vec<Finding> {
         }
         Err(error) => {
             let remedy = "mend the file, or name another in the document";
-            vec![Finding::failed("certificates", chain(&error), remedy)]
+            vec![Finding::failed("certificates", causes(&error), remedy)]
         }
     }
 }

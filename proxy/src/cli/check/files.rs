@@ -7,7 +7,8 @@ use std::path::Path;
 use inference::LoadError;
 use policy::Model;
 
-use super::finding::{Finding, chain};
+use super::finding::Finding;
+use crate::causes::causes;
 use crate::store;
 
 /// Whether a model's file is the one the document means, and runs here.
@@ -32,10 +33,10 @@ pub(super) fn model(model: &Model) -> Finding {
         Ok(_) => Finding::fine(subject, "digest agrees, loads"),
         Err(error @ LoadError::Digest { .. }) => Finding::failed(
             subject,
-            chain(&error),
+            causes(&error),
             "get the right file, or write its digest into `sha256`",
         ),
-        Err(error) => Finding::failed(subject, chain(&error), "export the model again"),
+        Err(error) => Finding::failed(subject, causes(&error), "export the model again"),
     }
 }
 
@@ -58,7 +59,7 @@ fn existing(subject: String, path: &Path) -> Finding {
         Ok(_) => Finding::fine(subject, "opens"),
         Err(error) => Finding::failed(
             subject,
-            chain(&error),
+            causes(&error),
             "name another file, or restore this one",
         ),
     }

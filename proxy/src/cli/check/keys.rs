@@ -4,7 +4,8 @@ use std::fs;
 
 use policy::{Issuer, KeySource};
 
-use super::finding::{Finding, chain};
+use super::finding::Finding;
+use crate::causes::causes;
 use crate::identify::KeySet;
 use crate::identify::key_servers::fetch;
 
@@ -25,7 +26,7 @@ pub(super) async fn look(issuer: &Issuer) -> Finding {
                 Ok(set) => judge(subject, &set),
                 Err(error) => {
                     let remedy = "write the issuer's JSON Web Key Set into the file";
-                    Finding::failed(subject, chain(&error), remedy)
+                    Finding::failed(subject, causes(&error), remedy)
                 }
             }
         }
@@ -36,7 +37,7 @@ pub(super) async fn look(issuer: &Issuer) -> Finding {
                 Ok(set) => judge(subject, &set),
                 Err(error) => {
                     let remedy = "start the server, or mend `keys.url` and `keys.trust`";
-                    Finding::doubtful(subject, chain(&error), remedy)
+                    Finding::doubtful(subject, causes(&error), remedy)
                 }
             }
         }

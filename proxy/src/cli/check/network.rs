@@ -8,7 +8,8 @@ use std::time::Duration;
 use policy::{Address, Endpoint, Listener, Policy, Upstream};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
-use super::finding::{Finding, chain};
+use super::finding::Finding;
+use crate::causes::causes;
 use crate::cli::client::Connection;
 
 /// Looks at every address, one after the other.
@@ -101,8 +102,8 @@ async fn reach(upstream: &Upstream, listeners: &[Listener]) -> Vec<Finding> {
     let alive = answers.iter().any(|(_, answer)| answer.is_ok());
     let judge = |(subject, answer): (String, io::Result<String>)| match answer {
         Ok(detail) => Finding::fine(subject, detail),
-        Err(error) if alive => Finding::doubtful(subject, chain(&error), REMEDY),
-        Err(error) => Finding::failed(subject, chain(&error), REMEDY),
+        Err(error) if alive => Finding::doubtful(subject, causes(&error), REMEDY),
+        Err(error) => Finding::failed(subject, causes(&error), REMEDY),
     };
     answers.into_iter().map(judge).collect()
 }

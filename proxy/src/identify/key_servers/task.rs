@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::fetch::{FetchError, fetch};
 use super::{Standing, Wish};
+use crate::causes::causes;
 use crate::identify::KeySet;
 use crate::live::Live;
 use crate::referee::Referee;
@@ -233,7 +234,7 @@ impl Server {
                 self.failures = self.failures.saturating_add(1);
                 self.standing.failed += 1;
                 self.due = now + pause.min(self.source.refresh);
-                let (url, error) = (&self.source.url, chain(&error));
+                let (url, error) = (&self.source.url, causes(&error));
                 tracing::warn!(issuer = name, %url, error, "keys cannot be fetched; those before stay in use");
                 return None;
             }
@@ -251,10 +252,4 @@ impl Server {
         self.set = Some(Arc::clone(&set));
         Some(set)
     }
-}
-
-/// An error with its causes, for the log.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
