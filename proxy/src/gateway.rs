@@ -59,7 +59,10 @@ pub(crate) async fn serve(
             remove_claimed(&mut head.headers, is_believed.unwrap_or(false));
             admit(&worker, &peer, &mut head, &mut body, &mut passage).await
         }
-        Err(refusal) => Err(refusal),
+        Err(refusal) => {
+            busy.end_soon();
+            Err(refusal)
+        }
     };
     let answered = match admitted {
         Ok(Admitted::Placed(placement)) => {

@@ -205,6 +205,14 @@ pub enum Kept {
 }
 
 impl Kept {
+    /// Whether the other side has ended it.
+    pub fn is_closed(&self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.is_closed(),
+            Self::Http2(sender) => sender.is_closed(),
+        }
+    }
+
     /// Sends a GET and reads the whole answer.
     pub async fn get(&mut self, path: &str) -> Answer {
         self.send(Method::GET, path, &[]).await

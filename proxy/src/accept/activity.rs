@@ -13,6 +13,8 @@ pub(crate) struct Activity {
     since: Cell<Instant>,
     /// Since when the client has taken nothing of what it is sent.
     stalled: Cell<Option<Instant>>,
+    /// Whether it ends with what is being served.
+    is_last: Cell<bool>,
     open: Rc<Cell<u32>>,
 }
 
@@ -35,6 +37,7 @@ impl Activity {
             state: Cell::new(State::Idle),
             since: Cell::new(Instant::now()),
             stalled: Cell::new(None),
+            is_last: Cell::new(false),
             open,
         }
     }
@@ -48,7 +51,9 @@ impl Activity {
             .is_some_and(|since| for_at_least(limits.idle, since));
         stalls
             || match self.state.get() {
-                State::Idle | State::Http2Idle => for_at_least(limits.idle, self.since.get()),
+                State::Idle | State::Http2Idle => {
+                    self.is_last.get() || for_at_least(limits.idle, self.since.get())
+                }
                 State::Reading => for_at_least(limits.header_time, self.since.get()),
                 State::Serving(_) => false,
             }
@@ -68,6 +73,11 @@ impl Activity {
             Some(_) if anything => self.stalled.set(None),
             _ => {}
         }
+    }
+
+    /// Whoever is at the other end is not to be served again.
+    fn end_soon(&self) {
+        self.is_last.set(true);
     }
 
     fn enter(&self, state: State) {
@@ -104,6 +114,11 @@ impl Busy {
             activity: Rc::clone(activity),
             after,
         }
+    }
+
+    /// Lets the connection end once nothing is being served on it.
+    pub(crate) fn end_soon(&self) {
+        self.activity.end_soon();
     }
 }
 

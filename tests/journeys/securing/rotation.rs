@@ -168,6 +168,10 @@ async fn an_open_connection_ends_with_the_trust_in_its_certificate() {
         .await;
         assert_eq!(refused.status, StatusCode::FORBIDDEN, "{protocol}");
         assert_eq!(refused.json()["code"], "WALD-3005");
+        until("the connection is ended", async || {
+            open[0].is_closed().then_some(())
+        })
+        .await;
         let answer = open[1].get("/").await;
         assert_eq!(answer.status, StatusCode::NO_CONTENT, "the other stays");
     }
