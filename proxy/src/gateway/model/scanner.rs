@@ -131,7 +131,23 @@ impl Scanner {
         if self.is_done() {
             return Ok(());
         }
-        bytes.iter().try_for_each(|&byte| self.step(byte))
+        let mut rest = bytes;
+        while let Some((&byte, behind)) = rest.split_at(self.passed_over(rest)).1.split_first() {
+            self.step(byte)?;
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    /// How many bytes of a string that does not matter come before anything that does: most of a prompt.
+    fn passed_over(&self, bytes: &[u8]) -> usize {
+        match self.state {
+            State::Str(role) if !role.matters() => bytes
+                .iter()
+                .position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
+                .unwrap_or(bytes.len()),
+            _ => 0,
+        }
     }
 
     /// Says that there is no more.
