@@ -1,5 +1,6 @@
 //! What was observed, as sums: by metric, arm, epoch and tick. All of it adds, across workers and
-//! proxies, in any order.
+//! proxies, in any order; past 65 536 different units in one beat, which of them the sample ratio counts
+//! depends on it, without regard to arms.
 //!
 //! One metric on one arm takes at most 256 bytes a tick, and more only for what it asks for: 8 KiB for
 //! units that return, whose sums are kept in 512 buckets of the unit's hash, and as much again if there

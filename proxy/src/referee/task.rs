@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use policy::Policy;
+use stats::Delta;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -208,24 +209,35 @@ impl Keeper {
         read.await.unwrap_or(Err(StoreError::Interrupted))
     }
 
+    /// Takes in what one beat brought. What workers saw of one run is merged first: which worker answered before
+    /// another must not decide in which epoch a unit was met.
     fn absorb(&mut self, evidence: Vec<Observed>) {
-        for Observed {
-            experiment,
-            run,
-            delta,
-            roll,
-        } in evidence
-        {
-            let is_its =
-                |mine: &&mut Run| *mine.experiment.name == *experiment && mine.record.run == run;
-            match self.runs.iter_mut().find(is_its) {
-                Some(mine) => {
-                    if let (Some(recording), Some(roll)) = (&mut self.recording, roll) {
-                        recording.write(Batch::of(&mine.experiment, run, &mine.ledger, roll));
-                    }
-                    mine.absorb(delta);
-                }
-                None => self.tally.orphaned += 1,
+        let mut seen: Vec<(&mut Run, Option<Delta>)> =
+            self.runs.iter_mut().map(|run| (run, None)).collect();
+        for observed in evidence {
+            let is_its = |(run, _): &&mut (&mut Run, _)| {
+                *run.experiment.name == *observed.experiment && run.record.run == observed.run
+            };
+            let Some((mine, whole)) = seen.iter_mut().find(is_its) else {
+                self.tally.orphaned += 1;
+                continue;
+            };
+            if let (Some(recording), Some(roll)) = (&mut self.recording, observed.roll) {
+                recording.write(Batch::of(
+                    &mine.experiment,
+                    observed.run,
+                    &mine.ledger,
+                    roll,
+                ));
+            }
+            match whole {
+                Some(whole) => whole.merge(observed.delta),
+                None => *whole = Some(observed.delta),
+            }
+        }
+        for (mine, whole) in seen {
+            if let Some(whole) = whole {
+                mine.absorb(whole);
             }
         }
     }

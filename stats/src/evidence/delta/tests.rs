@@ -118,15 +118,14 @@ proptest! {
         prop_assert_eq!(apart, delta(Unit::Sticky, &together));
     }
 
-    /// A ledger, too, is the same whichever worker it hears first.
+    /// A ledger, too, is the same whichever worker answered first, because what one beat brings is merged before.
     #[test]
-    fn a_ledger_hears_workers_in_any_order(a in seen(), b in seen(), sticky: bool) {
+    fn a_ledger_is_the_same_whichever_worker_of_one_beat_answered_first(a in seen(), b in seen(), sticky: bool) {
         let unit = if sticky { Unit::Sticky } else { Unit::Request };
         let heard = |seen: [&[Seen]; 2]| {
             let mut ledger = crate::Ledger::new(design(unit), &[0.4, 0.3, 0.3]);
             ledger.open_epoch(&[0.4, 0.3, 0.3]);
             ledger.open_epoch(&[0.4, 0.3, 0.3]);
-            // One beat: a unit is new in whichever epoch it came first, so what one beat brings is merged.
             ledger.absorb(merged(delta(unit, seen[0]), delta(unit, seen[1])));
             ledger.close_before(u64::MAX);
             ledger
