@@ -142,15 +142,26 @@ impl Issued {
 
     fn summed(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
-        digest.update(self.key.secret_der());
-        let bundles = self.bundles.values().flatten();
-        for certificate in self.chain.iter().chain(bundles) {
-            digest.update(certificate);
-        }
-        for domain in self.bundles.keys() {
-            digest.update(domain.as_bytes());
+        add(&mut digest, self.key.secret_der());
+        add_all(&mut digest, &self.chain);
+        for (domain, authorities) in &self.bundles {
+            add(&mut digest, domain.as_bytes());
+            add_all(&mut digest, authorities);
         }
         digest.finalize().into()
+    }
+}
+
+/// Adds bytes with their length, so that what lies on one side of a border never sums up like the other.
+fn add(digest: &mut Sha256, bytes: &[u8]) {
+    digest.update((bytes.len() as u64).to_be_bytes());
+    digest.update(bytes);
+}
+
+fn add_all(digest: &mut Sha256, certificates: &[CertificateDer<'_>]) {
+    digest.update((certificates.len() as u64).to_be_bytes());
+    for certificate in certificates {
+        add(digest, certificate);
     }
 }
 
