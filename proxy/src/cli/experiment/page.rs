@@ -72,6 +72,9 @@ impl Experiment {
                 "as asked"
             };
             page += &format!("\nsample ratio: {word} (log e {})\n", number(ratio.log_e));
+            if ratio.sampling > 1 {
+                page += &format!("units: one in {} is counted\n", ratio.sampling);
+            }
         }
         if !self.history.is_empty() {
             page += "\nhistory\n";
@@ -115,13 +118,11 @@ impl Experiment {
             };
             table += &format!("  {name:<10} {}\n", metric.cells());
         }
-        for metric in &self.metrics {
-            if let Some(cap) = metric.winsorized_at {
-                let name = &metric.name;
-                table +=
-                    &format!("  {name}: more than {cap} counts as {cap}, in means and effect\n");
-            }
-        }
+        let notes = self.metrics.iter().flat_map(|metric| {
+            let notes = metric.notes(self.arms.len() > 2);
+            notes.map(move |note| format!("  {}: {note}\n", metric.name))
+        });
+        table.extend(notes);
         table
     }
 }
@@ -137,6 +138,19 @@ impl Metric {
             score(self.wanted()),
             score(self.worse)
         )
+    }
+
+    /// What its row does not say.
+    fn notes(&self, is_one_of_several: bool) -> impl Iterator<Item = String> {
+        let capped = self
+            .winsorized_at
+            .map(|cap| format!("more than {cap} counts as {cap}, in means and effect"));
+        let alarm = self
+            .alarm
+            .then(|| "its distribution has shifted, which holds the ramp at its step".to_owned());
+        let listed =
+            (self.listed && is_one_of_several).then(|| format!("{} is listed as better", self.arm));
+        [capped, alarm, listed].into_iter().flatten()
     }
 
     /// Where the effect may lie.

@@ -80,6 +80,12 @@ pub(crate) struct Metric {
     pub(crate) not_worse: Option<Score>,
     #[serde(default)]
     pub(crate) worse: Option<Score>,
+    /// Whether the alarm behind the metric has gone off, which stops the ramp.
+    #[serde(default)]
+    pub(crate) alarm: bool,
+    /// Whether a list of better candidates would hold this one.
+    #[serde(default)]
+    pub(crate) listed: bool,
 }
 
 /// What a metric is there for.
@@ -114,6 +120,9 @@ pub(crate) enum Score {
 pub(crate) struct SampleRatio {
     pub(crate) log_e: Option<f64>,
     pub(crate) alarm: bool,
+    /// One unit in so many is counted.
+    #[serde(default)]
+    pub(crate) sampling: u64,
 }
 
 impl Experiment {
