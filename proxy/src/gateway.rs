@@ -96,10 +96,11 @@ fn is_forwarder(peer: &Peer, passage: &Passage) -> Option<bool> {
     Some(forwarders.believe(peer.origin(), workload))
 }
 
-/// Looks at the peer's certificate again if the trust is another than when it was looked at.
+/// Looks at the peer's certificate again: at its end, and at all of it if the trust is another than before.
 fn recheck(peer: &Peer, passage: &Passage) -> Result<(), Refusal> {
     let credentials = &passage.view().snapshot().credentials;
-    peer.recheck(credentials.listener(peer.listener()))
+    let tls = credentials.listener(peer.listener());
+    peer.recheck(tls, passage.arrived().unix_millis)
         .map_err(|Distrusted| Refusal::Distrusted)
 }
 

@@ -1,5 +1,7 @@
 //! Certificates of one journey, made when it runs: an authority and whoever it vouches for.
 
+use std::time::{Duration, SystemTime};
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams,
@@ -18,6 +20,8 @@ pub struct Wish<'a> {
     pub uris: &'a [&'a str],
     /// The years in which it begins and ends.
     pub years: (i32, i32),
+    /// How long it lasts from now on; until its last year if nothing is said.
+    pub lasts: Option<Duration>,
     /// What revocation lists call it.
     pub serial: u64,
 }
@@ -38,6 +42,7 @@ impl Default for Wish<'_> {
             dns_names: &["localhost"],
             uris: &[],
             years: (2020, 2100),
+            lasts: None,
             serial: 1,
         }
     }
@@ -73,7 +78,10 @@ impl Authority {
         params.is_ca = IsCa::ExplicitNoCa;
         params.serial_number = Some(SerialNumber::from(wish.serial));
         params.not_before = date_time_ymd(wish.years.0, 1, 1);
-        params.not_after = date_time_ymd(wish.years.1, 1, 1);
+        params.not_after = match wish.lasts {
+            Some(lasts) => (SystemTime::now() + lasts).into(),
+            None => date_time_ymd(wish.years.1, 1, 1),
+        };
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,

@@ -71,12 +71,15 @@ impl Peer {
             .filter(|_| now_ms < proved.until_ms)
     }
 
-    /// Whether what it proved would still be believed by the trust in force. Looked at again only when that is
-    /// another than before: most of the time this is one comparison of pointers.
-    pub(crate) fn recheck(&self, now: Option<&Arc<Tls>>) -> Result<(), Distrusted> {
-        let (Some(proved), Some(now)) = (&self.proved, now) else {
+    /// Whether what it proved would still be believed by the trust in force. A certificate is looked at again only
+    /// when that is another than before: most of the time this is one comparison of pointers, and one of times.
+    pub(crate) fn recheck(&self, tls: Option<&Arc<Tls>>, now_ms: u64) -> Result<(), Distrusted> {
+        let (Some(proved), Some(now)) = (&self.proved, tls) else {
             return Ok(());
         };
+        if !proved.chain.is_empty() && proved.until_ms <= now_ms {
+            return Err(Distrusted);
+        }
         let mut by = self.proved_by.borrow_mut();
         if !by.as_ref().is_some_and(|by| Arc::ptr_eq(by, now)) {
             self.distrusted.set(!now.believes(&proved.chain));

@@ -51,6 +51,7 @@ const RIGHT: Wish<'_> = Wish {
     uris: &[WEB],
     years: (2020, 2100),
     serial: 1,
+    lasts: None,
 };
 
 #[tokio::test]

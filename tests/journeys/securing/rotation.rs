@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use http::StatusCode;
 use tests::{Identity, Secure, Wish, until};
@@ -133,6 +134,35 @@ async fn a_second_handshake_is_a_whole_one_and_sees_that_the_client_was_revoked(
         })
         .await;
         assert_eq!(client.refusal(edge).await, "CertificateRevoked");
+    }
+}
+
+#[tokio::test]
+async fn an_open_connection_ends_with_its_certificate() {
+    for protocol in ["http/1.1", "h2"] {
+        let realm = Realm::new();
+        let tls = ", clients: required, trust: [clients.pem]";
+        let wald = realm.run(tls, "").await;
+        let edge = wald.address("edge").await;
+        let brief = realm.clients.vouch(Wish {
+            lasts: Some(Duration::from_secs(3)),
+            ..Wish::default()
+        });
+        let client = Secure::new(&realm.servers.pem(), Some(&brief), protocol);
+        let channel = client.connect(edge, "localhost").await;
+        let mut kept = channel.expect("hands are shaken").keep().await;
+        assert_eq!(kept.get("/").await.status, StatusCode::NO_CONTENT);
+        let refused = until("the certificate has ended", async || {
+            let answer = kept.get("/").await;
+            (answer.status != StatusCode::NO_CONTENT).then_some(answer)
+        })
+        .await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{protocol}");
+        assert_eq!(refused.json()["code"], "WALD-3005");
+        until("the connection is ended", async || {
+            kept.is_closed().then_some(())
+        })
+        .await;
     }
 }
 

@@ -12,6 +12,7 @@ const RIGHT: Wish<'_> = Wish {
     uris: &[FRAUD],
     years: (2020, 2100),
     serial: 1,
+    lasts: None,
 };
 const AS_WORKLOAD: &str = "trust: [ca.pem], spiffe_id: \"spiffe://bank.example/fraud\"";
 
