@@ -15,6 +15,8 @@ pub struct Upstream {
     pub name: Box<str>,
     /// At least one.
     pub endpoints: Vec<Endpoint>,
+    /// What its servers speak.
+    pub protocol: Protocol,
     /// Who its servers must be; none if they are spoken to in plain text.
     pub tls: Option<ClientTls>,
     /// What Wald presents to its servers; none if nothing of its own.
@@ -23,6 +25,16 @@ pub struct Upstream {
     pub timeouts: Timeouts,
     /// What may be asked of it at once.
     pub limits: UpstreamLimits,
+}
+
+/// What servers speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1 (RFC 9112): one request at a time on a connection.
+    #[default]
+    Http1,
+    /// HTTP/2 (RFC 9113): many; without TLS by prior knowledge (section 3.3).
+    Http2,
 }
 
 /// One server.

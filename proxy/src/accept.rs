@@ -277,7 +277,7 @@ const MIN_BUFFER_BYTES: usize = 8192;
 
 /// Runs what hyper spawns on the worker's own thread.
 #[derive(Clone, Copy)]
-struct Local;
+pub(crate) struct Local;
 
 impl<F> Executor<F> for Local
 where

@@ -1,11 +1,14 @@
 //! Sends a placed request to a server elsewhere and hands its response on while it arrives.
 
+mod channel;
 mod count;
 mod download;
+mod heard;
 mod hop;
 mod lease;
 mod pool;
 mod server;
+mod shared;
 mod tls;
 mod upload;
 
@@ -17,9 +20,8 @@ use std::time::{Duration, Instant};
 
 use http::header::{HOST, HeaderMap};
 use http::{Request, Response, Version};
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
 use policy::{Placement, Target};
+use tokio::time::timeout_at;
 
 pub(crate) use download::{Download, Interrupted};
 pub(crate) use hop::strip_request;
@@ -27,8 +29,10 @@ pub(crate) use pool::Pool;
 pub(crate) use tls::{Tls, connector};
 pub(crate) use upload::Upload;
 
+use crate::grpc;
 use crate::observe::Passage;
 use crate::refusal::Refusal;
+use channel::Sent;
 use hop::strip_response;
 use lease::Lease;
 use server::Server;
@@ -50,16 +54,33 @@ pub(crate) async fn forward(
     if !request.headers().contains_key(HOST) {
         request.headers_mut().insert(HOST, server.host().clone());
     }
+    let deadline = deadline(request.headers(), passage);
     let sent = Instant::now();
-    let answered = exchange(&pool, server, request, &progress, patience).await;
+    let answered = exchange(&pool, server, request, &progress, patience);
+    let answered = match deadline {
+        Some(deadline) if deadline <= sent => Err(Refusal::Deadline),
+        Some(deadline) => timeout_at(deadline.into(), answered)
+            .await
+            .unwrap_or(Err(Refusal::Deadline)),
+        None => answered.await,
+    };
     passage.waited(sent);
     let mut response = answered?;
+    if let Some(deadline) = deadline {
+        response.body_mut().end_by(deadline);
+    }
     if response.status().is_informational() {
         return Err(Refusal::Switched);
     }
     strip_response(response.headers_mut());
     *response.version_mut() = Version::HTTP_11;
     Ok(response)
+}
+
+/// When the caller of a call stops waiting.
+fn deadline(headers: &HeaderMap, passage: &Passage) -> Option<Instant> {
+    let patience = grpc::timeout(headers).filter(|_| grpc::is_call(headers))?;
+    passage.arrived().instant.checked_add(patience)
 }
 
 /// Writes what Wald presents to the upstream in its own name, and to no other.
@@ -110,8 +131,6 @@ async fn exchange(
     }
 }
 
-type Sent = Result<Response<Incoming>, TrySendError<Request<Upload>>>;
-
 /// The answer to one attempt, unless `patience` ends first.
 async fn send(
     lease: &mut Lease,
@@ -119,7 +138,7 @@ async fn send(
     progress: &Progress,
     patience: Duration,
 ) -> Result<Sent, Refusal> {
-    let mut answer = pin!(lease.sender().try_send_request(request));
+    let mut answer = pin!(lease.channel().send(request));
     let mut silence = pin!(tokio::time::sleep(patience));
     poll_fn(|cx| {
         if let Poll::Ready(sent) = answer.as_mut().poll(cx) {

@@ -31,6 +31,7 @@ pub(crate) use reply::{Content, Reply};
 
 use crate::accept::{Busy, Distrusted, Peer};
 use crate::forward::{Upload, forward};
+use crate::grpc;
 use crate::identify::{Identity, TokenError, identify, remove_claimed};
 use crate::infer::infer;
 use crate::observe::{Moment, Passage};
@@ -54,6 +55,7 @@ pub(crate) async fn serve(
     }
     let id = trace::name(&mut head.headers, worker.chance());
     let head_only = head.method == Method::HEAD;
+    let is_call = grpc::is_call(&head.headers);
     let admitted = match recheck(&peer, &passage) {
         Ok(()) => {
             remove_claimed(&mut head.headers, is_believed.unwrap_or(false));
@@ -67,7 +69,7 @@ pub(crate) async fn serve(
     let answered = match admitted {
         Ok(Admitted::Placed(placement)) => {
             let answered = answer(&peer, &placement, head, body, &mut passage).await;
-            let mut response = told(answered, &worker, &id);
+            let mut response = told(answered, &worker, &id, is_call);
             decorate::with_arm(&mut response, &placement, &passage, worker.chance());
             response
         }
@@ -75,12 +77,16 @@ pub(crate) async fn serve(
             reserved::answer(resource, &worker, body).await,
             &worker,
             &id,
+            is_call,
         ),
-        Err(refusal) => told(Err(refusal), &worker, &id),
+        Err(refusal) => told(Err(refusal), &worker, &id, is_call),
     };
     let (mut head, content) = answered.into_parts();
     decorate::with_id(&mut head.headers, id);
     passage.answered(head.status);
+    if let Some(status) = grpc::Status::of(&head.headers) {
+        passage.call_ended(status);
+    }
     Response::from_parts(head, Reply::new(content, passage, busy, head_only))
 }
 
@@ -295,11 +301,17 @@ fn told(
     answered: Result<Response<Content>, Refusal>,
     worker: &Worker,
     id: &HeaderValue,
+    is_call: bool,
 ) -> Response<Content> {
     answered.unwrap_or_else(|refusal| {
         log(&refusal, id);
         worker.count_refusal(&refusal);
-        refusal.into_response(id).map(Content::Whole)
+        let response = if is_call {
+            refusal.into_call_status()
+        } else {
+            refusal.into_response(id)
+        };
+        response.map(Content::Whole)
     })
 }
 

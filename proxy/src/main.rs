@@ -10,6 +10,7 @@ mod demo;
 mod feedback;
 mod forward;
 mod gateway;
+mod grpc;
 mod identify;
 mod infer;
 mod live;

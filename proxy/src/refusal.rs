@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::feedback::Refused;
 use crate::gateway::model::{AHEAD_BYTES_MAX, Unsound};
+use crate::grpc;
 use crate::identify::TokenError;
 
 use kind::Kind;
@@ -115,6 +116,9 @@ pub(crate) enum Refusal {
     /// The upstream did not begin to answer in time.
     #[error("upstream response timeout")]
     ResponseTimeout,
+    /// The caller waits no longer (`grpc-timeout`).
+    #[error("the deadline of the call passed")]
+    Deadline,
     /// The upstream may not have more connections or requests.
     #[error("limit {0}")]
     UpstreamBusy(&'static str),
@@ -177,6 +181,7 @@ impl Refusal {
             Self::Broken(_) | Self::Switched => kind::BROKEN,
             Self::ConnectTimeout => kind::CONNECT_TIMEOUT,
             Self::ResponseTimeout => kind::RESPONSE_TIMEOUT,
+            Self::Deadline => kind::DEADLINE,
             Self::UpstreamBusy(_) => kind::UPSTREAM_BUSY,
             Self::ModelBusy => kind::MODEL_BUSY,
             Self::ModelTimeout => kind::MODEL_TIMEOUT,
@@ -254,6 +259,29 @@ impl Refusal {
             HeaderValue::from_static("application/problem+json"),
         );
         self.hint(response.headers_mut());
+        response
+    }
+
+    /// The end of a call, for a caller that speaks gRPC: a status with code and title, and nothing else.
+    pub(crate) fn into_call_status(self) -> Response<Bytes> {
+        let Kind {
+            status,
+            code,
+            title,
+        } = self.kind();
+        let mut response = Response::new(Bytes::new());
+        self.hint(response.headers_mut());
+        grpc::mark(response.headers_mut());
+        let message = match self.detail() {
+            Some(detail) => format!("{code}: {title}: {detail}"),
+            None => format!("{code}: {title}"),
+        };
+        let status = match self {
+            // Nothing was sent: whoever repeats what is unavailable may repeat this.
+            Self::ConnectTimeout => grpc::Status::UNAVAILABLE,
+            _ => grpc::Status::from_http(status),
+        };
+        status.write(&message, response.headers_mut());
         response
     }
 

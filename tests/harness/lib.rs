@@ -13,6 +13,7 @@
 
 mod agent;
 mod authority;
+mod calls;
 mod client;
 mod document;
 mod folder;
@@ -29,6 +30,7 @@ mod wald;
 
 pub use agent::Agent;
 pub use authority::{Authority, Identity, Wish};
+pub use calls::{Call, Calls, Ended};
 pub use client::{Answer, Client};
 pub use document::{document, fronting, trial};
 pub use folder::Folder;

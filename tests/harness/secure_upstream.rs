@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -30,10 +30,15 @@ pub struct SecureUpstream {
 impl SecureUpstream {
     /// Starts a backend that is `identity` and takes only clients that `clients` vouches for.
     pub async fn start(identity: &Identity, clients: &Authority) -> Self {
+        Self::offering(identity, clients, &[]).await
+    }
+
+    /// The same, which offers these protocols when hands are shaken (RFC 7301).
+    pub async fn offering(identity: &Identity, clients: &Authority, protocols: &[&str]) -> Self {
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let socket = socket.expect("a port is free");
         let address = socket.local_addr().expect("a bound socket has an address");
-        let acceptor = TlsAcceptor::from(Arc::new(config(identity, clients)));
+        let acceptor = TlsAcceptor::from(Arc::new(config(identity, clients, protocols)));
         let shaken = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&shaken);
         let task = tokio::spawn(async move {
@@ -65,7 +70,7 @@ impl Drop for SecureUpstream {
     }
 }
 
-fn config(identity: &Identity, clients: &Authority) -> ServerConfig {
+fn config(identity: &Identity, clients: &Authority, protocols: &[&str]) -> ServerConfig {
     let mut roots = RootCertStore::empty();
     let authority = CertificateDer::from_pem_slice(clients.pem().as_bytes()).expect("PEM");
     roots.add(authority).expect("an authority can be used");
@@ -73,12 +78,17 @@ fn config(identity: &Identity, clients: &Authority) -> ServerConfig {
     let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider));
     let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).expect("PEM");
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("PEM");
-    ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("the versions are known")
         .with_client_cert_verifier(verifier.build().expect("an authority is there"))
         .with_single_cert(vec![certificate], key)
-        .expect("a key fits its certificate")
+        .expect("a key fits its certificate");
+    config.alpn_protocols = protocols
+        .iter()
+        .map(|name| name.as_bytes().to_vec())
+        .collect();
+    config
 }
 
 async fn converse(stream: TcpStream, acceptor: TlsAcceptor, shaken: Arc<AtomicUsize>) {
@@ -87,9 +97,17 @@ async fn converse(stream: TcpStream, acceptor: TlsAcceptor, shaken: Arc<AtomicUs
         return;
     };
     shaken.fetch_add(1, Ordering::Relaxed);
+    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let service = service_fn(async |_| {
         Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"secure"))))
     });
+    if is_http2 {
+        http2::Builder::new(TokioExecutor::new())
+            .serve_connection(TokioIo::new(stream), service)
+            .await
+            .ok();
+        return;
+    }
     http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await

@@ -5,6 +5,7 @@
 mod administering;
 mod asking;
 mod balancing;
+mod calling;
 mod demo;
 mod explaining;
 mod feedback;

@@ -1,11 +1,11 @@
 //! Upstreams and their endpoints.
 
-use config::document::{self, Balance, Protocol};
+use config::document::{self, Balance};
 use config::{Path, code};
 use http::Uri;
 
 use super::{Report, Scope, authorization, tls};
-use crate::{Endpoint, Timeouts, Upstream, UpstreamId, UpstreamLimits};
+use crate::{Endpoint, Protocol, Timeouts, Upstream, UpstreamId, UpstreamLimits};
 
 /// Compiles one upstream.
 pub(super) fn compile(
@@ -29,9 +29,6 @@ pub(super) fn compile(
         authorization,
     } = written;
     let report = &mut scope.report;
-    if *protocol == Some(Protocol::Http2) {
-        report.not_built_value(&path.field("protocol"), "`http2` towards upstreams");
-    }
     self::balance(report, path, balance.as_ref());
     report.not_built(path, "region", region.is_some());
     report.not_built(path, "health", health.is_some());
@@ -52,6 +49,10 @@ pub(super) fn compile(
         authorization,
         id: UpstreamId(position),
         name: name.as_str().into(),
+        protocol: match protocol {
+            None | Some(document::Protocol::Http1) => Protocol::Http1,
+            Some(document::Protocol::Http2) => Protocol::Http2,
+        },
         timeouts: timeouts.as_ref().map_or_else(Timeouts::default, |written| {
             self::timeouts(report, path, written)
         }),

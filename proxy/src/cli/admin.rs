@@ -110,6 +110,7 @@ impl Credentials {
         let connector = forward::connector(
             "the command line",
             &tls,
+            policy::Protocol::Http1,
             &Agents::default(),
             &mut Vec::new(),
         );

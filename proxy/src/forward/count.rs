@@ -19,6 +19,11 @@ impl Count {
             Counted(Rc::clone(&self.0))
         })
     }
+
+    /// Whether there is any.
+    pub(super) fn any(&self) -> bool {
+        self.0.get() > 0
+    }
 }
 
 impl Drop for Counted {

@@ -2,13 +2,15 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Sleep;
 
 use super::lease::Lease;
+use crate::grpc;
 
 /// A body that gives its connection back at its end, and closes it when it is dropped before.
 pub(crate) struct Download {
@@ -16,6 +18,17 @@ pub(crate) struct Download {
     lease: Option<Lease>,
     patience: Duration,
     silence: Option<Pin<Box<Sleep>>>,
+    deadline: Deadline,
+}
+
+/// When the caller of a call stops waiting.
+enum Deadline {
+    /// It waits for as long as something comes.
+    Never,
+    /// Then.
+    At(Pin<Box<Sleep>>),
+    /// It was then, and has been told.
+    Passed,
 }
 
 /// Why a response stopped before its end.
@@ -37,9 +50,33 @@ impl Download {
             lease: Some(lease),
             patience,
             silence: None,
+            deadline: Deadline::Never,
         };
         download.give_back_at_end();
         download
+    }
+
+    /// Ends it then at the latest, as a call ends whose deadline passes.
+    pub(super) fn end_by(&mut self, deadline: Instant) {
+        if !self.body.is_end_stream() {
+            let sleep = Box::pin(tokio::time::sleep_until(deadline.into()));
+            self.deadline = Deadline::At(sleep);
+        }
+    }
+
+    /// The end of a call whose deadline passes; none before.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Option<Frame<Bytes>> {
+        let Deadline::At(sleep) = &mut self.deadline else {
+            return None;
+        };
+        if sleep.as_mut().poll(cx).is_pending() {
+            return None;
+        }
+        self.deadline = Deadline::Passed;
+        self.lease = None;
+        let mut trailers = HeaderMap::new();
+        grpc::Status::DEADLINE_EXCEEDED.write("the deadline of the call passed", &mut trailers);
+        Some(Frame::trailers(trailers))
     }
 
     fn give_back_at_end(&mut self) {
@@ -72,6 +109,12 @@ impl Body for Download {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
+        if let Some(end) = self.poll_deadline(cx) {
+            return Poll::Ready(Some(Ok(end)));
+        }
+        if matches!(self.deadline, Deadline::Passed) {
+            return Poll::Ready(None);
+        }
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
             return self
                 .poll_silence(cx)
@@ -87,7 +130,7 @@ impl Body for Download {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        matches!(self.deadline, Deadline::Passed) || self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -26,7 +26,9 @@ pub(crate) struct Pool {
 impl Pool {
     /// A pool without connections; they are made when they are needed.
     pub(crate) fn new(upstream: &policy::Upstream, tls: Option<&Arc<Tls>>) -> Self {
-        let server = |endpoint: &policy::Endpoint| Rc::new(Server::new(&endpoint.authority, tls));
+        let server = |endpoint: &policy::Endpoint| {
+            Rc::new(Server::new(&endpoint.authority, upstream.protocol, tls))
+        };
         Self {
             tls: tls.cloned(),
             servers: upstream.endpoints.iter().map(server).collect(),
@@ -47,6 +49,7 @@ impl Pool {
         };
         same_tls
             && self.upstream.name == upstream.name
+            && self.upstream.protocol == upstream.protocol
             && self.upstream.endpoints == upstream.endpoints
             && self.upstream.timeouts == upstream.timeouts
             && self.upstream.limits == upstream.limits
@@ -70,11 +73,16 @@ impl Pool {
         let limits = self.upstream.limits;
         let turn = self.in_flight.one_more(limits.in_flight);
         let turn = turn.ok_or(Refusal::UpstreamBusy("upstream_in_flight"))?;
-        if let Some(sender) = server.waiting() {
-            return Ok(Lease::again(server, sender, turn));
+        if let Some(channel) = server.waiting() {
+            return Ok(Lease::again(server, channel, turn));
+        }
+        let connect = self.upstream.timeouts.connect;
+        let _opening = server.turn(connect).await?;
+        if let Some(channel) = server.waiting() {
+            return Ok(Lease::again(server, channel, turn));
         }
         if let Some(connection) = self.connections.one_more(limits.connections) {
-            let connected = server.connect(self.upstream.timeouts.connect, connection);
+            let connected = server.connect(connect, connection);
             return Ok(Lease::fresh(server, connected.await?, turn));
         }
         let elsewhere = self
@@ -82,7 +90,7 @@ impl Pool {
             .iter()
             .find_map(|other| Some((other, other.waiting()?)));
         match elsewhere {
-            Some((other, sender)) => Ok(Lease::again(other, sender, turn)),
+            Some((other, channel)) => Ok(Lease::again(other, channel, turn)),
             None => Err(Refusal::UpstreamBusy("upstream_connections")),
         }
     }

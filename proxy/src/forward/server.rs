@@ -7,14 +7,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
+use http::uri::Scheme;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
+use policy::Protocol;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::MutexGuard;
 use tokio::time::timeout;
 
+use super::channel::Channel;
 use super::count::Counted;
+use super::shared::Shared;
+use super::tls::alpn;
 use super::{Tls, Upload};
 use crate::refusal::Refusal;
 
@@ -28,7 +34,15 @@ pub(super) struct Server {
     authority: Box<str>,
     host: HeaderValue,
     secure: Option<Secure>,
-    waiting: RefCell<Vec<Waiting>>,
+    ways: Ways,
+}
+
+/// How requests get to the server.
+enum Ways {
+    /// HTTP/1.1: each has a connection for itself.
+    Alone(RefCell<Vec<Waiting>>),
+    /// HTTP/2: together.
+    Shared(Shared),
 }
 
 /// How the server proves who it is. Fixed for as long as the connections are: others get another `Server`.
@@ -44,7 +58,7 @@ struct Waiting {
 
 impl Server {
     /// A server that nothing is connected to.
-    pub(super) fn new(authority: &str, tls: Option<&Arc<Tls>>) -> Self {
+    pub(super) fn new(authority: &str, protocol: Protocol, tls: Option<&Arc<Tls>>) -> Self {
         Self {
             secure: tls.and_then(|tls| {
                 Some(Secure {
@@ -55,7 +69,10 @@ impl Server {
             authority: authority.into(),
             // A compiled authority is host and port, which any header may hold.
             host: HeaderValue::from_str(authority).unwrap_or_else(|_| HeaderValue::from_static("")),
-            waiting: RefCell::default(),
+            ways: match protocol {
+                Protocol::Http1 => Ways::Alone(RefCell::default()),
+                Protocol::Http2 => Ways::Shared(Shared::default()),
+            },
         }
     }
 
@@ -64,12 +81,16 @@ impl Server {
         &self.host
     }
 
-    /// A connection that waits for work.
-    pub(super) fn waiting(&self) -> Option<SendRequest<Upload>> {
-        let mut waiting = self.waiting.borrow_mut();
+    /// A connection that waits for work, or one that has room for more.
+    pub(super) fn waiting(&self) -> Option<Channel> {
+        let waiting = match &self.ways {
+            Ways::Alone(waiting) => waiting,
+            Ways::Shared(shared) => return shared.stream().map(Channel::Stream),
+        };
+        let mut waiting = waiting.borrow_mut();
         while let Some(Waiting { sender, .. }) = waiting.pop() {
             if sender.is_ready() {
-                return Some(sender);
+                return Some(Channel::Connection(sender));
             }
         }
         None
@@ -77,8 +98,22 @@ impl Server {
 
     /// Lets a connection wait for work.
     pub(super) fn put(&self, sender: SendRequest<Upload>) {
-        let since = Instant::now();
-        self.waiting.borrow_mut().push(Waiting { sender, since });
+        if let Ways::Alone(waiting) = &self.ways {
+            let since = Instant::now();
+            waiting.borrow_mut().push(Waiting { sender, since });
+        }
+    }
+
+    /// Where a connection is shared, one is opened at a time: whoever comes meanwhile may find room in it.
+    pub(super) async fn turn(
+        &self,
+        patience: Duration,
+    ) -> Result<Option<MutexGuard<'_, ()>>, Refusal> {
+        let Ways::Shared(shared) = &self.ways else {
+            return Ok(None);
+        };
+        let turn = timeout(patience, shared.turn()).await;
+        turn.map(Some).map_err(|_elapsed| Refusal::ConnectTimeout)
     }
 
     /// A new connection, counted for as long as it is open.
@@ -86,19 +121,44 @@ impl Server {
         &self,
         patience: Duration,
         counted: Counted,
-    ) -> Result<SendRequest<Upload>, Refusal> {
+    ) -> Result<Channel, Refusal> {
         timeout(patience, self.open(counted))
             .await
             .map_err(|_elapsed| Refusal::ConnectTimeout)?
     }
 
-    async fn open(&self, counted: Counted) -> Result<SendRequest<Upload>, Refusal> {
+    async fn open(&self, counted: Counted) -> Result<Channel, Refusal> {
         let stream = self.stream().await.map_err(Refusal::Unreachable)?;
         let Some(Secure { tls, name }) = &self.secure else {
-            return speak(stream, counted).await;
+            return self.speak(stream, Scheme::HTTP, counted).await;
         };
         let shaken = tls.connector().connect(name.clone(), stream).await;
-        speak(shaken.map_err(Refusal::Untrusted)?, counted).await
+        let shaken = shaken.map_err(Refusal::Untrusted)?;
+        if matches!(self.ways, Ways::Shared(_))
+            && shaken.get_ref().1.alpn_protocol() != Some(alpn(Protocol::Http2))
+        {
+            let silent = io::Error::other("the server does not offer HTTP/2");
+            return Err(Refusal::Unreachable(silent));
+        }
+        self.speak(shaken, Scheme::HTTPS, counted).await
+    }
+
+    async fn speak<T>(
+        &self,
+        stream: T,
+        scheme: Scheme,
+        counted: Counted,
+    ) -> Result<Channel, Refusal>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        match &self.ways {
+            Ways::Alone(_) => speak(stream, counted).await.map(Channel::Connection),
+            Ways::Shared(shared) => {
+                let stream = shared.speak(stream, scheme, counted).await;
+                stream.map(Channel::Stream)
+            }
+        }
     }
 
     /// Names are looked up anew for each connection, so that a changed record is followed.
@@ -116,11 +176,14 @@ impl Server {
         let keeps = |waiting: &Waiting| {
             now.saturating_duration_since(waiting.since) < idle && !waiting.sender.is_closed()
         };
-        self.waiting.borrow_mut().retain(keeps);
+        match &self.ways {
+            Ways::Alone(waiting) => waiting.borrow_mut().retain(keeps),
+            Ways::Shared(shared) => shared.sweep(now, idle),
+        }
     }
 }
 
-/// Begins to speak HTTP.
+/// Begins to speak HTTP/1.1.
 async fn speak<T>(stream: T, counted: Counted) -> Result<SendRequest<Upload>, Refusal>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,

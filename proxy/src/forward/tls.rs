@@ -4,6 +4,7 @@ mod servers;
 
 use std::sync::Arc;
 
+use policy::Protocol;
 use policy::tls::{ClientTls, Name, Server};
 use rustls::client::Resumption;
 use rustls::client::WebPkiServerVerifier;
@@ -23,6 +24,7 @@ pub(crate) struct Tls {
     papers: Vec<Paper>,
     dns_name: Option<ServerName<'static>>,
     upstream: Box<str>,
+    protocol: Protocol,
     meant: ClientTls,
     digest: [u8; 32],
 }
@@ -37,18 +39,21 @@ impl Tls {
         before: Option<&Arc<Self>>,
     ) -> Result<Arc<Self>, PaperError> {
         let digest = digest(tls, agents)?;
-        if let Some(before) = before.filter(|before| before.digest == digest) {
+        if let Some(before) =
+            before.filter(|before| before.digest == digest && before.protocol == upstream.protocol)
+        {
             return Ok(Arc::clone(before));
         }
         let used_by = format!("upstream {}", upstream.name);
         let mut papers = Vec::new();
-        let connector = connector(&used_by, tls, agents, &mut papers)?;
+        let connector = connector(&used_by, tls, upstream.protocol, agents, &mut papers)?;
         check_hosts(upstream, tls)?;
         Ok(Arc::new(Self {
             connector,
             papers,
             dns_name: dns_name(tls)?,
             upstream: upstream.name.clone(),
+            protocol: upstream.protocol,
             meant: tls.clone(),
             digest,
         }))
@@ -56,7 +61,7 @@ impl Tls {
 
     /// Whether it was read for such an upstream.
     pub(crate) fn serves(&self, upstream: &policy::Upstream, tls: &ClientTls) -> bool {
-        self.upstream == upstream.name && self.meant == *tls
+        self.upstream == upstream.name && self.protocol == upstream.protocol && self.meant == *tls
     }
 
     /// What has an end.
@@ -79,6 +84,7 @@ impl Tls {
 pub(crate) fn connector(
     used_by: &str,
     tls: &ClientTls,
+    protocol: Protocol,
     agents: &Agents,
     papers: &mut Vec<Paper>,
 ) -> Result<TlsConnector, PaperError> {
@@ -97,8 +103,16 @@ pub(crate) fn connector(
     };
     // A resumed session would be one that the authorities of today did not see.
     config.resumption = Resumption::disabled();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![alpn(protocol).to_vec()];
     Ok(Arc::new(config).into())
+}
+
+/// What a protocol is called in a handshake (RFC 7301).
+pub(super) fn alpn(protocol: Protocol) -> &'static [u8] {
+    match protocol {
+        Protocol::Http1 => b"http/1.1",
+        Protocol::Http2 => b"h2",
+    }
 }
 
 /// What tells two contents of the files apart.

@@ -8,6 +8,7 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use crate::accept::Busy;
 use crate::forward::{Download, Interrupted};
+use crate::grpc;
 use crate::observe::Passage;
 
 /// What an answer consists of.
@@ -62,8 +63,17 @@ impl Body for Reply {
         match &polled {
             Poll::Ready(Some(Err(_))) => self.passage = None,
             Poll::Ready(None) => self.end(),
-            Poll::Ready(Some(Ok(_))) if self.is_end_stream() => self.end(),
-            _ => {}
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(status) = frame.trailers_ref().and_then(grpc::Status::of)
+                    && let Some(passage) = &mut self.passage
+                {
+                    passage.call_ended(status);
+                }
+                if self.is_end_stream() {
+                    self.end();
+                }
+            }
+            Poll::Pending => {}
         }
         polled
     }

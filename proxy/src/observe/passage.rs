@@ -9,6 +9,7 @@ use policy::{ExperimentId, ListenerId, Placement, Route, RouteId};
 use super::evidence::{Exposure, Moment, Outcome};
 use super::lane::{Lane, Lanes};
 use super::view::View;
+use crate::grpc::Status;
 
 /// Nginx's number for a client that left before there was an answer; it goes into counts, never to anyone.
 const CLIENT_LEFT: u16 = 499;
@@ -109,6 +110,13 @@ impl Passage {
         if let Some(route) = self.route {
             self.view
                 .overhead(route, first_byte.saturating_sub(self.backend));
+        }
+    }
+
+    /// A call ended so, which its HTTP status does not tell.
+    pub(crate) fn call_ended(&mut self, status: Status) {
+        if let Some(answered) = &mut self.answered {
+            answered.failed |= status.is_failure();
         }
     }
 

@@ -75,6 +75,7 @@ kinds! {
     RESPONSE_TIMEOUT = 5004 GATEWAY_TIMEOUT "the upstream did not respond in time";
     UPSTREAM_BUSY = 5005 SERVICE_UNAVAILABLE "the upstream can take no more at once";
     UNTRUSTED = 5006 BAD_GATEWAY "the upstream is not who it should be";
+    DEADLINE = 5007 GATEWAY_TIMEOUT "the deadline of the call passed";
 
     MODEL_BUSY = 5101 SERVICE_UNAVAILABLE "the model's queue is full";
     MODEL_TIMEOUT = 5102 GATEWAY_TIMEOUT "the model did not respond in time";

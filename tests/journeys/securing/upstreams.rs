@@ -77,6 +77,22 @@ async fn an_upstream_is_believed_by_its_dns_name() {
 }
 
 #[tokio::test]
+async fn http_2_is_spoken_with_an_upstream_that_offers_it_and_with_no_other() {
+    let realm = realm();
+    let identity = realm.servers.vouch(RIGHT);
+    let tls = format!("protocol: http2, {}", as_us(AS_WORKLOAD));
+    let offered = ["h2", "http/1.1"];
+    let upstream = SecureUpstream::offering(&identity, &realm.clients, &offered).await;
+    let wald = front(&realm, &upstream, &tls).await;
+    let answer = wald.connect("edge").await.get("/").await;
+    assert_eq!((answer.status, &*answer.text()), (StatusCode::OK, "secure"));
+    // One that offers nothing shakes hands and would be misunderstood.
+    let (answer, _) = ask(&realm, &identity, &tls).await;
+    assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+    assert_eq!(answer.json()["code"], "WALD-5001");
+}
+
+#[tokio::test]
 async fn an_upstream_that_is_another_is_not_spoken_to() {
     let realm = realm();
     let vouch = |wish| realm.servers.vouch(wish);

@@ -28,7 +28,6 @@ fn traces() {
 #[test]
 fn secure_and_clever_upstreams() {
     let fields = [
-        ("protocol", "http2"),
         ("region", "ae"),
         ("balance", "peak_ewma"),
         ("balance", "least_requests"),

@@ -1,0 +1,186 @@
+//! What gRPC adds to HTTP/2: a status at the end, a deadline at the beginning.
+//!
+//! Source: "gRPC over HTTP2" (PROTOCOL-HTTP2.md) and "gRPC status codes" of the gRPC project.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use http::header::{CONTENT_TYPE, HeaderMap};
+use http::{HeaderName, HeaderValue};
+
+const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Status(u8);
+
+impl Status {
+    pub(crate) const UNKNOWN: Self = Self(2);
+    pub(crate) const DEADLINE_EXCEEDED: Self = Self(4);
+    pub(crate) const PERMISSION_DENIED: Self = Self(7);
+    pub(crate) const RESOURCE_EXHAUSTED: Self = Self(8);
+    pub(crate) const UNIMPLEMENTED: Self = Self(12);
+    pub(crate) const INTERNAL: Self = Self(13);
+    pub(crate) const UNAVAILABLE: Self = Self(14);
+    pub(crate) const UNAUTHENTICATED: Self = Self(16);
+    const DATA_LOSS: Self = Self(15);
+
+    /// What the trailers of a call say, or its head if that is all there is; what is no number is unknown.
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+        let written = headers.get(STATUS)?.to_str().ok();
+        Some(
+            written
+                .and_then(|text| text.parse().ok())
+                .map_or(Self::UNKNOWN, Self),
+        )
+    }
+
+    /// What a refusal over HTTP is to a call: as the project maps them ("HTTP to gRPC status code mapping"),
+    /// and where that loses it, what passed or was too much.
+    pub(crate) fn from_http(status: http::StatusCode) -> Self {
+        match status.as_u16() {
+            401 => Self::UNAUTHENTICATED,
+            403 => Self::PERMISSION_DENIED,
+            404 | 405 | 501 => Self::UNIMPLEMENTED,
+            408 | 504 => Self::DEADLINE_EXCEEDED,
+            413 => Self::RESOURCE_EXHAUSTED,
+            429 | 502 | 503 => Self::UNAVAILABLE,
+            400 | 500 => Self::INTERNAL,
+            _ => Self::UNKNOWN,
+        }
+    }
+
+    /// Whether the server is at fault, not the caller: the codes that OpenTelemetry's conventions take for an
+    /// error of a server's span.
+    pub(crate) fn is_failure(self) -> bool {
+        [
+            Self::UNKNOWN,
+            Self::DEADLINE_EXCEEDED,
+            Self::UNIMPLEMENTED,
+            Self::INTERNAL,
+            Self::UNAVAILABLE,
+            Self::DATA_LOSS,
+        ]
+        .contains(&self)
+    }
+
+    /// Writes it, with words for people.
+    pub(crate) fn write(self, message: &str, headers: &mut HeaderMap) {
+        headers.insert(STATUS, HeaderValue::from(u16::from(self.0)));
+        if let Ok(message) = HeaderValue::try_from(percent_encoded(message)) {
+            headers.insert(MESSAGE, message);
+        }
+    }
+}
+
+/// Whether a head begins a call or its answer.
+pub(crate) fn is_call(headers: &HeaderMap) -> bool {
+    let Some(written) = headers.get(CONTENT_TYPE) else {
+        return false;
+    };
+    let rest = written.as_bytes().strip_prefix(MEDIA_TYPE.as_bytes());
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+}
+
+/// Says that an answer is one to a call.
+pub(crate) fn mark(headers: &mut HeaderMap) {
+    headers.insert(CONTENT_TYPE, MEDIA_TYPE);
+}
+
+/// How long the caller waits; none if it does not say, or says it otherwise than the protocol.
+pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    let written = headers.get(TIMEOUT)?.to_str().ok()?;
+    let (digits, unit) = written.split_at_checked(written.len().checked_sub(1)?)?;
+    let is_number = (1..=8).contains(&digits.len()) && digits.bytes().all(|it| it.is_ascii_digit());
+    let number: u64 = digits.parse().ok().filter(|_| is_number)?;
+    Some(match unit {
+        "H" => Duration::from_secs(number * 3600),
+        "M" => Duration::from_secs(number * 60),
+        "S" => Duration::from_secs(number),
+        "m" => Duration::from_millis(number),
+        "u" => Duration::from_micros(number),
+        "n" => Duration::from_nanos(number),
+        _ => return None,
+    })
+}
+
+/// Printable ASCII but the percent sign as it is, the rest in hexadecimal.
+fn percent_encoded(message: &str) -> String {
+    let mut encoded = String::with_capacity(message.len());
+    for byte in message.bytes() {
+        match byte {
+            b' '..=b'~' if byte != b'%' => encoded.push(byte.into()),
+            // A string takes whatever is written.
+            _ => drop(write!(encoded, "%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: &'static str, value: &str) -> HeaderMap {
+        let value = HeaderValue::from_str(value).unwrap();
+        HeaderMap::from_iter([(HeaderName::from_static(name), value)])
+    }
+
+    #[test]
+    fn calls_are_told_by_their_media_type() {
+        for (written, expected) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc;x=y", true),
+            ("application/grpc-web", false),
+            ("application/json", false),
+        ] {
+            assert_eq!(
+                is_call(&headers("content-type", written)),
+                expected,
+                "{written}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_deadline_has_at_most_eight_digits_and_a_unit() {
+        for (written, expected) in [
+            ("1H", Some(Duration::from_secs(3600))),
+            ("2M", Some(Duration::from_secs(120))),
+            ("99999999S", Some(Duration::from_secs(99_999_999))),
+            ("250m", Some(Duration::from_millis(250))),
+            ("7u", Some(Duration::from_micros(7))),
+            ("0n", Some(Duration::ZERO)),
+            ("123456789S", None),
+            ("S", None),
+            ("", None),
+            ("1", None),
+            ("-1S", None),
+            ("1s", None),
+        ] {
+            assert_eq!(
+                timeout(&headers("grpc-timeout", written)),
+                expected,
+                "{written}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_status_that_is_no_number_is_unknown() {
+        let of = |text| Status::of(&headers("grpc-status", text));
+        assert_eq!(of("14"), Some(Status::UNAVAILABLE));
+        assert_eq!(of("fine"), Some(Status::UNKNOWN));
+        assert_eq!(Status::of(&HeaderMap::new()), None);
+        assert!(!Status::PERMISSION_DENIED.is_failure() && Status::INTERNAL.is_failure());
+    }
+
+    #[test]
+    fn words_keep_to_what_a_header_may_hold() {
+        assert_eq!(percent_encoded("5% of \n é"), "5%25 of %0A %C3%A9");
+    }
+}

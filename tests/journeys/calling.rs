@@ -1,0 +1,201 @@
+//! Calls through Wald: HTTP/2 on both sides, messages both ways at once, a status at the end.
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::StatusCode;
+use http_body_util::BodyExt as _;
+use hyper::body::Frame;
+use tests::{Call, Calls, Client, Folder, Wald, document, in_time, until};
+
+/// A wald of one worker in front of this server, which lets whoever comes to `/echo` and `/fail` by.
+async fn front(calls: &Calls, folder: &Folder) -> Wald {
+    let text = document(&format!(
+        "\
+upstreams: [{{ name: backend, endpoints: [{}], protocol: http2 }}]
+routes:
+  - {{ name: closed, match: {{ path: {{ prefix: /closed }} }}, backend: {{ upstream: backend }} }}
+  - {{ name: all, allow: [{{ callers: anyone }}], backend: {{ upstream: backend }} }}
+",
+        calls.endpoint()
+    ));
+    let text = text.replace("workers: 2", "workers: 1");
+    Wald::run(&folder.write("wald.yaml", text)).await
+}
+
+#[tokio::test]
+async fn messages_pass_both_ways_while_a_call_is_open_and_trailers_end_it() {
+    let (calls, folder) = (Calls::start(100).await, Folder::new());
+    let wald = front(&calls, &folder).await;
+    let mut caller = Call::open(wald.address("edge").await).await;
+    let (frames, answer) = caller.begin("/echo", &[]);
+    let mut body = in_time("a head", answer).await.expect("a head").into_body();
+    for message in ["one", "two", "three"] {
+        frames
+            .send(Frame::data(Bytes::from(message)))
+            .expect("Wald listens");
+        let frame = in_time(message, body.frame()).await.expect("a frame");
+        let data = frame.expect("the call goes on").into_data();
+        assert_eq!(data.expect("data"), message);
+    }
+    drop(frames);
+    let end = in_time("the end", body.frame()).await.expect("a frame");
+    let trailers = end.expect("an end").into_trailers().expect("trailers");
+    assert_eq!(trailers["grpc-status"], "0");
+}
+
+#[tokio::test]
+async fn many_calls_share_a_connection() {
+    let (calls, folder) = (Calls::start(100).await, Folder::new());
+    let wald = front(&calls, &folder).await;
+    let mut caller = Call::open(wald.address("edge").await).await;
+    let (held, answers): (Vec<_>, Vec<_>) = (0..50).map(|_| caller.begin("/echo", &[])).unzip();
+    for answer in in_time("heads", join_all(answers)).await {
+        assert_eq!(answer.expect("a head").status(), StatusCode::OK);
+    }
+    assert_eq!((calls.begun(), calls.connections()), (50, 1));
+    drop(held);
+}
+
+#[tokio::test]
+async fn another_connection_is_opened_when_the_server_takes_no_more_on_one() {
+    let (calls, folder) = (Calls::start(2).await, Folder::new());
+    let wald = front(&calls, &folder).await;
+    let mut caller = Call::open(wald.address("edge").await).await;
+    let (held, answers): (Vec<_>, Vec<_>) = (0..6).map(|_| caller.begin("/echo", &[])).unzip();
+    for answer in in_time("heads", join_all(answers)).await {
+        assert_eq!(answer.expect("a head").status(), StatusCode::OK);
+    }
+    assert_eq!(calls.connections(), 3);
+    drop(held);
+}
+
+#[tokio::test]
+async fn a_connection_that_its_server_ends_loses_no_call() {
+    let (calls, folder) = (Calls::start(100).await, Folder::new());
+    let wald = front(&calls, &folder).await;
+    let mut caller = Call::open(wald.address("edge").await).await;
+    for _ in 0..20 {
+        let ended = caller.make("/last", &[]).await;
+        assert_eq!((ended.status.as_str(), &*ended.body), ("0", &b"ping"[..]));
+    }
+    assert!(calls.connections() > 1);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_takes_its_call_back() {
+    let (calls, folder) = (Calls::start(100).await, Folder::new());
+    let wald = front(&calls, &folder).await;
+    let mut caller = Call::open(wald.address("edge").await).await;
+    for (position, path) in ["/stall", "/echo"].iter().enumerate() {
+        let (frames, answer) = caller.begin(path, &[]);
+        let answer = in_time("a head", answer).await.expect("a head");
+        drop((frames, answer));
+        if *path == "/stall" {
+            until("the server is told", async || {
+                (calls.cancelled() > position).then_some(())
+            })
+            .await;
+        }
+    }
+    assert_eq!(calls.connections(), 1);
+    assert_eq!(caller.make("/echo", &[]).await.status, "0");
+}
+
+#[tokio::test]
+async fn a_refused_call_ends_with_a_status() {
+    let (calls, folder) = (Calls::start(100).await, Folder::new());
+    let wald = front(&calls, &folder).await;
+    let mut caller = Call::open(wald.address("edge").await).await;
+    let ended = caller.make("/closed", &[]).await;
+    assert_eq!((ended.http, ended.status.as_str()), (StatusCode::OK, "7"));
+    assert!(ended.message.starts_with("WALD-3002: "), "{ended:?}");
+    assert_eq!(calls.begun(), 0);
+    // Whoever makes no call gets a problem document, from the same route.
+    let mut plain = Client::open(wald.address("edge").await).await;
+    let answer = plain.get("/closed").await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert_eq!(answer.json()["code"], "WALD-3002");
+}
+
+#[tokio::test]
+async fn a_call_ends_at_its_deadline_also_when_it_has_begun_to_be_answered() {
+    let (calls, folder) = (Calls::start(100).await, Folder::new());
+    let wald = front(&calls, &folder).await;
+    let mut caller = Call::open(wald.address("edge").await).await;
+    let ended = caller.make("/stall", &[("grpc-timeout", "200m")]).await;
+    assert_eq!((ended.http, ended.status.as_str()), (StatusCode::OK, "4"));
+    until("the server is told", async || {
+        (calls.cancelled() > 0).then_some(())
+    })
+    .await;
+    let ended = caller.make("/echo", &[("grpc-timeout", "0n")]).await;
+    assert_eq!(ended.status, "4");
+    assert!(ended.message.starts_with("WALD-5007: "), "{ended:?}");
+    // Without one, or with one that is far away, it ends as the server says.
+    for headers in [&[][..], &[("grpc-timeout", "1H")]] {
+        assert_eq!(caller.make("/echo", headers).await.status, "0");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_makes_calls_unavailable() {
+    let (calls, folder) = (Calls::start(100).await, Folder::new());
+    let wald = front(&calls, &folder).await;
+    drop(calls);
+    let mut caller = Call::open(wald.address("edge").await).await;
+    let ended = until("the socket is closed", async || {
+        let ended = caller.make("/echo", &[]).await;
+        (ended.status != "0").then_some(ended)
+    })
+    .await;
+    assert_eq!(ended.status, "14", "{ended:?}");
+}
+
+#[tokio::test]
+async fn whoever_speaks_http_1_reaches_a_server_that_speaks_http_2() {
+    let (calls, folder) = (Calls::start(100).await, Folder::new());
+    let wald = front(&calls, &folder).await;
+    let mut client = Client::open(wald.address("edge").await).await;
+    let body = Bytes::from(vec![b'x'; 3 << 20]);
+    let answer = client
+        .send(http::Method::POST, "/echo", &[], body.clone())
+        .await;
+    assert_eq!((answer.status, answer.body), (StatusCode::OK, body));
+}
+
+#[tokio::test]
+async fn a_call_that_fails_counts_as_failed_whatever_its_http_status() {
+    let (calls, folder) = (Calls::start(100).await, Folder::new());
+    let text = document(&format!(
+        "\
+upstreams: [{{ name: backend, endpoints: [{}], protocol: http2 }}]
+routes: [{{ name: all, allow: [{{ callers: anyone }}], backend: {{ experiment: trial }} }}]
+experiments:
+  - name: trial
+    unit: request
+    arms:
+      - {{ name: control, backend: {{ upstream: backend }} }}
+      - {{ name: candidate, backend: {{ upstream: backend }} }}
+    ramp: [50%]
+    metrics:
+      - {{ name: failures, kind: proportion, source: failed, better: lower, role: goal, window: 1s }}
+",
+        calls.endpoint()
+    ));
+    let wald = Wald::run(&folder.write("wald.yaml", text)).await;
+    let mut caller = Call::open(wald.address("edge").await).await;
+    let mut admin = wald.connect("admin").await;
+    for _ in 0..40 {
+        assert_eq!(caller.make("/fail", &[]).await.status, "13");
+    }
+    let shown = until("both arms are counted", async || {
+        let shown = admin.get("/api/v1/experiments/trial").await.json();
+        let estimate = shown["metrics"][0]["estimate"].clone();
+        estimate["candidate"].is_number().then_some(estimate)
+    })
+    .await;
+    assert_eq!(
+        (shown["control"].as_f64(), shown["candidate"].as_f64()),
+        (Some(1.0), Some(1.0))
+    );
+}
