@@ -17,6 +17,8 @@ mod view;
 
 pub(crate) use counters::Counters;
 pub(crate) use evidence::Moment;
+#[cfg(test)]
+pub(crate) use evidence::{Outcome, RunShard};
 pub(crate) use lane::Lane;
 pub(crate) use passage::Passage;
 pub(crate) use roll::{Roll, Seen};

@@ -6,6 +6,7 @@
 
 mod book;
 mod desk;
+mod hearing;
 mod ruling;
 mod run;
 mod settling;

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use policy::Policy;
-use stats::Delta;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::book::{Book, Entry, Tally};
+use super::hearing::hear;
 use super::ruling::Ruling;
 use super::run::{Run, encode};
 use super::settling::settle;
@@ -20,7 +20,7 @@ use crate::credentials::Credentials;
 use crate::identify::KeySets;
 use crate::live::{Live, Snapshot};
 use crate::observe::{Limits, Observed};
-use crate::recording::{Batch, Recording};
+use crate::recording::Recording;
 use crate::store::{Store, StoreError, Transaction};
 use crate::token::{Key, Keys};
 use crate::workers::Workers;
@@ -187,7 +187,7 @@ impl Keeper {
     /// Takes in evidence, closes ticks, and does what follows. A store that fails keeps everything as it is:
     /// traffic goes on with its last shares, nothing is promoted, and the next beat tries again.
     pub(super) async fn beat(&mut self, evidence: Vec<Observed>, now_ms: u64) {
-        self.absorb(evidence);
+        self.tally.orphaned += hear(&mut self.runs, evidence, self.recording.as_mut());
         if let Some(recording) = &mut self.recording {
             recording.beat();
         }
@@ -207,39 +207,6 @@ impl Keeper {
         let store = Arc::clone(&self.store);
         let read = tokio::task::spawn_blocking(move || Ok(store.audit()?.lines().collect()));
         read.await.unwrap_or(Err(StoreError::Interrupted))
-    }
-
-    /// Takes in what one beat brought. What workers saw of one run is merged first: which worker answered before
-    /// another must not decide in which epoch a unit was met.
-    fn absorb(&mut self, evidence: Vec<Observed>) {
-        let mut seen: Vec<(&mut Run, Option<Delta>)> =
-            self.runs.iter_mut().map(|run| (run, None)).collect();
-        for observed in evidence {
-            let is_its = |(run, _): &&mut (&mut Run, _)| {
-                *run.experiment.name == *observed.experiment && run.record.run == observed.run
-            };
-            let Some((mine, whole)) = seen.iter_mut().find(is_its) else {
-                self.tally.orphaned += 1;
-                continue;
-            };
-            if let (Some(recording), Some(roll)) = (&mut self.recording, observed.roll) {
-                recording.write(Batch::of(
-                    &mine.experiment,
-                    observed.run,
-                    &mine.ledger,
-                    roll,
-                ));
-            }
-            match whole {
-                Some(whole) => whole.merge(observed.delta),
-                None => *whole = Some(observed.delta),
-            }
-        }
-        for (mine, whole) in seen {
-            if let Some(whole) = whole {
-                mine.absorb(whole);
-            }
-        }
     }
 
     /// Writes down what follows for one run, and then lets it take effect.
