@@ -365,6 +365,21 @@ mod tests {
     }
 
     #[test]
+    fn a_call_may_be_repeated_when_nothing_of_it_was_sent() {
+        let status = |refusal: Refusal| {
+            let head = refusal.into_call_status().into_parts().0;
+            grpc::Status::of(&head.headers)
+        };
+        assert_eq!(
+            [Refusal::ConnectTimeout, Refusal::ResponseTimeout].map(status),
+            [
+                Some(grpc::Status::UNAVAILABLE),
+                Some(grpc::Status::DEADLINE_EXCEEDED)
+            ]
+        );
+    }
+
+    #[test]
     fn the_caller_does_not_learn_what_only_the_log_should_say() {
         let refused = Refusal::ModelFailed("secret".to_owned());
         assert!(refused.to_string().contains("secret"));

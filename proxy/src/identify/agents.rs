@@ -193,3 +193,27 @@ fn first(socket: &Path) -> Result<Issued, AgentError> {
             .unwrap_or(Err(AgentError::Late))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issued(bundles: [(&str, &[&'static [u8]]); 2]) -> [u8; 32] {
+        let authorities = |known: &[&'static [u8]]| known.iter().map(|it| (*it).into()).collect();
+        let bundles = bundles.map(|(domain, known)| (domain.into(), authorities(known)));
+        let issued = Issued {
+            chain: Vec::new(),
+            key: PrivatePkcs8KeyDer::from(Vec::new()).into(),
+            bundles: bundles.into(),
+            digest: [0; 32],
+        };
+        issued.summed()
+    }
+
+    #[test]
+    fn an_authority_that_moves_to_another_domain_is_a_change() {
+        let before = issued([("a", &[b"1", b"2"]), ("b", &[b"3"])]);
+        assert_ne!(before, issued([("a", &[b"1"]), ("b", &[b"2", b"3"])]));
+        assert_eq!(before, issued([("a", &[b"1", b"2"]), ("b", &[b"3"])]));
+    }
+}

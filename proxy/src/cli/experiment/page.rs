@@ -234,6 +234,25 @@ mod tests {
     }
 
     #[test]
+    fn a_metric_says_why_the_ramp_waits_and_who_is_listed() {
+        let metric: Metric = serde_json::from_value(serde_json::json!({
+            "name": "latency", "arm": "new", "role": "goal", "scale": "relative",
+            "estimate": {"control": null, "candidate": null}, "interval": null,
+            "alarm": true, "listed": true,
+        }))
+        .unwrap();
+        let notes: Vec<_> = metric.notes(true).collect();
+        assert_eq!(
+            notes,
+            [
+                "its distribution has shifted, which holds the ramp at its step",
+                "new is listed as better"
+            ]
+        );
+        assert_eq!(metric.notes(false).count(), 1);
+    }
+
+    #[test]
     fn rates_and_seconds_keep_what_distinguishes_them() {
         assert_eq!(
             [
