@@ -28,10 +28,9 @@ pub struct Upstream {
 }
 
 /// What servers speak.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// HTTP/1.1 (RFC 9112): one request at a time on a connection.
-    #[default]
     Http1,
     /// HTTP/2 (RFC 9113): many; without TLS by prior knowledge (section 3.3).
     Http2,

@@ -3,8 +3,8 @@
 mod channel;
 mod count;
 mod download;
-mod heard;
 mod hop;
+mod http2;
 mod lease;
 mod pool;
 mod server;
@@ -53,6 +53,9 @@ pub(crate) async fn forward(
     let server = pool.next().ok_or(Refusal::Incomplete("a server"))?;
     if !request.headers().contains_key(HOST) {
         request.headers_mut().insert(HOST, server.host().clone());
+    }
+    if let Some(scheme) = pool.http2_scheme() {
+        http2::address(&mut request, scheme)?;
     }
     let deadline = deadline(request.headers(), passage);
     let sent = Instant::now();

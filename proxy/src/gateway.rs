@@ -84,7 +84,7 @@ pub(crate) async fn serve(
     let (mut head, content) = answered.into_parts();
     decorate::with_id(&mut head.headers, id);
     passage.answered(head.status);
-    if let Some(status) = grpc::Status::of(&head.headers) {
+    if is_call && let Some(status) = grpc::Status::of(&head.headers) {
         passage.call_ended(status);
     }
     Response::from_parts(head, Reply::new(content, passage, busy, head_only))

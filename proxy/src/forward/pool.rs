@@ -7,6 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::uri::Scheme;
+use policy::Protocol;
+
 use super::Tls;
 use super::count::Count;
 use super::lease::Lease;
@@ -60,6 +63,15 @@ impl Pool {
         self.upstream.timeouts.response
     }
 
+    /// What a target's scheme is, where HTTP/2 asks for one.
+    pub(super) fn http2_scheme(&self) -> Option<Scheme> {
+        match (self.upstream.protocol, &self.tls) {
+            (Protocol::Http1, _) => None,
+            (Protocol::Http2, None) => Some(Scheme::HTTP),
+            (Protocol::Http2, Some(_)) => Some(Scheme::HTTPS),
+        }
+    }
+
     /// Picks the next server in turn.
     pub(super) fn next(&self) -> Option<&Rc<Server>> {
         let turn = self.turn.get();
@@ -77,8 +89,10 @@ impl Pool {
             return Ok(Lease::again(server, channel, turn));
         }
         let connect = self.upstream.timeouts.connect;
-        let _opening = server.turn(connect).await?;
-        if let Some(channel) = server.waiting() {
+        let opening = server.turn(connect).await?;
+        if opening.is_some()
+            && let Some(channel) = server.waiting()
+        {
             return Ok(Lease::again(server, channel, turn));
         }
         if let Some(connection) = self.connections.one_more(limits.connections) {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
-use http::uri::Scheme;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use policy::Protocol;
@@ -130,7 +129,7 @@ impl Server {
     async fn open(&self, counted: Counted) -> Result<Channel, Refusal> {
         let stream = self.stream().await.map_err(Refusal::Unreachable)?;
         let Some(Secure { tls, name }) = &self.secure else {
-            return self.speak(stream, Scheme::HTTP, counted).await;
+            return self.speak(stream, counted).await;
         };
         let shaken = tls.connector().connect(name.clone(), stream).await;
         let shaken = shaken.map_err(Refusal::Untrusted)?;
@@ -140,22 +139,17 @@ impl Server {
             let silent = io::Error::other("the server does not offer HTTP/2");
             return Err(Refusal::Unreachable(silent));
         }
-        self.speak(shaken, Scheme::HTTPS, counted).await
+        self.speak(shaken, counted).await
     }
 
-    async fn speak<T>(
-        &self,
-        stream: T,
-        scheme: Scheme,
-        counted: Counted,
-    ) -> Result<Channel, Refusal>
+    async fn speak<T>(&self, stream: T, counted: Counted) -> Result<Channel, Refusal>
     where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         match &self.ways {
             Ways::Alone(_) => speak(stream, counted).await.map(Channel::Connection),
             Ways::Shared(shared) => {
-                let stream = shared.speak(stream, scheme, counted).await;
+                let stream = shared.speak(stream, counted).await;
                 stream.map(Channel::Stream)
             }
         }

@@ -8,16 +8,15 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use http::uri::Scheme;
 use hyper::client::conn::http2::{self, Builder, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, MutexGuard, Notify};
+use tokio_util::io::InspectReader;
 
 use super::Upload;
 use super::channel::Stream;
 use super::count::{Count, Counted};
-use super::heard::Heard;
 use crate::accept::Local;
 use crate::refusal::Refusal;
 
@@ -44,7 +43,6 @@ pub(super) struct Shared {
 
 struct Connection {
     sender: SendRequest<Upload>,
-    scheme: Scheme,
     streams: Count,
     /// How many streams the server lets be open at once, as it last said (RFC 9113 §5.1.2).
     streams_max: Box<dyn Fn() -> Option<usize>>,
@@ -66,12 +64,7 @@ impl Shared {
 
     /// Begins to speak HTTP/2 over `stream`, and waits until the server says how many streams it takes: that is
     /// the first that it says (RFC 9113 §3.4). The first stream of the connection.
-    pub(super) async fn speak<T>(
-        &self,
-        stream: T,
-        scheme: Scheme,
-        counted: Counted,
-    ) -> Result<Stream, Refusal>
+    pub(super) async fn speak<T>(&self, stream: T, counted: Counted) -> Result<Stream, Refusal>
     where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
@@ -85,8 +78,9 @@ impl Shared {
             .initial_max_send_streams(UNKNOWN)
             .timer(TokioTimer::new());
         let heard = Rc::<Notify>::default();
-        let io = Heard::new(TokioIo::new(stream), Rc::clone(&heard));
-        let shaken = http.handshake(io).await;
+        let tell = Rc::clone(&heard);
+        let stream = InspectReader::new(stream, move |_read: &[u8]| tell.notify_one());
+        let shaken = http.handshake(TokioIo::new(stream)).await;
         let (sender, connection) = shaken.map_err(Refusal::Broken)?;
         let speaking = Rc::new(RefCell::new(Some(connection)));
         tokio::task::spawn_local(run(Rc::clone(&speaking), Rc::clone(&heard), counted));
@@ -106,7 +100,6 @@ impl Shared {
         }
         let connection = Connection {
             sender,
-            scheme,
             streams: Count::default(),
             streams_max: Box::new(streams_max),
             used: Cell::new(Instant::now()),
@@ -134,16 +127,12 @@ impl Connection {
         let most = u32::try_from((self.streams_max)()?).unwrap_or(u32::MAX);
         let counted = self.streams.one_more(most)?;
         self.used.set(Instant::now());
-        Some(Stream::new(
-            self.sender.clone(),
-            self.scheme.clone(),
-            counted,
-        ))
+        Some(Stream::new(self.sender.clone(), counted))
     }
 }
 
 /// A connection while it runs. At its end it is dropped at once, and what waits in it is tried elsewhere.
-type Speaking<T> = RefCell<Option<http2::Connection<Heard<TokioIo<T>>, Upload, Local>>>;
+type Speaking<T> = RefCell<Option<http2::Connection<TokioIo<T>, Upload, Local>>>;
 
 /// Runs a connection to its end, of which whoever waits for a greeting must hear as well.
 async fn run<T>(speaking: Rc<Speaking<T>>, heard: Rc<Notify>, _counted: Counted)

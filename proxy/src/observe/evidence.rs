@@ -35,7 +35,7 @@ impl Moment {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Outcome {
     /// Nothing, too late, cut short, or a status of 500 and above; also when the client left before the end,
-    /// because who waits too long leaves.
+    /// because who waits too long leaves. A call of gRPC also by its status.
     pub(crate) failed: bool,
     /// From the request's head to the last byte of the answer.
     pub(crate) duration: Duration,
