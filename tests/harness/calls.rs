@@ -2,7 +2,7 @@
 //! and a client.
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -15,9 +15,10 @@ use hyper::client::conn::http2::SendRequest;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
+use crate::bind::bind;
 use crate::in_time;
 
 type Sender = SendRequest<StreamBody<Stream>>;
@@ -34,6 +35,7 @@ pub struct Calls {
 #[derive(Default)]
 struct Seen {
     connections: AtomicUsize,
+    closed: AtomicUsize,
     begun: AtomicUsize,
     cancelled: AtomicUsize,
 }
@@ -41,15 +43,17 @@ struct Seen {
 impl Calls {
     /// Starts a server that lets so many calls be open on a connection.
     pub async fn start(streams_max: u32) -> Self {
-        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
-        let socket = socket.expect("a port is free");
-        let address = socket.local_addr().expect("a bound socket has an address");
+        let (socket, address) = bind().await;
         let seen = Arc::<Seen>::default();
         let watched = Arc::clone(&seen);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = socket.accept().await {
                 watched.connections.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(converse(stream, Arc::clone(&watched), streams_max));
+                let seen = Arc::clone(&watched);
+                tokio::spawn(async move {
+                    converse(stream, Arc::clone(&seen), streams_max).await;
+                    seen.closed.fetch_add(1, Ordering::Relaxed);
+                });
             }
         });
         Self {
@@ -67,6 +71,11 @@ impl Calls {
     /// How many connections were opened to it.
     pub fn connections(&self) -> usize {
         self.seen.connections.load(Ordering::Relaxed)
+    }
+
+    /// How many of them have ended.
+    pub fn closed(&self) -> usize {
+        self.seen.closed.load(Ordering::Relaxed)
     }
 
     /// How many calls began.

@@ -1,7 +1,7 @@
 //! A server of key sets: plain or over TLS, counted, and holding back its answers if a journey wants.
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use crate::Folder;
+use crate::bind::bind;
 
 /// A running server of key sets; it stops when it is dropped.
 pub struct KeyServer {
@@ -72,12 +73,7 @@ impl KeyServer {
     }
 
     async fn listen(keys: String, tls: Option<TlsAcceptor>) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("a port is free");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
+        let (listener, address) = bind().await;
         let shelf = Arc::new(Shelf {
             keys: Mutex::new(keys.into()),
             asked: AtomicUsize::new(0),

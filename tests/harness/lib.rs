@@ -13,6 +13,7 @@
 
 mod agent;
 mod authority;
+mod bind;
 mod calls;
 mod client;
 mod document;

@@ -1,7 +1,7 @@
 //! A backend over TLS that asks for Wald's certificate and counts handshakes.
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,9 +15,10 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use crate::bind::bind;
 use crate::{Authority, Identity};
 
 /// A running backend; it stops when it is dropped.
@@ -35,9 +36,7 @@ impl SecureUpstream {
 
     /// The same, which offers these protocols when hands are shaken (RFC 7301).
     pub async fn offering(identity: &Identity, clients: &Authority, protocols: &[&str]) -> Self {
-        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
-        let socket = socket.expect("a port is free");
-        let address = socket.local_addr().expect("a bound socket has an address");
+        let (socket, address) = bind().await;
         let acceptor = TlsAcceptor::from(Arc::new(config(identity, clients, protocols)));
         let shaken = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&shaken);

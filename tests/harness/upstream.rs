@@ -1,7 +1,7 @@
 //! A backend of a journey: a real HTTP/1.1 server that answers as told and remembers what it was asked.
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::bind::bind;
 use crate::in_time;
 
 /// How a backend answers.
@@ -69,12 +70,7 @@ struct Behaviour {
 impl Upstream {
     /// Starts a backend on a port that the system chose.
     pub async fn start(name: &'static str, reply: Reply) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("a port is free");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
+        let (listener, address) = bind().await;
         let (arrivals, arrived) = mpsc::unbounded_channel();
         let released = Semaphore::new(0);
         let behaviour = Arc::new(Behaviour {

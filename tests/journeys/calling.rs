@@ -5,21 +5,37 @@ use futures_util::future::join_all;
 use http::StatusCode;
 use http_body_util::BodyExt as _;
 use hyper::body::Frame;
-use tests::{Call, Calls, Client, Folder, Wald, document, in_time, until};
+use tests::{Call, Calls, Client, Folder, Reply, Upstream, Wald, document, in_time, until};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
-/// A wald of one worker in front of this server, which lets whoever comes to `/echo` and `/fail` by.
+/// A wald of one worker in front of this server, which lets all pass but those to `/closed`.
 async fn front(calls: &Calls, folder: &Folder) -> Wald {
+    Wald::run(&folder.write("wald.yaml", fronting(&[calls], "protocol: http2"))).await
+}
+
+/// The document of such a wald, where the upstream has these fields.
+fn fronting(calls: &[&Calls], fields: &str) -> String {
+    let endpoints: Vec<_> = calls.iter().map(|calls| calls.endpoint()).collect();
     let text = document(&format!(
         "\
-upstreams: [{{ name: backend, endpoints: [{}], protocol: http2 }}]
+upstreams: [{{ name: backend, endpoints: [{}], {fields} }}]
 routes:
   - {{ name: closed, match: {{ path: {{ prefix: /closed }} }}, backend: {{ upstream: backend }} }}
   - {{ name: all, allow: [{{ callers: anyone }}], backend: {{ upstream: backend }} }}
 ",
-        calls.endpoint()
+        endpoints.join(", ")
     ));
-    let text = text.replace("workers: 2", "workers: 1");
-    Wald::run(&folder.write("wald.yaml", text)).await
+    text.replace("workers: 2", "workers: 1")
+}
+
+/// Begins this many calls, which go on as long as what comes back is held.
+async fn begin(caller: &mut Call, count: usize) -> Vec<impl Sized + use<>> {
+    let (held, answers): (Vec<_>, Vec<_>) = (0..count).map(|_| caller.begin("/echo", &[])).unzip();
+    for answer in in_time("heads", join_all(answers)).await {
+        assert_eq!(answer.expect("a head").status(), StatusCode::OK);
+    }
+    held
 }
 
 #[tokio::test]
@@ -48,10 +64,7 @@ async fn many_calls_share_a_connection() {
     let (calls, folder) = (Calls::start(100).await, Folder::new());
     let wald = front(&calls, &folder).await;
     let mut caller = Call::open(wald.address("edge").await).await;
-    let (held, answers): (Vec<_>, Vec<_>) = (0..50).map(|_| caller.begin("/echo", &[])).unzip();
-    for answer in in_time("heads", join_all(answers)).await {
-        assert_eq!(answer.expect("a head").status(), StatusCode::OK);
-    }
+    let held = begin(&mut caller, 50).await;
     assert_eq!((calls.begun(), calls.connections()), (50, 1));
     drop(held);
 }
@@ -61,10 +74,7 @@ async fn another_connection_is_opened_when_the_server_takes_no_more_on_one() {
     let (calls, folder) = (Calls::start(2).await, Folder::new());
     let wald = front(&calls, &folder).await;
     let mut caller = Call::open(wald.address("edge").await).await;
-    let (held, answers): (Vec<_>, Vec<_>) = (0..6).map(|_| caller.begin("/echo", &[])).unzip();
-    for answer in in_time("heads", join_all(answers)).await {
-        assert_eq!(answer.expect("a head").status(), StatusCode::OK);
-    }
+    let held = begin(&mut caller, 6).await;
     assert_eq!(calls.connections(), 3);
     drop(held);
 }
@@ -82,23 +92,91 @@ async fn a_connection_that_its_server_ends_loses_no_call() {
 }
 
 #[tokio::test]
+async fn a_connection_is_closed_when_nobody_needs_it_for_a_while_and_not_while_a_call_is_open() {
+    let (busy, idle, folder) = (
+        Calls::start(100).await,
+        Calls::start(100).await,
+        Folder::new(),
+    );
+    let text = fronting(
+        &[&busy, &idle],
+        "protocol: http2, timeouts: { idle: 100ms }",
+    );
+    let wald = Wald::run(&folder.write("wald.yaml", text)).await;
+    let mut caller = Call::open(wald.address("edge").await).await;
+    // In turn: the first is used since before the other.
+    let held = begin(&mut caller, 1).await;
+    assert_eq!(caller.make("/echo", &[]).await.status, "0");
+    until("the idle one is closed", async || {
+        (idle.closed() == 1).then_some(())
+    })
+    .await;
+    assert_eq!(caller.make("/echo", &[]).await.status, "0");
+    assert_eq!((busy.connections(), busy.closed()), (1, 0));
+    assert_eq!(busy.begun(), 2, "the call went to the busy one");
+    drop(held);
+    until("the other is closed", async || {
+        (busy.closed() == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reload_changes_what_is_spoken() {
+    let (calls, folder) = (Calls::start(100).await, Folder::new());
+    let wald = Wald::run(&folder.write("wald.yaml", fronting(&[&calls], "protocol: http1"))).await;
+    let mut caller = Call::open(wald.address("edge").await).await;
+    assert_eq!(caller.make("/echo", &[]).await.status, "14");
+    folder.swap("wald.yaml", fronting(&[&calls], "protocol: http2"));
+    until("HTTP/2 is spoken", async || {
+        (caller.make("/echo", &[]).await.status == "0").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_greet_in_http_2_is_sent_nothing() {
+    let (upstream, folder) = (Upstream::start("old", Reply::Name).await, Folder::new());
+    let text = tests::fronting(&upstream).replace(" }]\nroutes", ", protocol: http2 }]\nroutes");
+    let wald = Wald::run(&folder.write("wald.yaml", text)).await;
+    let answer = wald.connect("edge").await.get("/").await;
+    assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+    assert_eq!(
+        (&answer.json()["code"], upstream.asked()),
+        (&"WALD-5001".into(), 0)
+    );
+}
+
+#[tokio::test]
+async fn a_host_that_http_2_cannot_carry_is_refused() {
+    let (calls, folder) = (Calls::start(100).await, Folder::new());
+    let wald = front(&calls, &folder).await;
+    let mut stream = TcpStream::connect(wald.address("edge").await)
+        .await
+        .expect("a connection");
+    let get = b"GET /echo HTTP/1.1\r\nHost: a]b\r\nConnection: close\r\n\r\n";
+    stream.write_all(get).await.expect("it is read");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert!(answer.contains("WALD-4003"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_caller_that_goes_away_takes_its_call_back() {
     let (calls, folder) = (Calls::start(100).await, Folder::new());
     let wald = front(&calls, &folder).await;
     let mut caller = Call::open(wald.address("edge").await).await;
-    for (position, path) in ["/stall", "/echo"].iter().enumerate() {
-        let (frames, answer) = caller.begin(path, &[]);
-        let answer = in_time("a head", answer).await.expect("a head");
-        drop((frames, answer));
-        if *path == "/stall" {
-            until("the server is told", async || {
-                (calls.cancelled() > position).then_some(())
-            })
-            .await;
-        }
-    }
-    assert_eq!(calls.connections(), 1);
+    let (frames, answer) = caller.begin("/stall", &[]);
+    let answer = in_time("a head", answer).await.expect("a head");
+    drop((frames, answer));
+    until("the server is told", async || {
+        (calls.cancelled() == 1).then_some(())
+    })
+    .await;
+    // The connection is not the call's, and goes on.
     assert_eq!(caller.make("/echo", &[]).await.status, "0");
+    assert_eq!(calls.connections(), 1);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::StatusCode;
-use tests::{Identity, Secure, Wish, until};
+use tests::{Identity, Kept, Secure, Wish, until};
 
 use super::{Realm, WEB, counted};
 
@@ -137,6 +137,21 @@ async fn a_second_handshake_is_a_whole_one_and_sees_that_the_client_was_revoked(
     }
 }
 
+/// Waits until a connection is refused what it was given before, and is ended then.
+async fn is_ended(kept: &mut Kept) {
+    let refused = until("the connection is refused", async || {
+        let answer = kept.get("/").await;
+        (answer.status != StatusCode::NO_CONTENT).then_some(answer)
+    })
+    .await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert_eq!(refused.json()["code"], "WALD-3005");
+    until("the connection is ended", async || {
+        kept.is_closed().then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_open_connection_ends_with_its_certificate() {
     for protocol in ["http/1.1", "h2"] {
@@ -152,17 +167,7 @@ async fn an_open_connection_ends_with_its_certificate() {
         let channel = client.connect(edge, "localhost").await;
         let mut kept = channel.expect("hands are shaken").keep().await;
         assert_eq!(kept.get("/").await.status, StatusCode::NO_CONTENT);
-        let refused = until("the certificate has ended", async || {
-            let answer = kept.get("/").await;
-            (answer.status != StatusCode::NO_CONTENT).then_some(answer)
-        })
-        .await;
-        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{protocol}");
-        assert_eq!(refused.json()["code"], "WALD-3005");
-        until("the connection is ended", async || {
-            kept.is_closed().then_some(())
-        })
-        .await;
+        is_ended(&mut kept).await;
     }
 }
 
@@ -191,17 +196,7 @@ async fn an_open_connection_ends_with_the_trust_in_its_certificate() {
         realm
             .folder
             .swap("clients.crl", realm.clients.revoke(&[7], 2100));
-        let refused = until("the revocation is in force", async || {
-            let answer = open[0].get("/").await;
-            (answer.status != StatusCode::NO_CONTENT).then_some(answer)
-        })
-        .await;
-        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{protocol}");
-        assert_eq!(refused.json()["code"], "WALD-3005");
-        until("the connection is ended", async || {
-            open[0].is_closed().then_some(())
-        })
-        .await;
+        is_ended(&mut open[0]).await;
         let answer = open[1].get("/").await;
         assert_eq!(answer.status, StatusCode::NO_CONTENT, "the other stays");
     }
