@@ -12,7 +12,7 @@ record! {
         pub name: String,
         /// Where it listens, for example `[http://127.0.0.1:8001]`. DNS names are looked up again as they expire.
         pub endpoints: Vec<String> = required,
-        /// The HTTP version it speaks. Default: `http1`.
+        /// The HTTP version it speaks; gRPC needs `http2`. Default: `http1`.
         pub protocol: Option<Protocol>,
         /// Where its data is, for example `ae`.
         pub region: Option<String>,
