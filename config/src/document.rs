@@ -57,11 +57,23 @@ record! {
         pub routes: Vec<Route> = required,
         /// What is being decided.
         pub experiments: Vec<Experiment>,
+        /// Where this Wald runs, for example `eu-1a`; endpoints in the same zone are preferred.
+        pub zone: Option<String>,
+        /// Who is asked for the addresses of names. Default: whom the machine asks.
+        pub dns: Option<Dns>,
         /// What is told about it all.
         pub telemetry: Option<Telemetry>,
     } with {
         /// Where in the text everything stands.
         pub places: Places,
+    }
+}
+
+record! {
+    /// Who is asked for the addresses of names.
+    pub struct Dns {
+        /// Name servers, for example `[10.0.0.2, "10.0.0.3:5353"]`.
+        pub servers: Vec<String> = required,
     }
 }
 

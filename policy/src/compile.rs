@@ -52,6 +52,8 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
         models,
         routes,
         experiments,
+        zone: _, // read by endpoints
+        dns,
         telemetry,
         places: _,
     } = document;
@@ -61,6 +63,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
     let workers = self::workers(&mut scope.report, *workers);
     let listeners = list(&mut scope, "listeners", listeners, listener::compile);
     let issuers = list(&mut scope, "tokens", tokens, token::compile);
+    let dns_servers = upstream::dns_servers(&mut scope.report, dns.as_ref());
     let upstreams = list(&mut scope, "upstreams", upstreams, upstream::compile);
     let models = list(&mut scope, "models", models, model::compile);
     let experiments = list(&mut scope, "experiments", experiments, experiment::compile);
@@ -83,6 +86,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
         experiments,
         table,
         asks_for_models,
+        dns_servers,
     })
 }
 

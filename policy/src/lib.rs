@@ -72,5 +72,7 @@ pub use ramp::{Outcome, Stage, State};
 pub use route::{NoRoute, Request, Route};
 pub use spiffe::{BadPattern, NotSpiffe, SpiffeId, SpiffePattern};
 pub use target::Target;
-pub use upstream::{Endpoint, Protocol, Timeouts, Upstream, UpstreamLimits};
+pub use upstream::{
+    Balance, Endpoint, Eviction, Health, Probe, Protocol, Timeouts, Upstream, UpstreamLimits,
+};
 pub use user::User;

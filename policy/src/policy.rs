@@ -1,5 +1,6 @@
 //! The compiled document.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub struct Policy {
     pub(crate) experiments: Vec<Experiment>,
     pub(crate) table: Table,
     pub(crate) asks_for_models: bool,
+    pub(crate) dns_servers: Vec<SocketAddr>,
 }
 
 impl Policy {
@@ -83,6 +85,12 @@ impl Policy {
     #[must_use]
     pub fn upstreams(&self) -> &[Upstream] {
         &self.upstreams
+    }
+
+    /// Who is asked for the addresses of names; if nobody, whom the machine asks.
+    #[must_use]
+    pub fn dns_servers(&self) -> &[SocketAddr] {
+        &self.dns_servers
     }
 
     /// Models that run here, by [`crate::ModelId`].

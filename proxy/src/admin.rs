@@ -11,6 +11,7 @@ mod guard;
 mod operations;
 mod page;
 mod problem;
+mod upstreams;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -99,6 +100,7 @@ fn router(desk: Arc<Desk>) -> Router {
         .route("/feedback", post(operations::feedback))
         .route("/audit", get(operations::audit))
         .route("/certificates", get(operations::certificates))
+        .route("/upstreams", get(upstreams::list))
         .route("/policy", get(operations::policy))
         .route("/reload", post(operations::reload))
         .route("/drain", post(operations::drain));

@@ -1,14 +1,18 @@
 //! Sends a placed request to a server elsewhere and hands its response on while it arrives.
 
+mod balance;
 mod channel;
 mod count;
 mod download;
 mod hop;
 mod http2;
 mod lease;
+mod load;
 mod pool;
+mod retry_after;
 mod server;
 mod shared;
+mod standing;
 mod tls;
 mod upload;
 
@@ -29,9 +33,11 @@ pub(crate) use pool::Pool;
 pub(crate) use tls::{Tls, connector};
 pub(crate) use upload::Upload;
 
+use crate::gateway::Chance;
 use crate::grpc;
 use crate::observe::Passage;
 use crate::refusal::Refusal;
+use balance::Wish;
 use channel::Sent;
 use hop::strip_response;
 use lease::Lease;
@@ -45,12 +51,21 @@ use upload::{Broken, Progress};
 pub(crate) async fn forward(
     placement: &Placement,
     mut request: Request<Upload>,
+    chance: &Chance,
     passage: &mut Passage,
 ) -> Result<Response<Download>, Refusal> {
     let (pool, patience) = choose(placement, passage).ok_or(Refusal::Incomplete("an upstream"))?;
+    let caller = placement.permit().caller();
+    let key = pool.upstream().balance.key(request.headers(), caller);
+    let wish = Wish {
+        now: passage.arrived().instant,
+        chance: chance.draw(),
+        key: key.as_deref(),
+        tried: &[],
+    };
+    let server = pool.pick(&wish).await?;
     present(placement, passage, request.headers_mut());
     let progress = request.body().progress();
-    let server = pool.next().ok_or(Refusal::Incomplete("a server"))?;
     if !request.headers().contains_key(HOST) {
         request.headers_mut().insert(HOST, server.host().clone());
     }
@@ -59,7 +74,7 @@ pub(crate) async fn forward(
     }
     let deadline = deadline(request.headers(), passage);
     let sent = Instant::now();
-    let answered = exchange(&pool, server, request, &progress, patience);
+    let answered = exchange(&pool, &server, request, &progress, patience);
     let answered = match deadline {
         Some(deadline) if deadline <= sent => Err(Refusal::Deadline),
         Some(deadline) => timeout_at(deadline.into(), answered)
@@ -123,12 +138,24 @@ async fn exchange(
     patience: Duration,
 ) -> Result<Response<Download>, Refusal> {
     loop {
-        let mut lease = pool.lease(server).await?;
-        match send(&mut lease, request, progress, patience).await? {
-            Ok(response) => return Ok(response.map(|body| Download::new(body, lease, patience))),
+        let turn = pool.turn().await?;
+        let began = Instant::now();
+        let leased = pool.lease(server, turn).await;
+        let mut lease = leased.inspect_err(|refusal| pool.judge(server, began, refusal))?;
+        let server = Rc::clone(lease.server());
+        let sent = send(&mut lease, request, progress, patience).await;
+        match sent.inspect_err(|refusal| pool.judge(&server, began, refusal))? {
+            Ok(response) => {
+                pool.heard(&server, began, &response);
+                return Ok(response.map(|body| Download::new(body, lease, patience)));
+            }
             Err(mut unsent) => match unsent.take_message() {
                 Some(again) if !lease.is_fresh() => request = again,
-                _ => return Err(refusal(unsent.into_error(), progress)),
+                _ => {
+                    let refusal = refusal(unsent.into_error(), progress);
+                    pool.judge(&server, began, &refusal);
+                    return Err(refusal);
+                }
             },
         }
     }

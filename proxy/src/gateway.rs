@@ -68,7 +68,7 @@ pub(crate) async fn serve(
     };
     let answered = match admitted {
         Ok(Admitted::Placed(placement)) => {
-            let answered = answer(&peer, &placement, head, body, &mut passage).await;
+            let answered = answer(&worker, &peer, &placement, head, body, &mut passage).await;
             let mut response = told(answered, &worker, &id, is_call);
             decorate::with_arm(&mut response, &placement, &passage, worker.chance());
             response
@@ -230,6 +230,7 @@ fn denied(denial: Denial, doubt: Option<TokenError>) -> Refusal {
 
 /// Lets whatever the request was placed on answer it.
 async fn answer(
+    worker: &Worker,
     peer: &Peer,
     placement: &Placement,
     mut head: request::Parts,
@@ -242,7 +243,7 @@ async fn answer(
             introduce(&mut head.headers, placement, passage);
             let limit = limit(peer, placement, passage);
             let request = Request::from_parts(head, Upload::new(body, limit)?);
-            Ok(forward(placement, request, passage)
+            Ok(forward(placement, request, worker.chance(), passage)
                 .await?
                 .map(Content::Stream))
         }

@@ -2,7 +2,7 @@
 //!
 //! Source: "gRPC over HTTP2" (PROTOCOL-HTTP2.md) and "gRPC status codes" of the gRPC project.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HeaderMap};
@@ -18,6 +18,7 @@ const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 pub(crate) struct Status(u8);
 
 impl Status {
+    pub(crate) const OK: Self = Self(0);
     pub(crate) const UNKNOWN: Self = Self(2);
     pub(crate) const DEADLINE_EXCEEDED: Self = Self(4);
     pub(crate) const PERMISSION_DENIED: Self = Self(7);
@@ -73,6 +74,12 @@ impl Status {
         if let Ok(message) = HeaderValue::try_from(percent_encoded(message)) {
             headers.insert(MESSAGE, message);
         }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -9,6 +9,7 @@ use policy::{ModelId, Policy, Stage};
 
 use crate::credentials::Credentials;
 use crate::identify::KeySets;
+use crate::members::Rosters;
 use crate::token;
 
 /// All that a request may depend on. Never changed, only replaced.
@@ -25,6 +26,8 @@ pub(crate) struct Snapshot {
     pub(crate) key_sets: Arc<KeySets>,
     /// Certificates, keys and whom they make Wald believe.
     pub(crate) credentials: Arc<Credentials>,
+    /// Who the servers of upstreams are. What is in them changes without a new snapshot.
+    pub(crate) rosters: Arc<Rosters>,
     /// What assignment tokens are signed with.
     pub(crate) keys: Arc<token::Keys>,
 }

@@ -14,6 +14,7 @@ mod grpc;
 mod identify;
 mod infer;
 mod live;
+mod members;
 mod observe;
 mod recording;
 mod referee;

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 mod counters;
+pub(crate) mod endpoints;
 mod evidence;
 pub(crate) mod exposition;
 mod lane;
@@ -15,7 +16,7 @@ mod passage;
 mod roll;
 mod view;
 
-pub(crate) use counters::Counters;
+pub(crate) use counters::{Counters, EndpointLabels, EndpointSeen};
 pub(crate) use evidence::Moment;
 #[cfg(test)]
 pub(crate) use evidence::{Outcome, RunShard};

@@ -26,6 +26,7 @@ use crate::credentials::Credentials;
 use crate::feedback::{Item, Receipt};
 use crate::identify::{KeySet, KeySets};
 use crate::live::Live;
+use crate::members::Rosters;
 use crate::recording::Recording;
 use crate::store::{Store, StoreError};
 use crate::workers::Workers;
@@ -44,6 +45,8 @@ pub(crate) struct Candidate {
     pub(crate) key_sets: KeySets,
     /// Certificates and authorities.
     pub(crate) credentials: Arc<Credentials>,
+    /// Who the servers of its upstreams are.
+    pub(crate) rosters: Arc<Rosters>,
 }
 
 /// What a new document did to the experiments.

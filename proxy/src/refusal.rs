@@ -101,6 +101,9 @@ pub(crate) enum Refusal {
     /// The upstream could not be reached.
     #[error("upstream unreachable: {0}")]
     Unreachable(#[source] std::io::Error),
+    /// No address of the upstream's servers could be found out yet.
+    #[error("no address of the upstream is known")]
+    Unresolved,
     /// The upstream did not prove to be who it must be, or would not believe who Wald is.
     #[error("no TLS with the upstream: {0}")]
     Untrusted(#[source] std::io::Error),
@@ -176,7 +179,7 @@ impl Refusal {
             Self::NoSuchVersion { .. } => kind::NO_SUCH_VERSION,
             Self::Method { .. } => kind::METHOD,
             Self::Inference(_) => kind::INFERENCE,
-            Self::Unreachable(_) => kind::UNREACHABLE,
+            Self::Unreachable(_) | Self::Unresolved => kind::UNREACHABLE,
             Self::Untrusted(_) => kind::UNTRUSTED,
             Self::Broken(_) | Self::Switched => kind::BROKEN,
             Self::ConnectTimeout => kind::CONNECT_TIMEOUT,
@@ -222,6 +225,19 @@ impl Refusal {
             Self::Feedback(why) => Some(why.to_string()),
             _ => None,
         }
+    }
+
+    /// Whether a server of an upstream is to blame.
+    pub(crate) fn is_of_server(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable(_)
+                | Self::Untrusted(_)
+                | Self::Broken(_)
+                | Self::Switched
+                | Self::ConnectTimeout
+                | Self::ResponseTimeout
+        )
     }
 
     /// The limit that was reached, if that is the reason.

@@ -18,7 +18,8 @@ pub(crate) use prepare::{PrepareError, prepare};
 
 use crate::credentials;
 use crate::identify::key_servers::KeyServers;
-use crate::live::{Live, Snapshot};
+use crate::live::Live;
+use crate::members::Keeper;
 use crate::referee::{AdoptError, Adopted, Referee};
 use prepare::Digest;
 use streams::Streams;
@@ -113,7 +114,7 @@ impl Reload {
         (document, read): (PathBuf, Digest),
         live: Live,
         referee: Referee,
-        key_servers: KeyServers,
+        (key_servers, keeper): (KeyServers, Keeper),
     ) -> Self {
         let (wishes, waiting) = mpsc::channel(MAILBOX);
         let outcomes = Arc::new(Outcomes::default());
@@ -126,6 +127,7 @@ impl Reload {
             live,
             referee,
             key_servers,
+            keeper,
             outcomes: Arc::clone(&outcomes),
         };
         // What has changed while Wald started is seen at once; full, it never is with nobody to wish yet.
@@ -155,6 +157,7 @@ struct Task {
     live: Live,
     referee: Referee,
     key_servers: KeyServers,
+    keeper: Keeper,
     outcomes: Arc<Outcomes>,
 }
 
@@ -214,15 +217,7 @@ impl Task {
         let in_force = Arc::clone(&self.live.load());
         let before = Arc::clone(&in_force.policy);
         let document = self.document.clone();
-        let prepared = tokio::task::spawn_blocking(move || {
-            let Snapshot {
-                policy,
-                models,
-                credentials,
-                ..
-            } = &*in_force;
-            prepare(&document, Some((policy, models, credentials)))
-        });
+        let prepared = tokio::task::spawn_blocking(move || prepare(&document, Some(&in_force)));
         let candidate = prepared.await.unwrap_or(Err(PrepareError::Interrupted))?;
         if let Some(what) = needs_restart(&before, &candidate.policy) {
             return Err(ReloadError::Restart { what });
@@ -230,6 +225,7 @@ impl Task {
         let hash = candidate.policy.hash().to_owned();
         let experiments = self.referee.adopt(candidate).await?;
         self.key_servers.policy_changed();
+        self.keeper.policy_changed();
         Ok(Reloaded {
             changed: hash != before.hash(),
             hash,
@@ -330,6 +326,7 @@ routes: [{ name: all, allow: [{ callers: anyone }], backend: { respond: { status
         let digest = contents(&path, &live.load().policy);
         std::fs::write(&path, DOCUMENT).unwrap();
         let (referee, servers) = (Referee::for_tests(), KeyServers::for_tests());
+        let servers = (servers, Keeper::for_tests());
         let reload = Reload::start((path, digest), live, referee, servers);
         // Nobody adopts a document here: each attempt fails, and the one that is asked for comes last.
         assert!(reload.now().await.is_err());

@@ -28,6 +28,7 @@ pub(crate) use worker::Worker;
 
 use crate::accept;
 use crate::identify::key_servers::KeyServers;
+use crate::members::Keeper;
 use crate::recording::Recording;
 use crate::referee;
 use crate::reload::Reload;
@@ -137,7 +138,7 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
             (start.document, read),
             live.clone(),
             referee.clone(),
-            key_servers.clone(),
+            (key_servers.clone(), Keeper::start(live.clone())),
         );
         (key_servers, reload)
     };

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -25,7 +25,8 @@ type Sender = SendRequest<StreamBody<Stream>>;
 
 /// A server of calls; it stops when it is dropped. What it does, the path says: `/echo` sends each message back
 /// as it comes and then `grpc-status: 0`, `/fail` answers with trailers alone, `/stall` never ends, `/last`
-/// answers and lets the connection go.
+/// answers and lets the connection go. Asked by the health checking protocol about the service `fraud`, it says
+/// that it serves, until [`Calls::stop_serving`].
 pub struct Calls {
     address: SocketAddr,
     seen: Arc<Seen>,
@@ -38,6 +39,7 @@ struct Seen {
     closed: AtomicUsize,
     begun: AtomicUsize,
     cancelled: AtomicUsize,
+    out_of_service: AtomicBool,
 }
 
 impl Calls {
@@ -63,9 +65,19 @@ impl Calls {
         }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Where it listens, as a document writes it.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Says from now on that it does not serve.
+    pub fn stop_serving(&self) {
+        self.seen.out_of_service.store(true, Ordering::Relaxed);
     }
 
     /// How many connections were opened to it.
@@ -132,11 +144,28 @@ fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Response<StreamBody<St
                 seen.cancelled.fetch_add(1, Ordering::Relaxed);
             });
         }
+        "/grpc.health.v1.Health/Check" => {
+            tokio::spawn(check(request.into_body(), frames, seen));
+        }
         _ => {
             tokio::spawn(echo(request.into_body(), frames, seen));
         }
     }
     response
+}
+
+/// Says how the service is, in the bytes of the protocol: field 1 of the question is the service's name, field 1
+/// of the answer the status, 1 for serving and 2 for not.
+async fn check(body: Incoming, frames: mpsc::UnboundedSender<Frame<Bytes>>, seen: Arc<Seen>) {
+    let question = body.collect().await.map(|body| body.to_bytes());
+    if question.is_ok_and(|question| *question == *b"\0\0\0\0\x07\x0a\x05fraud") {
+        let is_out = seen.out_of_service.load(Ordering::Relaxed);
+        let answer = [0, 0, 0, 0, 2, 8, if is_out { 2 } else { 1 }];
+        frames.send(Frame::data(answer.to_vec().into())).ok();
+        frames.send(Frame::trailers(trailers("0"))).ok();
+    } else {
+        frames.send(Frame::trailers(trailers("5"))).ok();
+    }
 }
 
 async fn echo(mut body: Incoming, frames: mpsc::UnboundedSender<Frame<Bytes>>, seen: Arc<Seen>) {

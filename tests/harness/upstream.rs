@@ -1,11 +1,12 @@
 //! A backend of a journey: a real HTTP/1.1 server that answers as told and remembers what it was asked.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use http::header::RETRY_AFTER;
 use http::{Request, Response, StatusCode, request};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -15,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::bind::bind;
+use crate::bind::bind_at;
 use crate::in_time;
 
 /// How a backend answers.
@@ -39,6 +40,8 @@ pub enum Reply {
         /// How many requests share one that waits in vain.
         one_in: usize,
     },
+    /// 503, with `Retry-After` in seconds.
+    Resting(u32),
     /// As `Name`, but each answer waits until [`Upstream::release`] lets it go.
     Held,
 }
@@ -61,7 +64,7 @@ pub struct Arrived {
 
 struct Behaviour {
     name: &'static str,
-    reply: Reply,
+    reply: Mutex<Reply>,
     asked: AtomicUsize,
     released: Semaphore,
     arrivals: mpsc::UnboundedSender<Arrived>,
@@ -70,12 +73,17 @@ struct Behaviour {
 impl Upstream {
     /// Starts a backend on a port that the system chose.
     pub async fn start(name: &'static str, reply: Reply) -> Self {
-        let (listener, address) = bind().await;
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), name, reply).await
+    }
+
+    /// Starts a backend at this address.
+    pub async fn start_at(address: SocketAddr, name: &'static str, reply: Reply) -> Self {
+        let (listener, address) = bind_at(address).await;
         let (arrivals, arrived) = mpsc::unbounded_channel();
         let released = Semaphore::new(0);
         let behaviour = Arc::new(Behaviour {
             name,
-            reply,
+            reply: Mutex::new(reply),
             asked: AtomicUsize::new(0),
             released,
             arrivals,
@@ -87,6 +95,16 @@ impl Upstream {
             arrived,
             task,
         }
+    }
+
+    /// Answers so from now on.
+    pub fn reply(&self, reply: Reply) {
+        *self.behaviour.reply.lock().expect("nobody panicked") = reply;
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Where it listens, as a document writes it.
@@ -156,7 +174,8 @@ async fn answer(
         })
         .ok();
     let name = Bytes::from_static(behaviour.name.as_bytes());
-    let (status, body) = match behaviour.reply {
+    let reply = behaviour.reply.lock().expect("nobody panicked").clone();
+    let (status, body) = match reply {
         Reply::Name => (StatusCode::OK, name),
         Reply::Echo => (StatusCode::OK, body),
         Reply::Status(status) => (status, Bytes::from(status.to_string())),
@@ -164,6 +183,7 @@ async fn answer(
         Reply::Sometimes { .. } => (StatusCode::OK, name),
         Reply::Stuck { one_in } if before.is_multiple_of(one_in) => std::future::pending().await,
         Reply::Stuck { .. } => (StatusCode::OK, name),
+        Reply::Resting(_) => (StatusCode::SERVICE_UNAVAILABLE, name),
         Reply::Held => {
             let permit = behaviour
                 .released
@@ -176,5 +196,8 @@ async fn answer(
     };
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
+    if let Reply::Resting(seconds) = reply {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
     Ok(response)
 }

@@ -100,7 +100,7 @@ async fn a_connection_is_closed_when_nobody_needs_it_for_a_while_and_not_while_a
     );
     let text = fronting(
         &[&busy, &idle],
-        "protocol: http2, timeouts: { idle: 100ms }",
+        "protocol: http2, balance: round_robin, timeouts: { idle: 100ms }",
     );
     let wald = Wald::run(&folder.write("wald.yaml", text)).await;
     let mut caller = Call::open(wald.address("edge").await).await;

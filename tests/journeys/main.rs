@@ -18,6 +18,7 @@ mod recomputing;
 mod recording;
 mod reloading;
 mod securing;
+mod sharing;
 mod starting;
 mod stopping;
 mod surviving;

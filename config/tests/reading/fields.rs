@@ -7,7 +7,7 @@ fn an_unknown_field_gets_the_nearest_known_one() {
     check(
         "upstrems: []",
         &[
-            "4:1: WALD-1005 unknown field `upstrems` (did you mean `upstreams`? known here: `version`, `admin`, `store`, `workers`, `listeners`, `tokens`, `upstreams`, `models`, `routes`, `experiments`, `telemetry`)",
+            "4:1: WALD-1005 unknown field `upstrems` (did you mean `upstreams`? known here: `version`, `admin`, `store`, `workers`, `listeners`, `tokens`, `upstreams`, `models`, `routes`, `experiments`, `zone`, `dns`, `telemetry`)",
         ],
     );
     check(
@@ -57,7 +57,7 @@ fn one_bad_field_hides_none_of_its_siblings() {
             r#"6:16: WALD-1008 upstreams[0].endpoints: found the text "http://a", want a list (put it in one: `[http://a]`)"#,
             "7:26: WALD-1008 upstreams[0].timeouts.connect: found `5`, want a time with its unit (us, ms, s, m, h, d) (write it like `10s`)",
             r#"7:35: WALD-1008 upstreams[0].timeouts.idle: found the text "soon", want a time with its unit (us, ms, s, m, h, d) (write it like `10s`)"#,
-            "8:5: WALD-1005 upstreams[0]: unknown field `lmits` (did you mean `limits`? known here: `name`, `endpoints`, `protocol`, `region`, `balance`, `tls`, `timeouts`, `health`, `eviction`, `limits`, `insecure`, `authorization`)",
+            "8:5: WALD-1005 upstreams[0]: unknown field `lmits` (did you mean `limits`? known here: `name`, `endpoints`, `protocol`, `region`, `balance`, `tls`, `timeouts`, `health`, `eviction`, `panic_threshold`, `slow_start`, `limits`, `insecure`, `authorization`)",
             r#"9:10: WALD-1008 workers: found the text "many", want a whole number from 0 to 4294967295 (write it like `10`)"#,
         ],
     );

@@ -82,7 +82,11 @@ fn scheme<'a>(report: &mut Report<'_>, path: &Path, written: &'a str) -> Option<
 }
 
 /// Whether others may be on the way: not if the endpoint is this machine.
-fn is_overheard(Endpoint { authority, secure }: &Endpoint) -> bool {
+fn is_overheard(
+    Endpoint {
+        authority, secure, ..
+    }: &Endpoint,
+) -> bool {
     let host = authority
         .rsplit_once(':')
         .map_or(&**authority, |(host, _)| host);

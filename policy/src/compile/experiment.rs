@@ -165,35 +165,37 @@ fn arm(scope: &mut Scope<'_>, path: &Path, written: &document::Arm) -> Option<Ar
 }
 
 fn unit(scope: &mut Scope<'_>, path: &Path, written: &document::Unit) -> Option<Unit> {
-    let (unit, what) = match written {
-        document::Unit::Claim(name) => {
-            return allow::claim(scope, path, name).map(Unit::Claim);
-        }
-        document::Unit::Caller => return caller(scope, path),
-        document::Unit::Header(name) => (
-            HeaderName::from_bytes(name.as_bytes())
-                .ok()
-                .map(Unit::Header),
-            "header",
-        ),
-        // RFC 6265 §4.1.1: a cookie's name is a token, as a header's is.
-        document::Unit::Cookie(name) => (
-            HeaderName::from_bytes(name.as_bytes())
-                .ok()
-                .map(|_| Unit::Cookie(name.as_str().into())),
-            "cookie",
-        ),
-        document::Unit::Request => (Some(Unit::Request), "request"),
-    };
-    if unit.is_none() {
-        scope.report.error(
+    match written {
+        document::Unit::Claim(name) => allow::claim(scope, path, name).map(Unit::Claim),
+        document::Unit::Caller => caller(scope, path),
+        document::Unit::Header(name) => header(&mut scope.report, path, name).map(Unit::Header),
+        document::Unit::Cookie(name) => cookie(&mut scope.report, path, name),
+        document::Unit::Request => Some(Unit::Request),
+    }
+}
+
+/// A header that requests may carry.
+pub(super) fn header(report: &mut Report<'_>, path: &Path, name: &str) -> Option<HeaderName> {
+    named(report, path, name, "header")
+}
+
+/// A cookie that requests may carry. Its name is a token, as a header's is (RFC 6265 §4.1.1).
+pub(super) fn cookie(report: &mut Report<'_>, path: &Path, name: &str) -> Option<Unit> {
+    named(report, path, name, "cookie").map(|_| Unit::Cookie(name.into()))
+}
+
+fn named(report: &mut Report<'_>, path: &Path, name: &str, what: &str) -> Option<HeaderName> {
+    let parsed = HeaderName::from_bytes(name.as_bytes()).ok();
+    if parsed.is_none() {
+        let message = format!("no {what} has that name");
+        report.error(
             code::BAD_UNIT,
             path,
-            format!("no {what} has that name"),
+            message,
             "name one that requests carry",
         );
     }
-    unit
+    parsed
 }
 
 /// Callers stay on one arm only if they can prove who they are.

@@ -6,6 +6,7 @@ mod meaning;
 mod not_built;
 mod tls;
 mod tokens;
+mod upstreams;
 
 use config::{Code, Problem, Severity};
 

@@ -1,11 +1,21 @@
-//! Upstreams and their endpoints.
+//! Upstreams: where they are, what they speak, what is asked of them.
 
-use config::document::{self, Balance};
+mod dns;
+mod endpoint;
+mod health;
+
+use std::time::Duration;
+
+use config::document;
 use config::{Path, code};
-use http::Uri;
 
-use super::{Report, Scope, authorization, tls};
-use crate::{Endpoint, Protocol, Timeouts, Upstream, UpstreamId, UpstreamLimits};
+pub(super) use dns::dns_servers;
+
+use super::{Report, Scope, allow, authorization, experiment, tls};
+use crate::{Balance, Eviction, Protocol, Timeouts, Unit, Upstream, UpstreamId, UpstreamLimits};
+
+/// The part of the servers that must be well, unless the document says otherwise: Envoy's default, too.
+const PANIC_THRESHOLD: f64 = 0.5;
 
 /// Compiles one upstream.
 pub(super) fn compile(
@@ -24,16 +34,25 @@ pub(super) fn compile(
         timeouts,
         health,
         eviction,
+        panic_threshold,
+        slow_start,
         limits,
         insecure,
         authorization,
     } = written;
+    let balance = self::balance(scope, &path.field("balance"), balance.as_ref());
+    let zone = scope.document.zone.as_deref();
     let report = &mut scope.report;
-    self::balance(report, path, balance.as_ref());
     report.not_built(path, "region", region.is_some());
-    report.not_built(path, "health", health.is_some());
-    report.not_built(path, "eviction", eviction.is_some());
-    let endpoints = self::endpoints(report, &path.field("endpoints"), endpoints);
+    let protocol = self::protocol(protocol.as_ref());
+    let health = match health {
+        Some(written) => Some(health::compile(report, path, written, protocol)?),
+        None => None,
+    };
+    let eviction = eviction
+        .as_ref()
+        .map(|written| self::eviction(report, path, written));
+    let endpoints = endpoint::list(report, &path.field("endpoints"), endpoints, zone);
     let insecure = *insecure == Some(true);
     // Without endpoints nothing can be said about TLS.
     let tls = endpoints
@@ -49,10 +68,12 @@ pub(super) fn compile(
         authorization,
         id: UpstreamId(position),
         name: name.as_str().into(),
-        protocol: match protocol {
-            None | Some(document::Protocol::Http1) => Protocol::Http1,
-            Some(document::Protocol::Http2) => Protocol::Http2,
-        },
+        protocol,
+        balance: balance?,
+        health,
+        eviction,
+        panic_threshold: panic_threshold.map_or(PANIC_THRESHOLD, |share| share.value()),
+        slow_start: slow_start.map_or(Duration::ZERO, |time| time.0),
         timeouts: timeouts.as_ref().map_or_else(Timeouts::default, |written| {
             self::timeouts(report, path, written)
         }),
@@ -66,14 +87,60 @@ pub(super) fn compile(
     })
 }
 
-fn balance(report: &mut Report<'_>, path: &Path, written: Option<&Balance>) {
-    let what = match written {
-        None | Some(Balance::RoundRobin) => return,
-        Some(Balance::PeakEwma) => "`peak_ewma`",
-        Some(Balance::LeastRequests) => "`least_requests`",
-        Some(Balance::Hash(_)) => "`hash`",
+fn protocol(written: Option<&document::Protocol>) -> Protocol {
+    match written {
+        None | Some(document::Protocol::Http1) => Protocol::Http1,
+        Some(document::Protocol::Http2) => Protocol::Http2,
+    }
+}
+
+fn balance(
+    scope: &mut Scope<'_>,
+    path: &Path,
+    written: Option<&document::Balance>,
+) -> Option<Balance> {
+    let key = match written {
+        None | Some(document::Balance::PeakEwma) => return Some(Balance::PeakEwma),
+        Some(document::Balance::LeastRequests) => return Some(Balance::LeastRequests),
+        Some(document::Balance::RoundRobin) => return Some(Balance::RoundRobin),
+        Some(document::Balance::Hash(key)) => key,
     };
-    report.not_built_value(&path.field("balance"), what);
+    let path = path.field("hash");
+    let unit = match key {
+        document::HashKey::Claim(name) => allow::claim(scope, &path, name).map(Unit::Claim),
+        document::HashKey::Header(name) => {
+            experiment::header(&mut scope.report, &path, name).map(Unit::Header)
+        }
+        document::HashKey::Cookie(name) => experiment::cookie(&mut scope.report, &path, name),
+    };
+    unit.map(Balance::Hash)
+}
+
+fn eviction(report: &mut Report<'_>, path: &Path, written: &document::Eviction) -> Eviction {
+    let document::Eviction {
+        consecutive_failures,
+        base,
+        max,
+    } = written;
+    let (path, default) = (path.field("eviction"), Eviction::default());
+    let base = base.map(|time| time.0);
+    let max = max.map(|time| time.0);
+    let eviction = Eviction {
+        consecutive_failures: report.positive(
+            &path,
+            "consecutive_failures",
+            *consecutive_failures,
+            default.consecutive_failures,
+        ),
+        base: report.positive(&path, "base", base, default.base),
+        max: report.positive(&path, "max", max, default.max),
+    };
+    if eviction.max < eviction.base {
+        let message = "`max` is shorter than `base`";
+        let remedy = "write a longer `max`, or a shorter `base`";
+        report.error(code::OUT_OF_RANGE, &path.field("max"), message, remedy);
+    }
+    eviction
 }
 
 fn timeouts(report: &mut Report<'_>, path: &Path, written: &document::Timeouts) -> Timeouts {
@@ -81,6 +148,7 @@ fn timeouts(report: &mut Report<'_>, path: &Path, written: &document::Timeouts) 
         connect,
         response,
         idle,
+        queue,
     } = written;
     let (path, default) = (path.field("timeouts"), Timeouts::default());
     Timeouts {
@@ -97,6 +165,7 @@ fn timeouts(report: &mut Report<'_>, path: &Path, written: &document::Timeouts) 
             default.response,
         ),
         idle: report.positive(&path, "idle", idle.map(|time| time.0), default.idle),
+        queue: report.positive(&path, "queue", queue.map(|time| time.0), default.queue),
     }
 }
 
@@ -111,110 +180,9 @@ fn limits(
         queued,
     } = written;
     let (path, default) = (path.field("limits"), UpstreamLimits::default());
-    report.not_built(&path, "queued", queued.is_some());
     UpstreamLimits {
+        queued: queued.unwrap_or(default.queued),
         connections: report.positive(&path, "connections", *connections, default.connections),
         in_flight: report.positive(&path, "in_flight", *in_flight, default.in_flight),
-    }
-}
-
-fn endpoints(report: &mut Report<'_>, path: &Path, written: &[String]) -> Option<Vec<Endpoint>> {
-    if written.is_empty() {
-        let remedy = "name at least one, for example [http://127.0.0.1:8001]";
-        report.error(
-            code::NOTHING_THERE,
-            path,
-            "the upstream has no endpoint",
-            remedy,
-        );
-    }
-    let endpoint = |(position, url): (usize, &String)| endpoint(report, &path.index(position), url);
-    let endpoints: Vec<_> = written.iter().enumerate().map(endpoint).collect();
-    endpoints
-        .into_iter()
-        .collect::<Option<Vec<_>>>()
-        .filter(|endpoints| !endpoints.is_empty())
-}
-
-fn endpoint(report: &mut Report<'_>, path: &Path, written: &str) -> Option<Endpoint> {
-    let parsed = written.parse::<Uri>().ok();
-    let endpoint = parsed.as_ref().and_then(address);
-    if endpoint.is_none() {
-        let message = format!("{written:?} is not the address of a server");
-        report.error(
-            code::BAD_ADDRESS,
-            path,
-            message,
-            "write http://HOST:PORT or https://HOST:PORT, without user, path or query",
-        );
-    }
-    endpoint
-}
-
-/// Host and port of an `http://` or `https://` address.
-fn address(url: &Uri) -> Option<Endpoint> {
-    let (secure, usual) = match url.scheme_str()? {
-        "http" => (false, 80),
-        "https" => (true, 443),
-        _ => return None,
-    };
-    let authority = url
-        .authority()
-        .filter(|authority| !authority.as_str().contains('@'))?;
-    let host = Some(authority.host()).filter(|host| !host.is_empty())?;
-    // A port that is no port makes `port_u16` none, as does none at all.
-    let port = if authority.as_str() == host {
-        usual
-    } else {
-        authority.port_u16()?
-    };
-    let bare = url
-        .path_and_query()
-        .is_none_or(|rest| rest.as_str() == "/" || rest.as_str().is_empty());
-    bare.then(|| Endpoint {
-        authority: format!("{host}:{port}"),
-        secure,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(url: &str, expected: Option<&str>) {
-        assert_eq!(
-            url.parse()
-                .ok()
-                .as_ref()
-                .and_then(address)
-                .map(|endpoint| endpoint.authority)
-                .as_deref(),
-            expected,
-            "{url}"
-        );
-    }
-
-    #[test]
-    fn an_endpoint_is_a_host_and_a_port() {
-        check("http://127.0.0.1:8001", Some("127.0.0.1:8001"));
-        check("http://models.test/", Some("models.test:80"));
-        check("https://models.test", Some("models.test:443"));
-        check("http://[::1]:8001", Some("[::1]:8001"));
-    }
-
-    #[test]
-    fn an_endpoint_has_nothing_else() {
-        for url in [
-            "127.0.0.1:8001",
-            "http://",
-            "http://a/b",
-            "http://a/?b",
-            "http://u@a",
-            "http://a:0x",
-            "ftp://a",
-        ] {
-            check(url, None);
-        }
     }
 }

@@ -20,6 +20,17 @@ impl Count {
         })
     }
 
+    /// One more in any case.
+    pub(super) fn always_one_more(&self) -> Counted {
+        self.0.set(self.0.get().saturating_add(1));
+        Counted(Rc::clone(&self.0))
+    }
+
+    /// How many there are.
+    pub(super) fn number(&self) -> u32 {
+        self.0.get()
+    }
+
     /// Whether there is any.
     pub(super) fn any(&self) -> bool {
         self.0.get() > 0

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use hyper::client::conn::http1::SendRequest;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Upload;
 use super::channel::Channel;
@@ -15,31 +16,42 @@ pub(super) struct Lease {
     server: Rc<Server>,
     channel: Channel,
     fresh: bool,
-    _in_flight: Counted,
+    held: Held,
+}
+
+/// What a request holds as long as it is in flight.
+pub(super) struct Held {
+    pub(super) _turn: OwnedSemaphorePermit,
+    pub(super) _load: Counted,
 }
 
 impl Lease {
     /// A connection made for this request.
-    pub(super) fn fresh(server: &Rc<Server>, channel: Channel, turn: Counted) -> Self {
+    pub(super) fn fresh(server: &Rc<Server>, channel: Channel, held: Held) -> Self {
         Self {
             server: Rc::clone(server),
             channel,
             fresh: true,
-            _in_flight: turn,
+            held,
         }
     }
 
     /// A connection that has served before: its server may just be closing it.
-    pub(super) fn again(server: &Rc<Server>, channel: Channel, turn: Counted) -> Self {
+    pub(super) fn again(server: &Rc<Server>, channel: Channel, held: Held) -> Self {
         Self {
             fresh: false,
-            ..Self::fresh(server, channel, turn)
+            ..Self::fresh(server, channel, held)
         }
     }
 
     /// Whether its server cannot have been about to close it.
     pub(super) fn is_fresh(&self) -> bool {
         self.fresh
+    }
+
+    /// Whom the request goes to.
+    pub(super) fn server(&self) -> &Rc<Server> {
+        &self.server
     }
 
     /// Where to send the request.
@@ -53,25 +65,21 @@ impl Lease {
             server,
             channel,
             fresh: _,
-            _in_flight: in_flight,
+            held,
         } = self;
         match channel {
             Channel::Connection(sender) if sender.is_ready() => server.put(sender),
             Channel::Connection(sender) => {
-                tokio::task::spawn_local(give_back_when_ready(server, sender, in_flight));
+                tokio::task::spawn_local(give_back_when_ready(server, sender, held));
             }
             Channel::Stream(_ended) => {}
         }
     }
 }
 
-async fn give_back_when_ready(
-    server: Rc<Server>,
-    mut sender: SendRequest<Upload>,
-    in_flight: Counted,
-) {
+async fn give_back_when_ready(server: Rc<Server>, mut sender: SendRequest<Upload>, held: Held) {
     if sender.ready().await.is_ok() {
         server.put(sender);
     }
-    drop(in_flight);
+    drop(held);
 }

@@ -1,6 +1,6 @@
 //! One server of an upstream and the connections to it that wait for work.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use http::HeaderValue;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
-use policy::Protocol;
+use policy::{Eviction, Protocol};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -18,7 +18,9 @@ use tokio::time::timeout;
 
 use super::channel::Channel;
 use super::count::Counted;
+use super::load::Load;
 use super::shared::Shared;
+use super::standing::Standing;
 use super::tls::alpn;
 use super::{Tls, Upload};
 use crate::refusal::Refusal;
@@ -30,10 +32,35 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// A server, and what waits for it. The connection used last is used first: the others fall idle and are
 /// closed when the load goes down.
 pub(super) struct Server {
-    authority: Box<str>,
+    at: Place,
     host: HeaderValue,
     secure: Option<Secure>,
     ways: Ways,
+    load: Load,
+    standing: Standing,
+    answers: Answers,
+}
+
+/// Where a server is, and what that means beside the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The position of its endpoint in the upstream.
+    pub(super) endpoint: usize,
+    /// What the document calls it.
+    pub(super) authority: Box<str>,
+    /// Where it is reached.
+    pub(super) address: SocketAddr,
+    /// Its part of the requests beside the others'.
+    pub(super) weight: u32,
+    /// Whether it is where this Wald is.
+    pub(super) is_near: bool,
+}
+
+/// How often it answered and did not.
+#[derive(Default)]
+struct Answers {
+    given: Cell<u64>,
+    failed: Cell<u64>,
 }
 
 /// How requests get to the server.
@@ -57,7 +84,13 @@ struct Waiting {
 
 impl Server {
     /// A server that nothing is connected to.
-    pub(super) fn new(authority: &str, protocol: Protocol, tls: Option<&Arc<Tls>>) -> Self {
+    pub(super) fn new(
+        at: Place,
+        standing: Standing,
+        protocol: Protocol,
+        tls: Option<&Arc<Tls>>,
+    ) -> Self {
+        let authority = &*at.authority;
         Self {
             secure: tls.and_then(|tls| {
                 Some(Secure {
@@ -65,14 +98,56 @@ impl Server {
                     tls: Arc::clone(tls),
                 })
             }),
-            authority: authority.into(),
             // A compiled authority is host and port, which any header may hold.
             host: HeaderValue::from_str(authority).unwrap_or_else(|_| HeaderValue::from_static("")),
             ways: match protocol {
                 Protocol::Http1 => Ways::Alone(RefCell::default()),
                 Protocol::Http2 => Ways::Shared(Shared::default()),
             },
+            load: Load::default(),
+            standing,
+            answers: Answers::default(),
+            at,
         }
+    }
+
+    /// Where it is.
+    pub(super) fn at(&self) -> &Place {
+        &self.at
+    }
+
+    /// How fast and how busy it is.
+    pub(super) fn load(&self) -> &Load {
+        &self.load
+    }
+
+    /// Whether it gets requests.
+    pub(super) fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// How often it answered, and how often it failed.
+    pub(super) fn answers(&self) -> (u64, u64) {
+        (self.answers.given.get(), self.answers.failed.get())
+    }
+
+    /// An answer began after this time.
+    pub(super) fn answered(&self, latency: Duration, now: Instant) {
+        self.answers.given.set(self.answers.given.get() + 1);
+        self.load.observe(latency, now);
+        self.standing.succeeded();
+    }
+
+    /// It failed after this time. Whether it is set aside for that.
+    pub(super) fn failed(
+        &self,
+        latency: Duration,
+        eviction: Option<&Eviction>,
+        now: Instant,
+    ) -> bool {
+        self.answers.failed.set(self.answers.failed.get() + 1);
+        self.load.observe(latency, now);
+        eviction.is_some_and(|eviction| self.standing.failed(eviction, now))
     }
 
     /// What `Host` says if the client said nothing.
@@ -155,12 +230,8 @@ impl Server {
         }
     }
 
-    /// Names are looked up anew for each connection, so that a changed record is followed.
     async fn stream(&self) -> io::Result<TcpStream> {
-        let stream = match self.authority.parse::<SocketAddr>() {
-            Ok(address) => TcpStream::connect(address).await?,
-            Err(_name) => TcpStream::connect(&*self.authority).await?,
-        };
+        let stream = TcpStream::connect(self.at.address).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
     }

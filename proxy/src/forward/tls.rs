@@ -2,6 +2,7 @@
 
 mod servers;
 
+use std::io;
 use std::sync::Arc;
 
 use policy::Protocol;
@@ -12,7 +13,9 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use sha2::{Digest, Sha256};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::identify::agents::Agents;
 use crate::identify::paper::{self, Paper, PaperError};
@@ -72,6 +75,16 @@ impl Tls {
     /// What shakes hands.
     pub(super) fn connector(&self) -> &TlsConnector {
         &self.connector
+    }
+
+    /// Shakes hands with a server at `authority`.
+    pub(crate) async fn shake(
+        &self,
+        authority: &str,
+        stream: TcpStream,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        let name = self.name(authority).ok_or(io::ErrorKind::InvalidInput)?;
+        self.connector.connect(name, stream).await
     }
 
     /// The name that a server at `authority` is asked for.

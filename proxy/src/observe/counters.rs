@@ -91,6 +91,45 @@ pub(crate) struct PathLabels {
     pub(crate) arm: String,
 }
 
+/// A server of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct EndpointLabels {
+    /// The upstream's name.
+    pub(crate) upstream: String,
+    /// The server's address.
+    pub(crate) endpoint: String,
+}
+
+/// How a server is doing, as workers see it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct EndpointSeen {
+    /// Answers since it came.
+    pub(crate) answered: u64,
+    /// Failures since it came.
+    pub(crate) failed: u64,
+    /// How often it was set aside since it came.
+    pub(crate) evictions: u64,
+    /// How many workers have set it aside.
+    pub(crate) evicted: u64,
+    /// Requests without a whole answer.
+    pub(crate) in_flight: u64,
+    /// The longest of the workers' average latencies, in seconds.
+    pub(crate) latency: Option<f64>,
+}
+
+impl EndpointSeen {
+    /// Adds what another worker sees.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.answered += other.answered;
+        self.failed += other.failed;
+        self.evictions += other.evictions;
+        self.evicted += other.evicted;
+        self.in_flight += other.in_flight;
+        let latencies = self.latency.into_iter().chain(other.latency);
+        self.latency = latencies.reduce(f64::max);
+    }
+}
+
 /// The labels of `wald_inference_duration_seconds`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ModelLabels {
@@ -127,6 +166,10 @@ pub(crate) struct Counters {
     pub(crate) proxy_headers: BTreeMap<(String, &'static str), u64>,
     /// `wald_limit_reached_total`, by limit.
     pub(crate) limits: BTreeMap<&'static str, u64>,
+    /// How the servers of upstreams are doing.
+    pub(crate) endpoints: BTreeMap<EndpointLabels, EndpointSeen>,
+    /// How many workers use all servers of an upstream, because too few are well.
+    pub(crate) panicking: BTreeMap<String, u64>,
 }
 
 impl Counters {
@@ -136,6 +179,10 @@ impl Counters {
         add(&mut self.in_flight, other.in_flight);
         add(&mut self.refusals, other.refusals);
         add(&mut self.limits, other.limits);
+        add(&mut self.panicking, other.panicking);
+        for (labels, seen) in other.endpoints {
+            self.endpoints.entry(labels).or_default().merge(&seen);
+        }
         self.token_hits += other.token_hits;
         self.token_misses += other.token_misses;
         add(&mut self.handshakes, other.handshakes);

@@ -1,5 +1,6 @@
 //! The counters as Prometheus reads them: names and labels of the interface, values of all workers together.
 
+mod endpoints;
 mod keys;
 mod secrecy;
 
@@ -37,6 +38,7 @@ pub(crate) fn render(
     families.extend(tokens(&counters));
     families.extend(keys::families(standings, snapshot));
     families.extend(secrecy::families(&counters, snapshot));
+    families.extend(endpoints::families(&counters, snapshot));
     families.retain(|family| !family.get_metric().is_empty());
     let mut text = Vec::new();
     if let Err(error) = TextEncoder::new().encode(&families, &mut text) {

@@ -40,12 +40,13 @@ impl View {
     pub(crate) fn new(snapshot: Arc<Snapshot>, before: Option<&Self>) -> Self {
         let policy = &snapshot.policy;
         let tls = |upstream: &policy::Upstream| snapshot.credentials.upstream(upstream.id);
-        let kept = |upstream| {
-            before?
-                .pools
-                .iter()
-                .find(|pool| pool.serves(upstream, tls(upstream)))
-                .cloned()
+        let rosters = &snapshot.rosters;
+        let pool = |upstream: &policy::Upstream| {
+            let roster = rosters.get(upstream.id)?;
+            let mut kept = before.into_iter().flat_map(|before| &before.pools);
+            let kept = kept.find(|pool| pool.serves(upstream, tls(upstream), roster));
+            let pool = kept.cloned();
+            Some(pool.unwrap_or_else(|| Rc::new(Pool::new(upstream, tls(upstream), roster))))
         };
         let run = |(experiment, stage): (&policy::Experiment, &policy::Stage)| {
             let mut shard = RunShard::new(experiment, stage.run(), snapshot.recorded);
@@ -60,11 +61,8 @@ impl View {
             .map(|before| Rc::clone(&before.tokens));
         Self {
             tokens: same_keys.unwrap_or_default(),
-            pools: policy
-                .upstreams()
-                .iter()
-                .map(|it| kept(it).unwrap_or_else(|| Rc::new(Pool::new(it, tls(it)))))
-                .collect(),
+            // Each upstream has its roster: both come from the same policy.
+            pools: policy.upstreams().iter().filter_map(pool).collect(),
             lanes: Lanes::new(policy),
             runs: policy
                 .experiments()

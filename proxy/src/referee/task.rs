@@ -19,6 +19,7 @@ use crate::causes::causes;
 use crate::credentials::Credentials;
 use crate::identify::KeySets;
 use crate::live::{Live, Snapshot};
+use crate::members::Rosters;
 use crate::observe::{Limits, Observed};
 use crate::recording::Recording;
 use crate::store::{Store, StoreError, Transaction};
@@ -52,6 +53,7 @@ pub(super) struct Keeper {
     models: Vec<Arc<inference::Pool>>,
     key_sets: Arc<KeySets>,
     credentials: Arc<Credentials>,
+    rosters: Arc<Rosters>,
     keys: Arc<Keys>,
     /// By `ExperimentId`.
     runs: Vec<Run>,
@@ -133,6 +135,7 @@ impl Keeper {
             models,
             key_sets,
             credentials,
+            rosters,
         } = first;
         let key_sets = Arc::new(key_sets);
         let keys = Arc::new(keys);
@@ -143,6 +146,7 @@ impl Keeper {
             models: models.clone(),
             key_sets: Arc::clone(&key_sets),
             credentials: Arc::clone(&credentials),
+            rosters: Arc::clone(&rosters),
             keys: Arc::clone(&keys),
             recorded: recording.is_some(),
         };
@@ -154,6 +158,7 @@ impl Keeper {
             models,
             key_sets,
             credentials,
+            rosters,
             keys,
             runs: runs.0,
             tally: Tally::default(),
@@ -309,6 +314,7 @@ impl Keeper {
         let key_sets = candidate.key_sets.inheriting(&candidate.policy, before);
         self.key_sets = Arc::new(key_sets);
         self.credentials = candidate.credentials;
+        self.rosters = candidate.rosters;
         (self.policy, self.models) = (candidate.policy, candidate.models);
         self.publish();
         self.write_book();
@@ -365,6 +371,7 @@ impl Keeper {
             models: self.models.clone(),
             key_sets: Arc::clone(&self.key_sets),
             credentials: Arc::clone(&self.credentials),
+            rosters: Arc::clone(&self.rosters),
             keys: Arc::clone(&self.keys),
             recorded: self.recording.is_some(),
         });

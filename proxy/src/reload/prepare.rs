@@ -13,10 +13,9 @@ use sha2::{Digest as _, Sha256};
 use super::folder;
 use crate::credentials::{self, Credentials, CredentialsError};
 use crate::identify::{KeySet, KeySetError, KeySets};
+use crate::live::Snapshot;
+use crate::members::Rosters;
 use crate::referee::Candidate;
-
-/// The policy in force, its models and its credentials, which are used again where they are the same.
-type InForce<'a> = (&'a Policy, &'a [Arc<Pool>], &'a Credentials);
 
 /// Why a document cannot be put in force.
 #[derive(Debug, thiserror::Error)]
@@ -76,10 +75,11 @@ pub(crate) enum PrepareError {
     Interrupted,
 }
 
-/// Reads, compiles and loads. Blocks: it reads files and optimises models.
+/// Reads, compiles and loads; what is `in_force` is used again where it is the same. Blocks: it reads files and
+/// optimises models.
 pub(crate) fn prepare(
     document: &Path,
-    in_force: Option<InForce<'_>>,
+    in_force: Option<&Snapshot>,
 ) -> Result<Candidate, PrepareError> {
     let text = std::fs::read_to_string(document).map_err(|source| PrepareError::Read {
         path: document.to_owned(),
@@ -95,12 +95,14 @@ pub(crate) fn prepare(
         .map(|model| pool(model, in_force))
         .collect::<Result<_, _>>()?;
     let key_sets = key_sets(&policy)?;
-    let before = in_force.map(|(_, _, credentials)| credentials);
+    let before = in_force.map(|it| &*it.credentials);
     let credentials = Credentials::read(&policy, before)?;
+    let rosters = Rosters::new(&policy, in_force.map(|it| &*it.rosters));
     Ok(Candidate {
         policy: Arc::new(policy),
         models,
         key_sets,
+        rosters: Arc::new(rosters),
         credentials: Arc::new(credentials),
     })
 }
@@ -147,7 +149,7 @@ pub(super) fn files(policy: &Policy) -> impl Iterator<Item = &Path> {
     key_sets.chain(credentials::files(policy).map(PathBuf::as_path))
 }
 
-fn pool(model: &policy::Model, in_force: Option<InForce<'_>>) -> Result<Arc<Pool>, PrepareError> {
+fn pool(model: &policy::Model, in_force: Option<&Snapshot>) -> Result<Arc<Pool>, PrepareError> {
     if let Some(running) = in_force.and_then(|in_force| running(model, in_force)) {
         return Ok(running);
     }
@@ -171,12 +173,12 @@ fn pool(model: &policy::Model, in_force: Option<InForce<'_>>) -> Result<Arc<Pool
 }
 
 /// The pool that serves this very model already.
-fn running(model: &policy::Model, (policy, pools, _): InForce<'_>) -> Option<Arc<Pool>> {
+fn running(model: &policy::Model, in_force: &Snapshot) -> Option<Arc<Pool>> {
     let is_same = |other: &policy::Model| {
         other.sha256 == model.sha256 && other.threads == model.threads && other.queue == model.queue
     };
-    let position = policy.models().iter().position(is_same)?;
-    pools.get(position).cloned()
+    let position = in_force.policy.models().iter().position(is_same)?;
+    in_force.models.get(position).cloned()
 }
 
 /// A model's bytes, one more than are allowed at the most: the loader then says that it is too large.

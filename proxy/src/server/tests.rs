@@ -25,6 +25,7 @@ use super::worker::{Duty, work};
 use crate::credentials::Credentials;
 use crate::identify::key_servers::KeyServers;
 use crate::live::{Live, Snapshot};
+use crate::members::Rosters;
 use crate::referee::Referee;
 use crate::reload::key_sets;
 use crate::token::Keys;
@@ -94,10 +95,14 @@ impl Drop for Wald {
     }
 }
 
-pub(crate) fn snapshot(document: &str) -> Snapshot {
+pub(crate) fn policy(document: &str) -> Policy {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/examples");
     let document = config::read(document, &|_| None, &examples).unwrap();
-    let policy = policy::compile(&document).unwrap();
+    policy::compile(&document).unwrap()
+}
+
+pub(crate) fn snapshot(document: &str) -> Snapshot {
+    let policy = policy(document);
     Snapshot {
         recorded: false,
         stages: policy
@@ -108,6 +113,7 @@ pub(crate) fn snapshot(document: &str) -> Snapshot {
         models: models(&policy),
         key_sets: Arc::new(key_sets(&policy).unwrap()),
         credentials: Arc::new(Credentials::read(&policy, None).unwrap()),
+        rosters: Arc::new(Rosters::new(&policy, None)),
         keys: Arc::new(Keys::generate(0).unwrap()),
         policy: Arc::new(policy),
     }

@@ -238,8 +238,13 @@ impl Worker {
 
     fn counters(&self) -> Counters {
         let mut counters = self.totals.borrow().clone();
-        for view in self.older.borrow().iter().chain([&*self.view.borrow()]) {
+        let view = self.view.borrow();
+        for view in self.older.borrow().iter().chain([&*view]) {
             view.export(&mut counters);
+        }
+        // Older views share them, or have those that nothing new goes to.
+        for pool in view.pools() {
+            pool.export(&mut counters);
         }
         counters
     }

@@ -28,7 +28,8 @@ fn absent_sections_get_their_defaults() {
         policy.upstreams()[0].limits,
         UpstreamLimits {
             connections: 256,
-            in_flight: 1024
+            in_flight: 1024,
+            queued: 128
         }
     );
     assert_eq!(policy.routes()[0].timeout, Duration::from_secs(30));

@@ -259,7 +259,7 @@ async fn requests_go_to_the_endpoints_in_turn() {
         one.address(),
         two.address()
     );
-    let document = fronting(one.address(), ["", "", ""])
+    let document = fronting(one.address(), ["", ", balance: round_robin", ""])
         .replace(&format!("endpoints: ['http://{}']", one.address()), &both);
     let wald = Wald::serve(&document);
     for upstream in [&one, &two] {

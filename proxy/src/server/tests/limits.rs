@@ -115,7 +115,7 @@ async fn an_upstream_gets_no_more_connections_than_its_limit() {
     let upstream = Upstream::listen().await;
     let wald = Wald::serve(&fronting(
         upstream.address(),
-        ["", ", limits: { connections: 1 }", ""],
+        ["", ", balance: round_robin, limits: { connections: 1 }", ""],
     ));
     let mut first = wald.connect().await;
     let mut connection = upstream
@@ -218,7 +218,7 @@ async fn an_upstream_gets_no_more_requests_than_its_limit() {
     let upstream = Upstream::listen().await;
     let wald = Wald::serve(&fronting(
         upstream.address(),
-        ["", ", limits: { in_flight: 1 }", ""],
+        ["", ", limits: { in_flight: 1, queued: 0 }", ""],
     ));
     let mut first = wald.connect().await;
     let mut connection = upstream
@@ -231,7 +231,7 @@ async fn an_upstream_gets_no_more_requests_than_its_limit() {
         (503, &"WALD-5005".into())
     );
     assert_eq!(
-        wald.counters().await.limits.get("upstream_in_flight"),
+        wald.counters().await.limits.get("upstream_queued"),
         Some(&1)
     );
 }
@@ -240,7 +240,10 @@ async fn an_upstream_gets_no_more_requests_than_its_limit() {
 async fn a_full_upstream_is_asked_over_whichever_connection_waits() {
     let (one, two) = (Upstream::listen().await, Upstream::listen().await);
     let both = format!("'http://{}', 'http://{}'", one.address(), two.address());
-    let document = fronting(one.address(), ["", ", limits: { connections: 1 }", ""]);
+    let document = fronting(
+        one.address(),
+        ["", ", balance: round_robin, limits: { connections: 1 }", ""],
+    );
     let wald = Wald::serve(&document.replace(&format!("'http://{}'", one.address()), &both));
     let mut client = wald.connect().await;
     let mut connection = one
@@ -254,4 +257,38 @@ async fn a_full_upstream_is_asked_over_whichever_connection_waits() {
         assert_eq!(client.answer().await.status(), 200);
         client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
     }
+}
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+
+#[tokio::test]
+async fn requests_wait_for_their_turn() {
+    let upstream = Upstream::listen().await;
+    let limits = ", limits: { in_flight: 1, queued: 1 }, timeouts: { queue: 30s }";
+    let wald = Wald::serve(&fronting(upstream.address(), ["", limits, ""]));
+    let (mut first, mut second) = (wald.connect().await, wald.connect().await);
+    let mut connection = upstream.accept_after(&mut first, GET).await;
+    second.send(GET).await;
+    for client in [&mut first, &mut second] {
+        connection.answer().await;
+        connection.send("HTTP/1.1 204 No Content\r\n\r\n").await;
+        assert_eq!(client.answer().await.status(), 204);
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_turn_longer_than_that_is_worth() {
+    let upstream = Upstream::listen().await;
+    let limits = ", limits: { in_flight: 1 }, timeouts: { queue: 50ms }";
+    let wald = Wald::serve(&fronting(upstream.address(), ["", limits, ""]));
+    let mut first = wald.connect().await;
+    let mut connection = upstream.accept_after(&mut first, GET).await;
+    connection.answer().await;
+    let late = wald.ask(GET).await;
+    assert_eq!(
+        (late.status(), late.header("retry-after")),
+        (503, Some("1"))
+    );
+    let limits = wald.counters().await.limits;
+    assert_eq!(limits.get("upstream_queue_time"), Some(&1));
 }
