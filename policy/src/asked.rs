@@ -26,27 +26,37 @@ impl<'a> Asked<'a> {
     /// Protocol, `/v1/models/NAME…` of TensorFlow Serving, KServe and OpenAI.
     #[must_use]
     pub fn by_path(path: &'a str) -> Self {
-        let v2 = path
-            .strip_prefix("/v2/models/")
-            .or_else(|| path.strip_prefix("/v2/repository/models/"));
-        let name = match v2 {
-            Some(rest) => first(rest),
-            None => path
-                .strip_prefix("/v1/models/")
-                .map(first)
-                .map_or("", without_verb),
-        };
-        if name.is_empty() {
-            Self::Unknown
-        } else {
-            Self::Model(name)
+        match parts(path) {
+            Some((_, name, _)) => Self::Model(name),
+            None => Self::Unknown,
         }
+    }
+
+    /// The same path with another model in it; none if it has none.
+    pub(crate) fn rename(path: &str, model: &str) -> Option<String> {
+        let (before, _, behind) = parts(path)?;
+        Some(format!("{before}{model}{behind}"))
     }
 
     /// Whether it is one of these.
     pub(crate) fn is_one_of(self, models: &[Box<str>]) -> bool {
         matches!(self, Self::Model(name) if models.iter().any(|model| **model == *name))
     }
+}
+
+/// What stands before a model's name in a path, the name, and what stands behind it.
+fn parts(path: &str) -> Option<(&str, &str, &str)> {
+    let starts = ["/v2/models/", "/v2/repository/models/", "/v1/models/"];
+    let start = starts.into_iter().find(|start| path.starts_with(start))?;
+    let (before, rest) = path.split_at_checked(start.len())?;
+    let segment = first(rest);
+    let name = if start.starts_with("/v1") {
+        without_verb(segment)
+    } else {
+        segment
+    };
+    let (name, behind) = rest.split_at_checked(name.len())?;
+    (!name.is_empty()).then_some((before, name, behind))
 }
 
 fn first(rest: &str) -> &str {

@@ -37,6 +37,9 @@ pub mod path;
 mod permit;
 mod placement;
 mod ramp;
+mod rate;
+mod retry;
+mod rewrite;
 mod route;
 mod spiffe;
 pub mod token;
@@ -69,9 +72,12 @@ pub use permit::{Denial, Miss, Misses, Permit};
 pub use placement::Placement;
 pub use policy::Policy;
 pub use ramp::{Outcome, Stage, State};
+pub use rate::{RateKey, RateLimit};
+pub use retry::{Retries, RetryOn};
+pub use rewrite::{Rewrite, RewritePath};
 pub use route::{NoRoute, Request, Route};
 pub use spiffe::{BadPattern, NotSpiffe, SpiffeId, SpiffePattern};
-pub use target::Target;
+pub use target::{Redirect, Target};
 pub use upstream::{
     Balance, Endpoint, Eviction, Health, Probe, Protocol, Timeouts, Upstream, UpstreamLimits,
 };

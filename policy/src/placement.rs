@@ -12,7 +12,7 @@ use crate::{
 ///
 /// ```compile_fail
 /// fn forge(permit: policy::Permit, target: policy::Target) -> policy::Placement {
-///     policy::Placement { permit, target, arm: None, assignment: None }
+///     policy::Placement { permit, target, arm: None, assignment: None, fallen: 0 }
 /// }
 /// ```
 #[derive(Debug, PartialEq, Eq)]
@@ -22,9 +22,20 @@ pub struct Placement {
     target: Target,
     arm: Option<(ExperimentId, ArmId)>,
     assignment: Option<Assignment>,
+    fallen: usize,
 }
 
 impl Placement {
+    fn new(permit: Permit, target: Target) -> Self {
+        Self {
+            permit,
+            target,
+            arm: None,
+            assignment: None,
+            fallen: 0,
+        }
+    }
+
     /// The permit that was spent.
     pub fn permit(&self) -> &Permit {
         &self.permit
@@ -46,6 +57,34 @@ impl Placement {
     #[must_use]
     pub fn arm(&self) -> Option<(ExperimentId, ArmId)> {
         self.arm
+    }
+
+    /// How often the request fell back: 0 for what it was meant for.
+    #[must_use]
+    pub fn fallen(&self) -> usize {
+        self.fallen
+    }
+
+    /// Whether there is something to fall back to still.
+    #[must_use]
+    pub fn may_fall_back(&self, policy: &Policy) -> bool {
+        self.next(policy).is_some()
+    }
+
+    /// Goes to what the route falls back to next. Arm and assignment stay: they are what was meant. Whether
+    /// there was any.
+    pub fn fall_back(&mut self, policy: &Policy) -> bool {
+        let Some(next) = self.next(policy) else {
+            return false;
+        };
+        self.target = next.clone();
+        self.fallen += 1;
+        true
+    }
+
+    fn next<'p>(&self, policy: &'p Policy) -> Option<&'p Target> {
+        let route = policy.routes.get(self.route().index())?;
+        route.fallback.get(self.fallen)
     }
 
     /// How the request's unit was assigned; none outside experiments, and none if the request does
@@ -74,20 +113,10 @@ impl Policy {
             .get(permit.route().index())
             .map_or(&UNKNOWN, |route| &route.target);
         let Target::Experiment(id) = target else {
-            return Placement {
-                permit,
-                target: target.clone(),
-                arm: None,
-                assignment: None,
-            };
+            return Placement::new(permit, target.clone());
         };
         let Some(experiment) = self.experiments.get(id.index()) else {
-            return Placement {
-                permit,
-                target: UNKNOWN,
-                arm: None,
-                assignment: None,
-            };
+            return Placement::new(permit, UNKNOWN);
         };
         let stage =
             stages
@@ -104,10 +133,9 @@ impl Policy {
             .get(arm.index())
             .map_or(UNKNOWN, |arm| arm.target.clone());
         Placement {
-            permit,
-            target,
             arm: Some((*id, arm)),
             assignment,
+            ..Placement::new(permit, target)
         }
     }
 }

@@ -137,6 +137,7 @@ impl Policy {
                 .models
                 .get(id.index())
                 .map(|model| format!("{}/{}", model.name, model.version)),
+            Target::Redirect(redirect) => Some(format!("redirect {}", redirect.status.as_u16())),
             Target::Respond { status, .. } => Some(format!("respond {}", status.as_u16())),
             Target::Experiment(id) => self
                 .experiments

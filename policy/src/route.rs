@@ -17,7 +17,9 @@ pub(crate) use pattern::{
 pub(crate) use table::Table;
 
 use crate::permit::Rule;
-use crate::{Asked, Introduction, ListenerId, Policy, RouteId, Target, host};
+use crate::{
+    Asked, Introduction, ListenerId, Policy, RateLimit, Retries, Rewrite, RouteId, Target, host,
+};
 
 /// What routing may look at. The path has gone through [`crate::path::normalize`] and has no query.
 #[derive(Clone, Copy, Debug)]
@@ -44,8 +46,20 @@ pub struct Route {
     pub id: RouteId,
     /// What logs and metrics call it.
     pub name: Box<str>,
-    /// How long an answer may take to begin.
+    /// How long an answer may take to begin, all tries together.
     pub timeout: Duration,
+    /// How long a stream may be silent once it has begun.
+    pub idle: Duration,
+    /// How long the whole exchange may take, if that has an end.
+    pub total: Option<Duration>,
+    /// How a request is tried again; none if it is not.
+    pub retries: Option<Retries>,
+    /// Where it goes instead when its backend is down or refuses, in order.
+    pub fallback: Vec<Target>,
+    /// How many requests callers may send; none if as many as they like.
+    pub rate: Option<RateLimit>,
+    /// What an upstream is asked instead of what the client asked.
+    pub rewrite: Rewrite,
     /// The largest body it takes; if absent, the listener's limit holds.
     pub body_bytes: Option<u64>,
     /// Where it leads.
@@ -66,11 +80,26 @@ impl NoRoute {
     pub const CODE: Code = Code(3001);
 }
 
+/// How much of a body is kept for what a route falls back to, if no retries say otherwise.
+const FALLBACK_BODY_BYTES: u64 = 1 << 20;
+
 impl Route {
+    /// How much of a request's body is kept, because it may have to be sent again; nothing where it may not.
+    #[must_use]
+    pub fn kept_body_bytes(&self) -> u64 {
+        match &self.retries {
+            Some(retries) => retries.body_bytes,
+            None if self.fallback.is_empty() => 0,
+            None => FALLBACK_BODY_BYTES,
+        }
+    }
+
     /// Whether it depends on the model that a request asks for.
     #[must_use]
     pub fn asks_for_model(&self) -> bool {
-        self.pattern.model.is_some() || self.allow.iter().any(Rule::asks_for_model)
+        self.rewrite.model.is_some()
+            || self.pattern.model.is_some()
+            || self.allow.iter().any(Rule::asks_for_model)
     }
 }
 

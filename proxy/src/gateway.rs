@@ -11,8 +11,10 @@ mod head;
 mod inbound;
 pub(crate) mod model;
 mod onward;
+mod redirect;
 mod reply;
 mod reserved;
+mod rewrite;
 mod trace;
 
 use std::rc::Rc;
@@ -24,13 +26,12 @@ use hyper::body::Incoming;
 use policy::{Asked, Denial, Placement, Target};
 
 pub(crate) use chance::Chance;
-pub(crate) use collect::collect;
 pub(crate) use head::normalise;
 pub(crate) use inbound::{Cut, Inbound};
 pub(crate) use reply::{Content, Reply};
 
 use crate::accept::{Busy, Distrusted, Peer};
-use crate::forward::{Upload, forward};
+use crate::forward::{Source, forward};
 use crate::grpc;
 use crate::identify::{Identity, TokenError, identify, remove_claimed};
 use crate::infer::infer;
@@ -67,8 +68,8 @@ pub(crate) async fn serve(
         }
     };
     let answered = match admitted {
-        Ok(Admitted::Placed(placement)) => {
-            let answered = answer(&worker, &peer, &placement, head, body, &mut passage).await;
+        Ok(Admitted::Placed(mut placement)) => {
+            let answered = answer(&worker, &peer, &mut placement, head, body, &mut passage).await;
             let mut response = told(answered, &worker, &id, is_call);
             decorate::with_arm(&mut response, &placement, &passage, worker.chance());
             response
@@ -228,43 +229,84 @@ fn denied(denial: Denial, doubt: Option<TokenError>) -> Refusal {
     }
 }
 
-/// Lets whatever the request was placed on answer it.
+/// Lets whatever the request was placed on answer it, or else what the route falls back to.
 async fn answer(
+    worker: &Worker,
+    peer: &Peer,
+    placement: &mut Placement,
+    mut head: request::Parts,
+    mut body: Inbound,
+    passage: &mut Passage,
+) -> Result<Response<Content>, Refusal> {
+    let view = Rc::clone(passage.view());
+    let policy = &view.snapshot().policy;
+    let route = policy.routes().get(placement.route().index());
+    let room = route.map_or(0, policy::Route::kept_body_bytes);
+    if let Some(model) = route.and_then(|route| route.rewrite.model.as_deref()) {
+        rewrite::model(&mut head.headers, &mut body, model);
+    }
+    let body = Source::new(body, limit(peer, placement, passage), room)?;
+    let mut head = Some(head);
+    loop {
+        let may_fall = placement.may_fall_back(policy);
+        let own = if may_fall { head.clone() } else { head.take() };
+        let own = own.ok_or(Refusal::Incomplete("a head"))?;
+        let is_call = grpc::is_call(&own.headers);
+        let answered = answer_once(worker, peer, placement, own, &body, passage).await;
+        if !may_fall || !is_down(&answered, is_call) || !body.may_repeat() {
+            return answered;
+        }
+        drop(answered);
+        placement.fall_back(policy);
+        passage.fell_back(placement);
+    }
+}
+
+/// Whether what a request falls back to may do better: nobody answers, or whoever does cannot serve.
+fn is_down(answered: &Result<Response<Content>, Refusal>, is_call: bool) -> bool {
+    match answered {
+        Ok(answer) => {
+            [502, 503, 504].contains(&answer.status().as_u16())
+                || is_call && grpc::Status::of(answer.headers()) == Some(grpc::Status::UNAVAILABLE)
+        }
+        Err(refusal) => refusal.is_of_backend(),
+    }
+}
+
+async fn answer_once(
     worker: &Worker,
     peer: &Peer,
     placement: &Placement,
     mut head: request::Parts,
-    body: Inbound,
+    body: &Rc<Source>,
     passage: &mut Passage,
 ) -> Result<Response<Content>, Refusal> {
     match placement.target() {
         Target::Upstream(_) => {
             onward::tell(&mut head.headers, peer, passage.lane());
-            introduce(&mut head.headers, placement, passage);
-            let limit = limit(peer, placement, passage);
-            let request = Request::from_parts(head, Upload::new(body, limit)?);
-            Ok(forward(placement, request, worker.chance(), passage)
+            introduce(&mut head, placement, passage);
+            Ok(forward(placement, head, body, worker.chance(), passage)
                 .await?
                 .map(Content::Stream))
         }
-        Target::Model(_) => {
-            let limit = limit(peer, placement, passage);
-            Ok(infer(placement, &head, body, limit, passage)
-                .await?
-                .map(Content::Whole))
-        }
+        Target::Model(_) => Ok(infer(placement, &head, body, passage)
+            .await?
+            .map(Content::Whole)),
         Target::Respond { status, body } => Ok(respond(*status, body.as_deref())),
+        Target::Redirect(redirect) => {
+            redirect::answer(redirect, &head, peer).map(|it| it.map(Content::Whole))
+        }
         Target::Experiment(_) => Err(Refusal::Incomplete("an arm")),
     }
 }
 
-/// Tells the upstream what the route says about the caller.
-fn introduce(headers: &mut http::HeaderMap, placement: &Placement, passage: &Passage) {
+/// Tells the upstream what the route says about the caller, and asks it for what the route says.
+fn introduce(head: &mut request::Parts, placement: &Placement, passage: &Passage) {
     let routes = passage.view().snapshot().policy.routes();
     if let Some(route) = routes.get(placement.route().index()) {
-        route
-            .introduction
-            .give(placement.permit().caller(), headers);
+        let caller = placement.permit().caller();
+        route.introduction.give(caller, &mut head.headers);
+        rewrite::head(head, &route.rewrite);
     }
 }
 

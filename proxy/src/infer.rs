@@ -7,6 +7,7 @@ mod request;
 mod resource;
 mod response;
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use inference::{Pool, RunError, Tensor};
 use policy::{Model, Placement, Target};
 use tokio::sync::oneshot;
 
-use crate::gateway::{Inbound, collect};
+use crate::forward::Source;
 use crate::observe::Passage;
 use crate::refusal::Refusal;
 use request::Query;
@@ -30,8 +31,7 @@ const BINARY: HeaderName = HeaderName::from_static("inference-header-content-len
 pub(crate) async fn infer(
     placement: &Placement,
     head: &head::Parts,
-    body: Inbound,
-    limit: u64,
+    body: &Rc<Source>,
     passage: &mut Passage,
 ) -> Result<Response<Bytes>, Refusal> {
     let Resource { version, action } = Resource::of(&head.method, head.uri.path())?;
@@ -48,7 +48,7 @@ pub(crate) async fn infer(
                     "tensors in JSON; the binary extension is not offered".to_owned(),
                 ));
             }
-            let body = collect(body, limit, served.patience).await?;
+            let body = body.whole(served.patience).await?;
             served.infer(&body, passage).await.map(json)
         }
     }

@@ -110,6 +110,9 @@ pub(crate) enum Refusal {
     /// The upstream broke off before it had answered.
     #[error("upstream failed: {0}")]
     Broken(#[source] hyper::Error),
+    /// The upstream says that it has not looked at the request.
+    #[error("refused unread: {0}")]
+    Unread(#[source] hyper::Error),
     /// The upstream changed to another protocol, which nobody had asked for.
     #[error("upstream switched protocols")]
     Switched,
@@ -119,6 +122,9 @@ pub(crate) enum Refusal {
     /// The upstream did not begin to answer in time.
     #[error("upstream response timeout")]
     ResponseTimeout,
+    /// The exchange took longer than the route lets it.
+    #[error("the exchange took too long")]
+    TotalTimeout,
     /// The caller waits no longer (`grpc-timeout`).
     #[error("the deadline of the call passed")]
     Deadline,
@@ -181,9 +187,9 @@ impl Refusal {
             Self::Inference(_) => kind::INFERENCE,
             Self::Unreachable(_) | Self::Unresolved => kind::UNREACHABLE,
             Self::Untrusted(_) => kind::UNTRUSTED,
-            Self::Broken(_) | Self::Switched => kind::BROKEN,
+            Self::Broken(_) | Self::Unread(_) | Self::Switched => kind::BROKEN,
             Self::ConnectTimeout => kind::CONNECT_TIMEOUT,
-            Self::ResponseTimeout => kind::RESPONSE_TIMEOUT,
+            Self::ResponseTimeout | Self::TotalTimeout => kind::RESPONSE_TIMEOUT,
             Self::Deadline => kind::DEADLINE,
             Self::UpstreamBusy(_) => kind::UPSTREAM_BUSY,
             Self::ModelBusy => kind::MODEL_BUSY,
@@ -238,6 +244,28 @@ impl Refusal {
                 | Self::ConnectTimeout
                 | Self::ResponseTimeout
         )
+    }
+
+    /// Whether no server has looked at the request.
+    pub(crate) fn is_unsent(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable(_) | Self::Untrusted(_) | Self::ConnectTimeout | Self::Unread(_)
+        )
+    }
+
+    /// Whether what a route falls back to may do better.
+    pub(crate) fn is_of_backend(&self) -> bool {
+        self.is_of_server()
+            || matches!(
+                self,
+                Self::Unresolved
+                    | Self::Unread(_)
+                    | Self::UpstreamBusy(_)
+                    | Self::ModelBusy
+                    | Self::ModelTimeout
+                    | Self::ModelFailed(_)
+            )
     }
 
     /// The limit that was reached, if that is the reason.

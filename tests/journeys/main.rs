@@ -8,6 +8,7 @@ mod balancing;
 mod calling;
 mod demo;
 mod explaining;
+mod failing;
 mod feedback;
 mod guarding;
 mod inference;

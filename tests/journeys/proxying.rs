@@ -152,3 +152,41 @@ fn check_problem(answer: &Answer, status: u16, code: &str) {
     );
     assert_eq!(problem["request_id"], answer.header("x-request-id"));
 }
+
+#[tokio::test]
+async fn an_upstream_is_asked_for_what_the_route_says_instead() {
+    let (mut upstream, folder) = (Upstream::start("b", Reply::Echo).await, Folder::new());
+    let text = fronting(&upstream).replace(
+        "backend: { upstream: backend } }]",
+        "match: { path: { prefix: /bank } }, backend: { upstream: backend }, rewrite: { host: models.internal, prefix: /, model: new } }]",
+    );
+    let wald = Wald::run(&folder.write("wald.yaml", text)).await;
+    let mut client = wald.connect("edge").await;
+    client.get("/bank/v2/models/old/ready?x=1").await;
+    let head = upstream.arrived().await.head;
+    assert_eq!(head.uri, "/v2/models/new/ready?x=1");
+    assert_eq!(head.headers["host"], "models.internal");
+    let asked_for = wald.address("edge").await.to_string();
+    assert_eq!(head.headers["x-forwarded-host"], asked_for);
+    // The model of a body: its length is another, and all else stays as it was written.
+    let body = serde_json::json!({ "model": "old", "messages": ["model"] });
+    let answer = client.post("/bank/v1/chat/completions", &body).await;
+    let expected = r#"{"messages":["model"],"model":"new"}"#;
+    assert_eq!(answer.text(), expected);
+    let head = upstream.arrived().await.head;
+    assert_eq!(head.uri, "/v1/chat/completions");
+    assert_eq!(head.headers["content-length"], expected.len().to_string());
+}
+
+#[tokio::test]
+async fn a_client_is_sent_elsewhere() {
+    let folder = Folder::new();
+    let text = document(
+        "routes: [{ name: moved, allow: [{ callers: anyone }], backend: { redirect: { scheme: https, host: \"models.example:8443\" } } }]\n",
+    );
+    let wald = Wald::run(&folder.write("wald.yaml", text)).await;
+    let answer = wald.connect("edge").await.get("/v2/models?x=1").await;
+    assert_eq!(answer.status.as_u16(), 308);
+    let there = "https://models.example:8443/v2/models?x=1";
+    assert_eq!(answer.header("location"), there);
+}

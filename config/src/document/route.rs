@@ -1,6 +1,6 @@
 //! What may go where.
 
-use super::{Anything, Callers, Retries, Shadow};
+use super::{Callers, Retries, Shadow};
 use crate::decode::{choice, record, shapes};
 use crate::value::{ByteCount, Period, Rate};
 use std::collections::BTreeMap;
@@ -16,8 +16,12 @@ record! {
         pub allow: Vec<Allow>,
         /// Where they go, for example `{ upstream: fraud-v1 }`.
         pub backend: Backend,
-        /// How long the whole exchange may take. Default: `30s`.
+        /// How long an answer may take to begin, all tries together. Default: `30s`.
         pub timeout: Option<Period>,
+        /// How long a stream may be silent once it has begun. Default: the same.
+        pub idle: Option<Period>,
+        /// How long the whole exchange may take. Default: as long as it moves.
+        pub total: Option<Period>,
         /// Tries again when a try fails. Default: never.
         pub retries: Option<Retries>,
         /// Where requests go when the backend fails, in order, for example `[{ upstream: fraud-v0 }]`.
@@ -32,8 +36,22 @@ record! {
         /// Whether the caller's token goes on to the upstream. Default: `strip`, if the document
         /// believes any tokens.
         pub token: Option<TokenFate>,
-        /// Reserved: another path for the backend.
-        pub rewrite: Option<Anything>,
+        /// What the upstream is asked instead, for example `{ prefix: /v1 }`.
+        pub rewrite: Option<Rewrite>,
+    }
+}
+
+record! {
+    /// What an upstream is asked instead of what the client asked. Absent parts stay.
+    pub struct Rewrite {
+        /// Another host, for example `models.internal`.
+        pub host: Option<String>,
+        /// Another path, for example `/v1/chat/completions`.
+        pub path: Option<String>,
+        /// What stands instead of the prefix that the route matches, for example `/v1`.
+        pub prefix: Option<String>,
+        /// Another name for the model, in the path or the JSON body, for example `fraud-2024`.
+        pub model: Option<String>,
     }
 }
 
@@ -139,11 +157,30 @@ shapes! {
             /// Its name, for example `fraud-v2`.
             experiment: String,
         },
+        /// To another address, where the client is sent.
+        Redirect {
+            /// What is other there, for example `{ host: models.example }`.
+            redirect: Redirect,
+        },
         /// Nowhere: Wald answers.
         Respond {
             /// The answer, for example `{ status: 403 }`.
             respond: Respond,
         },
+    }
+}
+
+record! {
+    /// Where a client is sent. Absent parts stay, and so does the query.
+    pub struct Redirect {
+        /// `https` or `http`.
+        pub scheme: Option<String>,
+        /// Another host, and a port if it is not the usual one, for example `models.example`.
+        pub host: Option<String>,
+        /// Another path, for example `/v2`.
+        pub path: Option<String>,
+        /// `301`, `302`, `303`, `307` or `308`. Default: `308`, which keeps the method.
+        pub status: Option<u16>,
     }
 }
 
@@ -174,6 +211,8 @@ record! {
         pub requests: Rate,
         /// Counts apart for each value of this. Default: all callers together.
         pub key: Option<RateKey>,
+        /// How many may come at once. Default: a second's worth, and at least one.
+        pub burst: Option<u32>,
     }
 }
 
@@ -186,5 +225,7 @@ choice! {
         Header(String) = "header",
         /// The caller's identity.
         Caller = "caller",
+        /// The client's address.
+        Address = "address",
     }
 }

@@ -4,7 +4,7 @@ use config::document::{Backend, Respond};
 use config::{Path, code};
 use http::StatusCode;
 
-use super::Scope;
+use super::{Scope, rewrite};
 use crate::{ExperimentId, ModelId, Target, UpstreamId};
 
 /// Finds what the backend at `path` names.
@@ -26,6 +26,9 @@ pub(super) fn target(scope: &mut Scope<'_>, path: &Path, written: &Backend) -> O
                 .experiments
                 .find(experiment, &path.field("experiment"), report);
             found.map(|position| Target::Experiment(ExperimentId(position)))
+        }
+        Backend::Redirect { redirect } => {
+            rewrite::redirect(&mut scope.report, &path.field("redirect"), redirect)
         }
         Backend::Respond { respond } => answer(scope, &path.field("respond"), respond),
     }

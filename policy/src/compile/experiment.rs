@@ -199,7 +199,7 @@ fn named(report: &mut Report<'_>, path: &Path, name: &str, what: &str) -> Option
 }
 
 /// Callers stay on one arm only if they can prove who they are.
-fn caller(scope: &mut Scope<'_>, path: &Path) -> Option<Unit> {
+pub(super) fn caller(scope: &mut Scope<'_>, path: &Path) -> Option<Unit> {
     if scope.document.tokens.is_empty() && !allow::workloads_are_proved(scope.document) {
         let message =
             "no caller can prove who it is: there are neither tokens nor client certificates";

@@ -5,8 +5,8 @@ use std::time::Duration;
 use config::document::{self, RouteLimits, Shadow};
 use config::{Path, code};
 
-use super::{Report, Scope, allow, backend, introduction, pattern};
-use crate::{Route, RouteId};
+use super::{Report, Scope, allow, backend, introduction, pattern, rate, retry, rewrite};
+use crate::{RateLimit, Route, RouteId, Target};
 
 /// How long an exchange may take unless the document says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,6 +24,8 @@ pub(super) fn compile(
         allow: allowed,
         backend,
         timeout,
+        idle,
+        total,
         retries,
         fallback,
         limits,
@@ -32,27 +34,36 @@ pub(super) fn compile(
         token,
         rewrite,
     } = written;
-    scope.report.not_built(path, "retries", retries.is_some());
-    scope.report.not_built(path, "rewrite", rewrite.is_some());
-    self::fallback(scope, path, fallback);
+    let fallback = self::fallback(scope, path, fallback);
     self::shadow(scope, path, shadow);
     let rules = allow::rules(scope, path, allowed);
     let introduction = introduction::compile(scope, path, set_headers, token.as_ref());
     let timeout = scope
         .report
         .positive(path, "timeout", timeout.map(|time| time.0), TIMEOUT);
-    let body_bytes = limits
+    let retries = retries
         .as_ref()
-        .and_then(|written| self::limits(&mut scope.report, path, written));
+        .map(|written| retry::compile(&mut scope.report, path, written));
+    let Limits { body_bytes, rate } = self::limits(scope, path, limits.as_ref());
+    let (idle, total) = (idle.map(|time| time.0), total.map(|time| time.0));
+    let idle = scope.report.positive(path, "idle", idle, timeout);
+    let total = total.map(|total| scope.report.positive(path, "total", Some(total), total));
     let pattern = match r#match {
         Some(written) => pattern::compile(scope, &path.field("match"), written),
         None => Some(pattern::all()),
     };
     let target = backend::target(scope, &path.field("backend"), backend);
+    let rewrite = rewrite::rewrite(&mut scope.report, path, rewrite.as_ref(), pattern.as_ref());
     Some(Route {
         id: RouteId(position),
         name: name.as_str().into(),
         timeout,
+        idle,
+        total,
+        retries,
+        fallback,
+        rate: rate?,
+        rewrite,
         body_bytes,
         target: target?,
         introduction,
@@ -61,17 +72,27 @@ pub(super) fn compile(
     })
 }
 
-/// Not built yet, but its names are looked up, so that no problem stays hidden behind another.
-fn fallback(scope: &mut Scope<'_>, path: &Path, written: &[document::Backend]) {
-    scope
-        .report
-        .not_built(path, "fallback", !written.is_empty());
-    for (position, written) in written.iter().enumerate() {
-        backend::target(scope, &path.field("fallback").index(position), written);
-    }
+/// Where requests go when the backend is down. An experiment is no such place: its arms would be assigned to
+/// whoever another failed.
+fn fallback(scope: &mut Scope<'_>, path: &Path, written: &[document::Backend]) -> Vec<Target> {
+    let path = path.field("fallback");
+    let target = |(position, written): (usize, &document::Backend)| {
+        let path = path.index(position);
+        let target = backend::target(scope, &path, written)?;
+        if matches!(target, Target::Experiment(_)) {
+            let message = "an experiment is nothing to fall back to";
+            let remedy = "name an upstream, a model or an answer";
+            scope
+                .report
+                .error(code::BAD_BACKEND, &path, message, remedy);
+            return None;
+        }
+        Some(target)
+    };
+    written.iter().enumerate().filter_map(target).collect()
 }
 
-/// Not built yet; see [`fallback`].
+/// Not built yet, but its names are looked up, so that no problem stays hidden behind another.
 fn shadow(scope: &mut Scope<'_>, path: &Path, written: &[Shadow]) {
     scope.report.not_built(path, "shadow", !written.is_empty());
     for (
@@ -91,11 +112,33 @@ fn shadow(scope: &mut Scope<'_>, path: &Path, written: &[Shadow]) {
     }
 }
 
-fn limits(report: &mut Report<'_>, path: &Path, written: &RouteLimits) -> Option<u64> {
-    let RouteLimits { rate, body_bytes } = written;
+/// What callers may take.
+struct Limits {
+    body_bytes: Option<u64>,
+    /// None if it does not compile.
+    rate: Option<Option<RateLimit>>,
+}
+
+fn limits(scope: &mut Scope<'_>, path: &Path, written: Option<&RouteLimits>) -> Limits {
+    let Some(RouteLimits { rate, body_bytes }) = written else {
+        return Limits {
+            body_bytes: None,
+            rate: Some(None),
+        };
+    };
     let path = path.field("limits");
-    report.not_built(&path, "rate", rate.is_some());
-    body_bytes.map(|bytes| report.positive(&path, "body_bytes", Some(bytes.0), 0))
+    let bytes = body_bytes.map(|bytes| bytes.0);
+    Limits {
+        body_bytes: bytes.map(|bytes| {
+            scope
+                .report
+                .positive(&path, "body_bytes", Some(bytes), bytes)
+        }),
+        rate: match rate {
+            Some(written) => rate::compile(scope, &path.field("rate"), written).map(Some),
+            None => Some(None),
+        },
+    }
 }
 
 /// Warns of routes that are never taken, because an earlier one matches all that they match.

@@ -4,6 +4,7 @@ mod edges;
 mod experiments;
 mod meaning;
 mod not_built;
+mod routes;
 mod tls;
 mod tokens;
 mod upstreams;

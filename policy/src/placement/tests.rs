@@ -245,3 +245,27 @@ fn a_route_without_an_allow_list_lets_nobody_through() {
         Err(Denial::Nobody)
     );
 }
+
+#[test]
+fn a_placement_falls_back_as_the_route_says_and_keeps_what_was_meant() {
+    let route = "backend: { experiment: fraud-v2 }";
+    let two = format!(
+        "{route}\n    fallback: [{{ upstream: fraud-v1 }}, {{ respond: {{ status: 503 }} }}]"
+    );
+    let policy = sample::policy(&[(route, &two)]);
+    let mut placement = place(&policy, stage(State::Running), Some(OF_CANDIDATE));
+    let (arm, assignment) = (placement.arm(), placement.assignment().copied());
+    let mut seen = Vec::new();
+    while placement.fall_back(&policy) {
+        seen.push((policy.backend(placement.target()), placement.fallen()));
+    }
+    assert_eq!(
+        seen,
+        [("fraud-v1".to_owned(), 1), ("respond 503".to_owned(), 2)]
+    );
+    assert!(!placement.may_fall_back(&policy));
+    assert_eq!(
+        (placement.arm(), placement.assignment().copied()),
+        (arm, assignment)
+    );
+}

@@ -125,6 +125,15 @@ impl Pool {
         self.balancer.pick(wish).ok_or(Refusal::Unresolved)
     }
 
+    /// Whether there is a server that may be asked beside those that were.
+    pub(super) fn has_others(&self, tried: &[Rc<Server>]) -> bool {
+        let now = Instant::now();
+        let is_other = |server: &Rc<Server>| {
+            server.standing().is_available(now) && !tried.iter().any(|it| Rc::ptr_eq(it, server))
+        };
+        self.balancer.servers().iter().any(is_other)
+    }
+
     /// Takes over what the control side found out since the last time.
     fn hear(&self, now: Instant) {
         let mut receiver = self.members.borrow_mut();

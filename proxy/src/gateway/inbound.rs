@@ -60,6 +60,27 @@ impl Inbound {
         self.scanner.as_ref()
     }
 
+    /// Writes another name in the place of the model's, if the body was looked into and names one. By how much it
+    /// is longer then.
+    pub(super) fn rename(&mut self, model: &str) -> Option<i64> {
+        let place = self.scanner.as_ref()?.place()?;
+        let name = serde_json::Value::from(model).to_string();
+        let change = i64::try_from(name.len()).ok()? - i64::try_from(place.len()).ok()?;
+        // What names a model has been read ahead, and no more than that is held.
+        let ahead: Vec<u8> = std::mem::take(&mut self.ahead)
+            .into_iter()
+            .flatten()
+            .collect();
+        let (before, rest) = ahead.split_at_checked(place.start)?;
+        let behind = rest.get(place.len()..)?;
+        self.ahead = [before, name.as_bytes(), behind]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .map(Bytes::copy_from_slice)
+            .collect();
+        Some(change)
+    }
+
     fn look(&mut self, frame: &Frame<Bytes>) -> Result<(), Cut> {
         let Some(scanner) = &mut self.scanner else {
             return Ok(());

@@ -52,8 +52,15 @@ fn traffic(counters: &Counters, book: &Book) -> Vec<MetricFamily> {
     let refusals = counters.refusals.iter();
     let recording = (book.tally.record_shed > 0).then_some((&"record", &book.tally.record_shed));
     let limits = counters.limits.iter().chain(recording);
+    let retries = counters.retries.iter();
     let mut families = durations(counters);
     families.extend([
+        family(
+            "wald_retries_total",
+            "Tries after the first.",
+            MetricType::COUNTER,
+            retries.map(|(route, count)| counter(&[("route", route)], *count)),
+        ),
         family(
             "wald_requests_total",
             "Requests answered.",

@@ -31,8 +31,9 @@ struct Tally {
 /// The lanes of a policy.
 pub(crate) struct Lanes {
     lanes: Vec<Lane>,
-    /// Where the lanes of each route begin.
-    starts: Vec<usize>,
+    /// Where the lanes of each route begin, and how many arms it has: for each thing that it falls back to they
+    /// stand there once more.
+    starts: Vec<(usize, usize)>,
 }
 
 impl Lanes {
@@ -41,8 +42,9 @@ impl Lanes {
         let mut lanes = vec![Lane::new(String::new(), String::new(), None)];
         let mut starts = Vec::with_capacity(policy.routes().len());
         for route in policy.routes() {
-            starts.push(lanes.len());
-            lanes.extend(of(policy, route));
+            let arms = arms(policy, route);
+            starts.push((lanes.len(), arms.len()));
+            lanes.extend(of(policy, route, &arms));
         }
         Self { lanes, starts }
     }
@@ -52,20 +54,17 @@ impl Lanes {
 
     /// The lane of a placed request.
     pub(crate) fn find(&self, placement: &Placement) -> usize {
-        let start = self
-            .starts
-            .get(placement.route().index())
-            .copied()
-            .unwrap_or(Self::NONE);
-        start + placement.arm().map_or(0, |(_, arm)| arm.index())
+        let Some((start, arms)) = self.starts.get(placement.route().index()) else {
+            return Self::NONE;
+        };
+        let arm = placement.arm().map_or(0, |(_, arm)| arm.index());
+        start + placement.fallen() * arms + arm
     }
 
     /// The lane of a request that a route took, but whose caller it does not let pass.
     pub(crate) fn denied(&self, route: &Route) -> usize {
-        self.starts
-            .get(route.id.index())
-            .copied()
-            .unwrap_or(Self::NONE)
+        let start = self.starts.get(route.id.index());
+        start.map_or(Self::NONE, |(start, _)| *start)
     }
 
     /// The lane at this position.
@@ -81,25 +80,30 @@ impl Lanes {
     }
 }
 
-fn of(policy: &Policy, route: &Route) -> Vec<Lane> {
+/// What a request of a route is meant for: a backend, and the experiment and arm that it serves, if any.
+type Meant<'p> = (&'p Target, Option<(&'p str, &'p str)>);
+
+fn arms<'p>(policy: &'p Policy, route: &'p Route) -> Vec<Meant<'p>> {
     let Target::Experiment(id) = route.target else {
-        return vec![Lane::new(
-            route.name.to_string(),
-            policy.backend(&route.target),
-            None,
-        )];
+        return vec![(&route.target, None)];
     };
-    let Some(experiment) = policy.experiments().get(id.index()) else {
-        return Vec::new();
-    };
-    let lane = |arm: &policy::Arm| {
-        Lane::new(
-            route.name.to_string(),
-            policy.backend(&arm.target),
-            Some((&experiment.name, &arm.name)),
-        )
-    };
-    experiment.arms.iter().map(lane).collect()
+    let experiment = policy.experiments().get(id.index());
+    let arms = experiment.into_iter().flat_map(|experiment| {
+        let name = &*experiment.name;
+        let arms = experiment.arms.iter();
+        arms.map(move |arm| (&arm.target, Some((name, &*arm.name))))
+    });
+    arms.collect()
+}
+
+/// One for each arm, and again for each thing that the route falls back to.
+fn of(policy: &Policy, route: &Route, arms: &[Meant<'_>]) -> Vec<Lane> {
+    let lane =
+        |target: &Target, arm| Lane::new(route.name.to_string(), policy.backend(target), arm);
+    let meant = arms.iter().map(|(target, arm)| lane(target, *arm));
+    let instead = route.fallback.iter();
+    let instead = instead.flat_map(|target| arms.iter().map(move |(_, arm)| lane(target, *arm)));
+    meant.chain(instead).collect()
 }
 
 impl Lane {

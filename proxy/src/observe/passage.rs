@@ -24,6 +24,7 @@ pub(crate) struct Passage {
     exposure: Option<(ExperimentId, Exposure)>,
     backend: Duration,
     answered: Option<Answered>,
+    fell_back: bool,
     ended: bool,
 }
 
@@ -46,6 +47,7 @@ impl Passage {
             exposure,
             backend,
             answered: None,
+            fell_back: false,
             ended: false,
         }
     }
@@ -92,6 +94,14 @@ impl Passage {
         }
     }
 
+    /// What the request was meant for is down, and something else answers. It counts by who answered; as evidence
+    /// it counts for the arm that was meant, and against it: that it did not fail for the user is not the arm's
+    /// merit.
+    pub(crate) fn fell_back(&mut self, placement: &Placement) {
+        self.lane = self.view.lanes().find(placement);
+        self.fell_back = true;
+    }
+
     /// Time that was the backend's, not Wald's.
     pub(crate) fn waited(&mut self, since: Instant) {
         self.backend += since.elapsed();
@@ -101,7 +111,7 @@ impl Passage {
     pub(crate) fn answered(&mut self, status: StatusCode) {
         let first_byte = self.arrived.instant.elapsed();
         self.answered = Some(Answered {
-            failed: status.is_server_error(),
+            failed: status.is_server_error() || self.fell_back,
             first_byte,
         });
         if let Some(lane) = self.lane() {

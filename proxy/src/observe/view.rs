@@ -13,7 +13,7 @@ use super::counters::{Counters, Histogram, ModelLabels};
 use super::evidence::{Exposure, Moment, Outcome, RunShard};
 use super::lane::{Lane, Lanes};
 use super::{Limits, Observed};
-use crate::forward::Pool;
+use crate::forward::{Budget, Pool};
 use crate::identify::Cache;
 use crate::live::Snapshot;
 
@@ -33,6 +33,9 @@ pub(crate) struct View {
 struct RouteTally {
     in_flight: Cell<u64>,
     overhead: RefCell<Histogram>,
+    budget: Budget,
+    retries: Cell<u64>,
+    retries_spent: Cell<u64>,
 }
 
 impl View {
@@ -138,6 +141,25 @@ impl View {
         }
     }
 
+    /// Asks for the budget of a route's retries.
+    pub(crate) fn budget<T>(&self, route: RouteId, ask: impl FnOnce(&Budget) -> T) -> Option<T> {
+        self.routes.get(route.index()).map(|it| ask(&it.budget))
+    }
+
+    /// Counts that a request is tried again.
+    pub(crate) fn retried(&self, route: RouteId) {
+        if let Some(tally) = self.routes.get(route.index()) {
+            tally.retries.set(tally.retries.get() + 1);
+        }
+    }
+
+    /// Counts that there was no budget for a retry.
+    pub(crate) fn retries_spent(&self, route: RouteId) {
+        if let Some(tally) = self.routes.get(route.index()) {
+            tally.retries_spent.set(tally.retries_spent.get() + 1);
+        }
+    }
+
     /// Counts how long a request spent in Wald itself.
     pub(crate) fn overhead(&self, route: RouteId, duration: Duration) {
         if let Some(tally) = self.routes.get(route.index()) {
@@ -200,6 +222,12 @@ impl View {
         self.lanes.export(policy, into);
         for (route, tally) in policy.routes().iter().zip(&self.routes) {
             *into.in_flight.entry(route.name.to_string()).or_default() += tally.in_flight.get();
+            if route.retries.is_some() {
+                *into.retries.entry(route.name.to_string()).or_default() += tally.retries.get();
+            }
+            if tally.retries_spent.get() > 0 {
+                *into.limits.entry("retry_budget").or_default() += tally.retries_spent.get();
+            }
             into.overheads
                 .entry(route.name.to_string())
                 .or_default()

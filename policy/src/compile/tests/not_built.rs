@@ -43,16 +43,9 @@ fn models_that_batch_or_speak_text() {
 }
 
 #[test]
-fn routes_that_retry_mirror_or_rewrite() {
-    let fields = [
-        ("retries", "{ attempts: 1, when: [connect] }"),
-        ("fallback", "[{ upstream: fraud-v1 }]"),
-        ("shadow", "[{ backend: { upstream: fraud-v1 } }]"),
-        ("rewrite", "/"),
-    ];
+fn routes_that_mirror() {
+    let fields = [("shadow", "[{ backend: { upstream: fraud-v1 } }]")];
     refused_behind(ROUTE, "\n    ", "routes[0].", &fields);
-    let rate = format!("{ROUTE}\n    limits: {{ rate: {{ requests: 1/s }} }}");
-    refused_instead("routes[0].limits.rate", ROUTE, &[&rate]);
 }
 
 #[test]

@@ -7,6 +7,8 @@
 //! control characters in a string, anything that RFC 8259 does not allow. Escapes are decoded first:
 //! `"mod\u0065l"` is `model`. A body that is no object names no model.
 
+use std::ops::Range;
+
 /// The deepest nesting: more than any request needs, and what common readers stop at.
 const DEPTH_MAX: usize = 128;
 
@@ -44,6 +46,10 @@ pub(crate) struct Scanner {
     /// Whether the next value is that of the member.
     is_wanted: bool,
     found: Option<Box<str>>,
+    /// How many bytes were read.
+    position: usize,
+    /// Where the name stands, with its quotation marks.
+    place: Range<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,12 +119,19 @@ impl Scanner {
             text: Text::default(),
             is_wanted: false,
             found: None,
+            position: 0,
+            place: 0..0,
         }
     }
 
     /// The model, once it was read.
     pub(crate) fn model(&self) -> Option<&str> {
         self.found.as_deref()
+    }
+
+    /// Where the model's name stands in the body, with its quotation marks, once it was read.
+    pub(crate) fn place(&self) -> Option<Range<usize>> {
+        self.found.is_some().then(|| self.place.clone())
     }
 
     /// Whether no more of the body can matter.
@@ -131,11 +144,14 @@ impl Scanner {
         if self.is_done() {
             return Ok(());
         }
+        let start = self.position;
         let mut rest = bytes;
         while let Some((&byte, behind)) = rest.split_at(self.passed_over(rest)).1.split_first() {
+            self.position = start + bytes.len() - behind.len();
             self.step(byte)?;
             rest = behind;
         }
+        self.position = start + bytes.len();
         Ok(())
     }
 
@@ -200,7 +216,10 @@ impl Scanner {
         match byte {
             b'{' => self.enter(Container::Object)?,
             b'[' => self.enter(Container::Array)?,
-            b'"' if std::mem::take(&mut self.is_wanted) => self.begin(Role::Model),
+            b'"' if std::mem::take(&mut self.is_wanted) => {
+                self.place.start = self.position - 1;
+                self.begin(Role::Model);
+            }
             b'"' => self.begin(Role::Value),
             _ if is_of_token(byte) => self.state = State::Token,
             _ => return Err(Unsound::NotJson),
@@ -305,6 +324,7 @@ impl Scanner {
             Role::Model => {
                 let name = std::str::from_utf8(&self.text.bytes);
                 self.found = Some(name.map_err(|_| Unsound::NotJson)?.into());
+                self.place.end = self.position;
                 Ok(())
             }
             Role::TopKey | Role::Key | Role::Value => Ok(()),
@@ -383,114 +403,4 @@ fn is_of_token(byte: u8) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn scan(parts: &[&[u8]]) -> Result<Option<String>, Unsound> {
-        let mut scanner = Scanner::new();
-        parts.iter().try_for_each(|part| scanner.feed(part))?;
-        scanner.finish()?;
-        Ok(scanner.model().map(str::to_owned))
-    }
-
-    #[track_caller]
-    fn check(body: &str, expected: Result<Option<&str>, Unsound>) {
-        let expected = expected.map(|name| name.map(str::to_owned));
-        assert_eq!(scan(&[body.as_bytes()]), expected, "{body}");
-        // The same byte by byte.
-        let parts: Vec<&[u8]> = body.as_bytes().chunks(1).collect();
-        assert_eq!(scan(&parts), expected, "{body}");
-    }
-
-    #[test]
-    fn the_member_of_the_outermost_object_is_the_model() {
-        check(r#"{"model":"gpt"}"#, Ok(Some("gpt")));
-        check(
-            " { \"messages\" : [{\"model\":\"x\"}] ,\n\"model\" : \"a/b:c\" } ",
-            Ok(Some("a/b:c")),
-        );
-        check(
-            r#"{"a":{"model":"x"},"b":[1,-2.5e9,true,null,"\"model\":"]}"#,
-            Ok(None),
-        );
-        check(r#"{"mod\u0065l":"\u0067p\u0074"}"#, Ok(Some("gpt")));
-        check(r#"{"model":"\ud83d\ude00"}"#, Ok(Some("😀")));
-        check(r#"{"model":"\ud83dx"}"#, Ok(Some("\u{fffd}x")));
-        check("{}", Ok(None));
-        check("", Ok(None));
-        check(r#"["model"]"#, Ok(None));
-        check("model=gpt", Ok(None));
-    }
-
-    #[test]
-    fn what_two_readers_could_take_for_different_models_is_refused() {
-        check(r#"{"model":"a","model":"a"}"#, Err(Unsound::Twice));
-        check(r#"{"model":"a","mod\u0065l":"b"}"#, Err(Unsound::Twice));
-        check(r#"{"Model":"a"}"#, Err(Unsound::Capitals));
-        check(r#"{"model":"a","MODEL":"b"}"#, Err(Unsound::Capitals));
-        check(r#"{"model":null}"#, Err(Unsound::NotText));
-        check(r#"{"model":["a"]}"#, Err(Unsound::NotText));
-        for bad in [
-            r#"{"model":"a"}x"#,
-            r#"{"model":"a"}{"model":"b"}"#,
-            r#"{"model":"a",}"#,
-            r#"{"model":"a""#,
-            r#"{'model':"a"}"#,
-            r#"{model:"a"}"#,
-            r#"{"model":"a" /* , */ }"#,
-            "{\"model\":\"a\nb\"}",
-            r#"{"model":"\x61"}"#,
-            r#"{"model":"\u00g1"}"#,
-            r#"{"a":[}"#,
-            r#"{"a":[1}"#,
-        ] {
-            check(bad, Err(Unsound::NotJson));
-        }
-        let long = format!(r#"{{"model":"{}"}}"#, "x".repeat(257));
-        check(&long, Err(Unsound::TooLong));
-        let deep = format!(r#"{{"a":{}"#, "[".repeat(128));
-        check(&deep, Err(Unsound::TooDeep));
-    }
-
-    fn json() -> impl Strategy<Value = serde_json::Value> {
-        let text = prop_oneof!["model", "[a-z\"\\\\\u{1}é😀]{0,6}"];
-        let leaf = prop_oneof![
-            Just(serde_json::Value::Null),
-            any::<bool>().prop_map(Into::into),
-            any::<i32>().prop_map(Into::into),
-            text.clone().prop_map(serde_json::Value::from),
-        ];
-        leaf.prop_recursive(3, 24, 4, move |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::from),
-                prop::collection::vec((text.clone(), inner), 0..4)
-                    .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
-            ]
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn it_finds_what_a_whole_reader_finds_however_the_body_is_cut(
-            body in json(), spaced: bool, cut in 1..9_usize,
-        ) {
-            let text = if spaced { format!("{body:#}") } else { body.to_string() };
-            let parts: Vec<&[u8]> = text.as_bytes().chunks(cut).collect();
-            let expected = match body.get("model") {
-                None => Ok(None),
-                Some(serde_json::Value::String(name)) => Ok(Some(name.clone())),
-                Some(_) => Err(Unsound::NotText),
-            };
-            prop_assert_eq!(scan(&parts), expected, "{}", text);
-        }
-
-        #[test]
-        fn whatever_it_takes_a_whole_reader_takes_for_the_same(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
-            let body = [b"{\"model\":\"a\"", &bytes[..]].concat();
-            if let (Ok(Some(name)), Ok(read)) = (scan(&[&body]), serde_json::from_slice::<serde_json::Value>(&body)) {
-                prop_assert_eq!(Some(&*name), read["model"].as_str());
-            }
-        }
-    }
-}
+mod tests;

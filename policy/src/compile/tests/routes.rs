@@ -1,0 +1,151 @@
+//! What a route does when its backend fails, what it asks instead, and how much it lets through.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::*;
+use crate::{RateKey, RateLimit, RewritePath, Route, Target, Unit};
+
+fn with(fields: &str) -> Route {
+    let written = format!("{ROUTE}\n    {fields}");
+    let policy = compile(&sample::document(&[(ROUTE, &written)])).unwrap();
+    policy.routes()[0].clone()
+}
+
+#[track_caller]
+fn refused_with(code: Code, field: &str, fields: &str) {
+    let written = format!("{ROUTE}\n    {fields}");
+    refused(code, &format!("routes[0].{field}"), ROUTE, &written);
+}
+
+#[test]
+fn retries_are_what_the_document_says_and_otherwise_careful() {
+    assert_eq!(with("timeout: 5s").retries, None);
+    let retries = with("retries: { attempts: 2, when: [connect, 503] }").retries;
+    let retries = retries.unwrap();
+    assert_eq!((retries.attempts, retries.body_bytes), (2, 1 << 20));
+    assert!((retries.budget - 0.2).abs() < 1e-9);
+    assert!(retries.when.connect && !retries.when.reset && !retries.when.timeout);
+    assert_eq!(retries.when.statuses, [StatusCode::SERVICE_UNAVAILABLE]);
+    assert!(retries.may_repeat(&http::Method::POST));
+    let fields = "retries: { attempts: 1, when: [reset, timeout], methods: [GET], budget: 5%, body_max: 1KiB }";
+    let retries = with(fields).retries.unwrap();
+    assert!(retries.when.reset && retries.when.timeout);
+    assert!(!retries.may_repeat(&http::Method::POST) && retries.body_bytes == 1024);
+}
+
+#[test]
+fn retries_that_would_be_none_or_endless_are_refused() {
+    let out = code::OUT_OF_RANGE;
+    for attempts in [0, 11] {
+        let fields = format!("retries: {{ attempts: {attempts}, when: [connect] }}");
+        refused_with(out, "retries.attempts", &fields);
+    }
+    refused_with(
+        out,
+        "retries.when[0]",
+        "retries: { attempts: 1, when: [200] }",
+    );
+    let fields = "retries: { attempts: 1, when: [] }";
+    refused_with(code::NOTHING_THERE, "retries.when", fields);
+}
+
+#[test]
+fn a_route_falls_back_to_anything_but_an_experiment() {
+    let route = with("fallback: [{ upstream: fraud-v2 }, { respond: { status: 503 } }]");
+    assert!(matches!(
+        route.fallback[..],
+        [Target::Upstream(_), Target::Respond { .. }]
+    ));
+    let fields = "fallback: [{ experiment: fraud-v2 }]";
+    refused_with(code::BAD_BACKEND, "fallback[0]", fields);
+}
+
+#[test]
+fn a_stream_may_be_silent_as_long_as_an_answer_may_take_unless_the_document_says_otherwise() {
+    let route = with("timeout: 5s");
+    assert_eq!((route.idle, route.total), (Duration::from_secs(5), None));
+    let route = with("idle: 2m\n    total: 1h");
+    let times = (route.idle, route.total.unwrap());
+    assert_eq!(times, (Duration::from_secs(120), Duration::from_secs(3600)));
+    for field in ["idle", "total"] {
+        refused_with(code::OUT_OF_RANGE, field, &format!("{field}: 0s"));
+    }
+}
+
+#[test]
+fn parts_of_a_request_become_others() {
+    let rewrite = with("rewrite: { host: models.internal, prefix: /v1/, model: new }").rewrite;
+    assert_eq!(rewrite.host.unwrap(), "models.internal");
+    let (from, to) = ("/v2/models/fraud".into(), "/v1".into());
+    assert_eq!(rewrite.path, Some(RewritePath::Prefix { from, to }));
+    assert_eq!(rewrite.model.as_deref(), Some("new"));
+    assert!(with("rewrite: { model: new }").asks_for_model());
+}
+
+#[test]
+fn a_rewrite_that_changes_nothing_or_too_much_is_refused() {
+    let bad = code::BAD_REWRITE;
+    refused_with(bad, "rewrite", "rewrite: {}");
+    refused_with(bad, "rewrite", "rewrite: { path: /a, prefix: /b }");
+    refused_with(bad, "rewrite.path", "rewrite: { path: a }");
+    refused_with(bad, "rewrite.path", "rewrite: { path: /a?b }");
+    refused_with(bad, "rewrite.host", "rewrite: { host: \"a b\" }");
+    refused_with(bad, "rewrite.model", "rewrite: { model: \"\" }");
+    let matched = "path: { prefix: /v2/models/fraud }";
+    let edits = [
+        (matched, "path: { exact: /v2/models/fraud }"),
+        (ROUTE, &format!("{ROUTE}\n    rewrite: {{ prefix: /b }}")),
+    ];
+    check(Severity::Error, bad, "routes[0].rewrite.prefix", &edits);
+}
+
+#[test]
+fn a_client_is_sent_to_somewhere_else() {
+    let sent = |redirect: &str| {
+        let written = format!("backend: {{ redirect: {redirect} }}");
+        compile(&sample::document(&[(ROUTE, &written)])).map(|it| it.routes()[0].target.clone())
+    };
+    let Ok(Target::Redirect(redirect)) = sent("{ scheme: https, host: \"a.test:8443\" }") else {
+        panic!("no redirect");
+    };
+    assert_eq!(redirect.status, StatusCode::PERMANENT_REDIRECT);
+    for redirect in [
+        "{}",
+        "{ scheme: ftp }",
+        "{ host: a/b }",
+        "{ path: b }",
+        "{ path: /b, status: 200 }",
+    ] {
+        let problems = sent(redirect).unwrap_err();
+        let is_bad = |problem: &Problem| problem.code == code::BAD_REWRITE;
+        assert!(problems.iter().any(is_bad), "{redirect}");
+    }
+}
+
+#[test]
+fn a_rate_is_a_time_between_requests_and_how_many_may_come_at_once() {
+    let rate = |fields: &str| {
+        with(&format!("limits: {{ rate: {{ {fields} }} }}"))
+            .rate
+            .unwrap()
+    };
+    let RateLimit {
+        burst,
+        interval,
+        key,
+    } = rate("requests: 100/s");
+    let seen = (burst, interval, key);
+    assert_eq!(seen, (100, Duration::from_millis(10), RateKey::Everybody));
+    assert_eq!(rate("requests: 6/m").burst, 1);
+    assert_eq!(rate("requests: 6/m, burst: 3").burst, 3);
+    let header = Unit::Header("x-tenant".parse().unwrap());
+    let key = rate("requests: 1/s, key: { header: x-tenant }").key;
+    assert_eq!(key, RateKey::Unit(header));
+    assert_eq!(rate("requests: 1/s, key: address").key, RateKey::Address);
+    let fields = "limits: { rate: { requests: 0/s } }";
+    refused_with(code::OUT_OF_RANGE, "limits.rate.requests", fields);
+    let fields = "limits: { rate: { requests: 1/s, key: { claim: sub } } }";
+    refused_with(code::BAD_CLAIM, "limits.rate.key", fields);
+}
