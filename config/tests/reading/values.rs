@@ -157,9 +157,9 @@ fn a_map_has_one_of_the_shapes_that_its_field_knows() {
 #[test]
 fn a_retry_is_on_a_word_or_a_status() {
     check_whole(
-        "version: wald/v1\nlisteners: []\nroutes:\n  - name: r\n    backend: { upstream: u }\n    retries: { attempts: 1, when: [connect, reset, 503] }",
+        "version: wald/v1\nlisteners: []\nroutes:\n  - name: r\n    backend: { upstream: u }\n    retries: { attempts: 1, when: [connect, resets, 503] }",
         &[
-            r#"6:45: WALD-1008 routes[0].retries.when[1]: found the text "reset", want `connect`, `reset`, `timeout` or a status (write it like `503`)"#,
+            r#"6:45: WALD-1008 routes[0].retries.when[1]: found the text "resets", want `connect`, `reset`, `timeout` or a status (write it like `503`)"#,
         ],
     );
 }
