@@ -23,7 +23,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, request};
 use hyper::body::Incoming;
-use policy::{Asked, Denial, Placement, Target};
+use policy::{Asked, Denial, Permit, Placement, Target};
 
 pub(crate) use chance::Chance;
 pub(crate) use head::normalise;
@@ -36,6 +36,7 @@ use crate::grpc;
 use crate::identify::{Identity, TokenError, identify, remove_claimed};
 use crate::infer::infer;
 use crate::observe::{Moment, Passage};
+use crate::rates::{Allowance, Rate};
 use crate::refusal::Refusal;
 use crate::server::Worker;
 use reserved::Resource;
@@ -68,10 +69,13 @@ pub(crate) async fn serve(
         }
     };
     let answered = match admitted {
-        Ok(Admitted::Placed(mut placement)) => {
+        Ok(Admitted::Placed(mut placement, allowance)) => {
             let answered = answer(&worker, &peer, &mut placement, head, body, &mut passage).await;
             let mut response = told(answered, &worker, &id, is_call);
             decorate::with_arm(&mut response, &placement, &passage, worker.chance());
+            if let Some(allowance) = allowance {
+                allowance.tell(response.headers_mut());
+            }
             response
         }
         Ok(Admitted::Reserved(resource)) => told(
@@ -115,8 +119,8 @@ fn recheck(peer: &Peer, passage: &Passage) -> Result<(), Refusal> {
 enum Admitted {
     /// It is for one of Wald's own resources.
     Reserved(Resource),
-    /// It may go where it was placed.
-    Placed(Placement),
+    /// It may go where it was placed, and its caller may send this much more.
+    Placed(Placement, Option<Allowance>),
 }
 
 /// All that is decided before anything answers: from the head alone, but where a route asks for the model
@@ -142,7 +146,8 @@ async fn admit(
         Some(None) => Asked::Nothing,
         Some(Some(model)) => Asked::Model(model),
     };
-    place(worker, peer, identity, head, asked, passage).map(Admitted::Placed)
+    let (placement, allowance) = place(worker, peer, identity, head, asked, passage)?;
+    Ok(Admitted::Placed(placement, allowance))
 }
 
 /// Whether the model must be known before it is known which route to take, or who may.
@@ -197,7 +202,7 @@ fn place(
     head: &request::Parts,
     asked: Asked<'_>,
     passage: &mut Passage,
-) -> Result<Placement, Refusal> {
+) -> Result<(Placement, Option<Allowance>), Refusal> {
     let view = Rc::clone(passage.view());
     let (policy, stages) = (&view.snapshot().policy, &view.snapshot().stages);
     let request = request(peer, head, asked);
@@ -209,9 +214,25 @@ fn place(
     let permit = policy
         .authorize(caller, route, &request)
         .map_err(|denial| denied(denial, doubt))?;
+    let allowance = match view.snapshot().rates.get(route.id) {
+        None => None,
+        Some(rate) => Some(take(rate, &permit, peer, head)?),
+    };
     let placement = policy.place(permit, stages, &head.headers, worker.chance().draw());
     passage.placed(&placement, content_length(&head.headers));
-    Ok(placement)
+    Ok((placement, allowance))
+}
+
+/// Counts the request for whoever the route counts it for.
+fn take(
+    rate: &Rate,
+    permit: &Permit,
+    peer: &Peer,
+    head: &request::Parts,
+) -> Result<Allowance, Refusal> {
+    let address = onward::client(&head.headers, peer);
+    let key = rate.limit().key(&head.headers, permit.caller(), address);
+    rate.take(&key).map_err(Refusal::Rate)
 }
 
 /// How long the body is going to be, as the request says; hyper has refused lengths that contradict

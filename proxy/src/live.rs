@@ -10,6 +10,7 @@ use policy::{ModelId, Policy, Stage};
 use crate::credentials::Credentials;
 use crate::identify::KeySets;
 use crate::members::Rosters;
+use crate::rates::Rates;
 use crate::token;
 
 /// All that a request may depend on. Never changed, only replaced.
@@ -28,6 +29,8 @@ pub(crate) struct Snapshot {
     pub(crate) credentials: Arc<Credentials>,
     /// Who the servers of upstreams are. What is in them changes without a new snapshot.
     pub(crate) rosters: Arc<Rosters>,
+    /// How many requests callers have sent.
+    pub(crate) rates: Arc<Rates>,
     /// What assignment tokens are signed with.
     pub(crate) keys: Arc<token::Keys>,
 }

@@ -16,6 +16,7 @@ mod infer;
 mod live;
 mod members;
 mod observe;
+mod rates;
 mod recording;
 mod referee;
 mod refusal;

@@ -27,6 +27,7 @@ use crate::feedback::{Item, Receipt};
 use crate::identify::{KeySet, KeySets};
 use crate::live::Live;
 use crate::members::Rosters;
+use crate::rates::Rates;
 use crate::recording::Recording;
 use crate::store::{Store, StoreError};
 use crate::workers::Workers;
@@ -47,6 +48,8 @@ pub(crate) struct Candidate {
     pub(crate) credentials: Arc<Credentials>,
     /// Who the servers of its upstreams are.
     pub(crate) rosters: Arc<Rosters>,
+    /// How many requests callers have sent.
+    pub(crate) rates: Arc<Rates>,
 }
 
 /// What a new document did to the experiments.

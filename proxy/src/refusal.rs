@@ -16,6 +16,7 @@ use crate::feedback::Refused;
 use crate::gateway::model::{AHEAD_BYTES_MAX, Unsound};
 use crate::grpc;
 use crate::identify::TokenError;
+use crate::rates::{self, Exceeded};
 
 use kind::Kind;
 
@@ -69,6 +70,9 @@ pub(crate) enum Refusal {
     /// The body, which was to name the model, is encoded.
     #[error("no model in an encoded body")]
     ModelEncoded,
+    /// The caller has sent as many requests as the route takes.
+    #[error("rate exceeded, wait {:?}", .0.wait)]
+    Rate(Exceeded),
     /// No route matches.
     #[error("no route")]
     NoRoute,
@@ -168,6 +172,7 @@ impl Refusal {
             Self::ModelLate => kind::MODEL_LATE,
             Self::ModelEncoded => kind::MODEL_ENCODED,
             Self::Distrusted => kind::DISTRUSTED,
+            Self::Rate(_) => kind::RATE,
             Self::NoRoute => kind::NO_ROUTE,
             Self::Denied(Denial::Nobody) => kind::NOBODY,
             Self::Denied(Denial::NotListed(_)) => kind::NOT_LISTED,
@@ -274,6 +279,7 @@ impl Refusal {
             Self::BodyTooLarge { .. } => Some("body_bytes"),
             Self::ModelLate => Some("model_ahead_bytes"),
             Self::Token(TokenError::Malformed(Malformed::TooLarge)) => Some("token_bytes"),
+            Self::Rate(_) => Some("rate"),
             Self::UpstreamBusy(limit) => Some(limit),
             Self::ModelBusy => Some("model_queue"),
             Self::FeedbackBusy => Some("referee_mailbox"),
@@ -334,6 +340,10 @@ impl Refusal {
         match self {
             Self::UpstreamBusy(_) | Self::ModelBusy | Self::FeedbackBusy => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Self::Rate(Exceeded { wait, allowance }) => {
+                allowance.tell(headers);
+                headers.insert(RETRY_AFTER, HeaderValue::from(rates::seconds(*wait)));
             }
             // RFC 6750 §3: the error is named only where there was a token.
             Self::Denied(Denial::Unproven(_)) => {

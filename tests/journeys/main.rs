@@ -13,6 +13,7 @@ mod feedback;
 mod guarding;
 mod inference;
 mod instrument;
+mod limiting;
 mod presenting;
 mod proxying;
 mod recomputing;

@@ -13,6 +13,14 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
+/// The address that a request comes from: the peer's, or if the peer is a proxy that is believed, whom it heard.
+pub(crate) fn client<'a>(headers: &'a HeaderMap, peer: &'a Peer) -> &'a [u8] {
+    // What is there by now comes from a proxy that is believed, and the last one is whom it saw itself.
+    let said = headers.get_all(FORWARDED_FOR).iter().next_back();
+    let last = said.and_then(|said| said.as_bytes().rsplit(|byte| *byte == b',').next());
+    last.map_or(peer.address().as_bytes(), <[u8]>::trim_ascii)
+}
+
 /// The most fields that [`tell`] adds.
 const ADDED: usize = 6;
 

@@ -21,6 +21,7 @@ use crate::identify::KeySets;
 use crate::live::{Live, Snapshot};
 use crate::members::Rosters;
 use crate::observe::{Limits, Observed};
+use crate::rates::Rates;
 use crate::recording::Recording;
 use crate::store::{Store, StoreError, Transaction};
 use crate::token::{Key, Keys};
@@ -54,6 +55,7 @@ pub(super) struct Keeper {
     key_sets: Arc<KeySets>,
     credentials: Arc<Credentials>,
     rosters: Arc<Rosters>,
+    rates: Arc<Rates>,
     keys: Arc<Keys>,
     /// By `ExperimentId`.
     runs: Vec<Run>,
@@ -136,6 +138,7 @@ impl Keeper {
             key_sets,
             credentials,
             rosters,
+            rates,
         } = first;
         let key_sets = Arc::new(key_sets);
         let keys = Arc::new(keys);
@@ -147,6 +150,7 @@ impl Keeper {
             key_sets: Arc::clone(&key_sets),
             credentials: Arc::clone(&credentials),
             rosters: Arc::clone(&rosters),
+            rates: Arc::clone(&rates),
             keys: Arc::clone(&keys),
             recorded: recording.is_some(),
         };
@@ -159,6 +163,7 @@ impl Keeper {
             key_sets,
             credentials,
             rosters,
+            rates,
             keys,
             runs: runs.0,
             tally: Tally::default(),
@@ -315,6 +320,7 @@ impl Keeper {
         self.key_sets = Arc::new(key_sets);
         self.credentials = candidate.credentials;
         self.rosters = candidate.rosters;
+        self.rates = candidate.rates;
         (self.policy, self.models) = (candidate.policy, candidate.models);
         self.publish();
         self.write_book();
@@ -372,6 +378,7 @@ impl Keeper {
             key_sets: Arc::clone(&self.key_sets),
             credentials: Arc::clone(&self.credentials),
             rosters: Arc::clone(&self.rosters),
+            rates: Arc::clone(&self.rates),
             keys: Arc::clone(&self.keys),
             recorded: self.recording.is_some(),
         });

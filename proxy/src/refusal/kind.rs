@@ -52,6 +52,7 @@ kinds! {
     MODEL = 4009 BAD_REQUEST "the body does not name one model";
     MODEL_LATE = 4010 PAYLOAD_TOO_LARGE "the body names its model too late";
     MODEL_ENCODED = 4011 UNSUPPORTED_MEDIA_TYPE "the body names its model in an encoding";
+    RATE = 4012 TOO_MANY_REQUESTS "the route takes no more requests of this caller at the moment";
 
     NO_SUCH_RESOURCE = 4201 NOT_FOUND "an inline model has no such resource";
     NO_SUCH_VERSION = 4202 NOT_FOUND "the model is not served in this version";

@@ -15,6 +15,7 @@ use crate::credentials::{self, Credentials, CredentialsError};
 use crate::identify::{KeySet, KeySetError, KeySets};
 use crate::live::Snapshot;
 use crate::members::Rosters;
+use crate::rates::Rates;
 use crate::referee::Candidate;
 
 /// Why a document cannot be put in force.
@@ -98,11 +99,13 @@ pub(crate) fn prepare(
     let before = in_force.map(|it| &*it.credentials);
     let credentials = Credentials::read(&policy, before)?;
     let rosters = Rosters::new(&policy, in_force.map(|it| &*it.rosters));
+    let rates = Rates::new(&policy, in_force.map(|it| &*it.rates));
     Ok(Candidate {
         policy: Arc::new(policy),
         models,
         key_sets,
         rosters: Arc::new(rosters),
+        rates: Arc::new(rates),
         credentials: Arc::new(credentials),
     })
 }

@@ -26,6 +26,7 @@ use crate::credentials::Credentials;
 use crate::identify::key_servers::KeyServers;
 use crate::live::{Live, Snapshot};
 use crate::members::Rosters;
+use crate::rates::Rates;
 use crate::referee::Referee;
 use crate::reload::key_sets;
 use crate::token::Keys;
@@ -114,6 +115,7 @@ pub(crate) fn snapshot(document: &str) -> Snapshot {
         key_sets: Arc::new(key_sets(&policy).unwrap()),
         credentials: Arc::new(Credentials::read(&policy, None).unwrap()),
         rosters: Arc::new(Rosters::new(&policy, None)),
+        rates: Arc::new(Rates::new(&policy, None)),
         keys: Arc::new(Keys::generate(0).unwrap()),
         policy: Arc::new(policy),
     }

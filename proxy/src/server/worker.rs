@@ -129,6 +129,7 @@ async fn sweep(worker: Rc<Worker>, connections: Vec<Rc<Connections>>) {
             connections.sweep(now);
         }
         worker.view.borrow().sweep(now);
+        worker.live.load().rates.sweep();
         worker.forget();
     }
 }
