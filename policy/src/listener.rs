@@ -62,6 +62,8 @@ pub struct ListenerLimits {
     pub header_time: Duration,
     /// Bytes of a request's body.
     pub body_bytes: u64,
+    /// Bytes of a body that must come in a second while its client is waited for.
+    pub body_rate: u64,
     /// How long a connection may stay without a request.
     pub idle: Duration,
     /// TLS handshakes a worker has going on.
@@ -80,6 +82,8 @@ impl Default for ListenerLimits {
             header_bytes: 64 << 10,
             header_time: Duration::from_secs(10),
             body_bytes: 64 << 20,
+            // A modem of 1990 sends more; what sends less holds a connection for nothing.
+            body_rate: 128,
             // Longer than the 60 s after which common clients drop a connection themselves, so
             // that it is mostly they who close and no request meets a closing connection.
             idle: Duration::from_secs(75),

@@ -266,7 +266,12 @@ async fn answer(
     if let Some(model) = route.and_then(|route| route.rewrite.model.as_deref()) {
         rewrite::model(&mut head.headers, &mut body, model);
     }
-    let body = Source::new(body, limit(peer, placement, passage), room)?;
+    let rate = match policy.listeners().get(peer.listener().index()) {
+        // A call may wait for its caller for as long as it likes.
+        Some(listener) if !grpc::is_call(&head.headers) => listener.limits.body_rate,
+        _ => 0,
+    };
+    let body = Source::new(body, limit(peer, placement, passage), rate, room)?;
     let mut head = Some(head);
     loop {
         let may_fall = placement.may_fall_back(policy);

@@ -271,9 +271,10 @@ fn needs_restart(before: &Policy, after: &Policy) -> Option<&'static str> {
             .listeners()
             .iter()
             .map(|it| {
-                // The size of bodies is the one limit that each request looks up.
+                // What bodies may be is what each request looks up.
                 let limits = policy::ListenerLimits {
                     body_bytes: 0,
+                    body_rate: 0,
                     ..it.limits
                 };
                 let fixed = (limits, it.proxy_protocol.clone(), it.http1, it.http2);

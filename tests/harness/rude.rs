@@ -15,23 +15,32 @@ pub struct Rude {
 impl Rude {
     /// Says these bytes when it has heard some, and closes the connection.
     pub async fn start(bytes: &'static [u8]) -> Self {
-        Self::saying(Some(bytes)).await
+        Self::saying(bytes, false).await
+    }
+
+    /// Says these bytes when it has heard some, and hears the rest.
+    pub async fn patient(bytes: &'static [u8]) -> Self {
+        Self::saying(bytes, true).await
     }
 
     /// Says nothing and stays.
     pub async fn silent() -> Self {
-        Self::saying(None).await
+        Self::saying(b"", true).await
     }
 
-    async fn saying(bytes: Option<&'static [u8]>) -> Self {
+    async fn saying(bytes: &'static [u8], stays: bool) -> Self {
         let (socket, address) = bind().await;
         let task = tokio::spawn(async move {
             while let Ok((mut stream, _)) = socket.accept().await {
                 tokio::spawn(async move {
                     let mut heard = [0; 4096];
+                    let mut said = false;
                     while stream.read(&mut heard).await.is_ok_and(|read| read > 0) {
-                        if let Some(bytes) = bytes {
+                        if !said {
                             stream.write_all(bytes).await.ok();
+                        }
+                        said = true;
+                        if !stays {
                             return;
                         }
                     }

@@ -94,6 +94,15 @@ impl Wald {
         kill_process(Pid::from_child(&self.child), signal).expect("wald still runs");
     }
 
+    /// How much memory it holds (`proc(5)`).
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("wald runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
+        kib.expect("a number of kibibytes") << 10
+    }
+
     /// Waits until it has ended by itself.
     pub async fn ended(&mut self) -> ExitStatus {
         let child = &mut self.child;

@@ -174,9 +174,10 @@ async fn nothing_is_tried_again_once_an_answer_has_begun() {
 
 #[tokio::test]
 async fn an_early_answer_ends_a_request_that_is_still_coming() {
-    let bad =
-        Rude::start(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig")
-            .await;
+    let bad = Rude::patient(
+        b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig",
+    )
+    .await;
     let folder = Folder::new();
     let wald = front(&folder, &[bad.endpoint()], "", "").await;
     let mut client = wald.connect("edge").await;

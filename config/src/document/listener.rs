@@ -36,6 +36,8 @@ record! {
         pub header_time: Option<Period>,
         /// Bytes of a request's body. Default: `64MiB`.
         pub body_bytes: Option<ByteCount>,
+        /// Bytes of a body that must come in a second while a client is waited for, on average. Default: `128B`.
+        pub body_rate: Option<ByteCount>,
         /// Time for which a connection may stay open without a request. Default: `75s`.
         pub idle: Option<Period>,
         /// TLS handshakes going on at once, for each worker. Default: `256`.

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{Request, Version};
 use policy::ListenerLimits;
@@ -15,8 +15,23 @@ pub(crate) struct Activity {
     stalled: Cell<Option<Instant>>,
     /// Whether it ends with what is being served.
     is_last: Cell<bool>,
+    resets: Resets,
     open: Rc<Cell<u32>>,
 }
+
+/// Requests over HTTP/2 that their client took back almost at once: each costs a server far more than it costs
+/// the client ("rapid reset", CVE-2023-44487).
+#[derive(Default)]
+struct Resets {
+    served: Cell<u32>,
+    premature: Cell<u32>,
+}
+
+/// A connection on which so many requests were taken back, and more than half of all, is ended.
+const RESETS_MAX: u32 = 200;
+
+/// Whoever takes a request back later has waited for it.
+const PREMATURE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -38,6 +53,7 @@ impl Activity {
             since: Cell::new(Instant::now()),
             stalled: Cell::new(None),
             is_last: Cell::new(false),
+            resets: Resets::default(),
             open,
         }
     }
@@ -57,6 +73,12 @@ impl Activity {
                 State::Reading => for_at_least(limits.header_time, self.since.get()),
                 State::Serving(_) => false,
             }
+    }
+
+    /// Whether its client mostly takes back what it has just asked for.
+    pub(super) fn is_flood(&self) -> bool {
+        let (premature, served) = (self.resets.premature.get(), self.resets.served.get());
+        premature >= RESETS_MAX && premature > served / 2
     }
 
     /// Something has arrived.
@@ -96,6 +118,8 @@ impl Drop for Activity {
 pub(crate) struct Busy {
     activity: Rc<Activity>,
     after: State,
+    /// When a request over HTTP/2 came that has not been answered entirely.
+    unanswered: Option<Instant>,
 }
 
 impl Busy {
@@ -106,14 +130,22 @@ impl Busy {
             State::Idle | State::Reading | State::Http2Idle => 0,
         };
         activity.state.set(State::Serving(serving + 1));
-        let after = match request.version() {
-            Version::HTTP_2 => State::Http2Idle,
-            _ => State::Idle,
+        let (after, unanswered) = match request.version() {
+            Version::HTTP_2 => (State::Http2Idle, Some(Instant::now())),
+            _ => (State::Idle, None),
         };
+        let served = &activity.resets.served;
+        served.set(served.get().saturating_add(1));
         Self {
             activity: Rc::clone(activity),
             after,
+            unanswered,
         }
+    }
+
+    /// The whole answer has gone out.
+    pub(crate) fn answered(&mut self) {
+        self.unanswered = None;
     }
 
     /// Lets the connection end once nothing is being served on it.
@@ -124,6 +156,13 @@ impl Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
+        if self
+            .unanswered
+            .is_some_and(|since| since.elapsed() < PREMATURE)
+        {
+            let premature = &self.activity.resets.premature;
+            premature.set(premature.get().saturating_add(1));
+        }
         match self.activity.state.get() {
             State::Serving(requests) if requests > 1 => {
                 self.activity.state.set(State::Serving(requests - 1));

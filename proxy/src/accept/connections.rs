@@ -43,16 +43,20 @@ impl Connections {
         self.watched.borrow_mut().push((activity, task));
     }
 
-    /// Ends what has waited for too long and forgets what has ended.
-    pub(crate) fn sweep(&self, now: Instant) {
+    /// Ends what has waited for too long or does nothing but cost, and forgets what has ended. How many were
+    /// floods.
+    pub(crate) fn sweep(&self, now: Instant) -> usize {
+        let mut floods = 0;
         self.watched.borrow_mut().retain(|(activity, task)| {
-            let overdue = activity
-                .upgrade()
-                .is_some_and(|activity| activity.is_overdue(now, self.limits));
-            if overdue {
+            let activity = activity.upgrade();
+            let flood = activity.as_ref().is_some_and(|it| it.is_flood());
+            let overdue = activity.is_some_and(|it| it.is_overdue(now, self.limits));
+            if flood || overdue {
+                floods += usize::from(flood);
                 task.abort();
             }
-            !overdue && !task.is_finished()
+            !flood && !overdue && !task.is_finished()
         });
+        floods
     }
 }

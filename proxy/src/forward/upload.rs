@@ -26,7 +26,12 @@ pub(crate) struct Source {
     /// Which try is fed; others that are still polled get nothing.
     turn: Cell<u32>,
     moved: Cell<Instant>,
-    awaited: Cell<bool>,
+    /// Since when the client is waited for; none while it is not.
+    awaited: Cell<Option<Instant>>,
+    /// How long it was waited for before.
+    waited: Cell<Duration>,
+    /// Bytes that must come in each second of that.
+    rate: u64,
     broken: Cell<Option<Broken>>,
 }
 
@@ -87,8 +92,13 @@ impl Broken {
 
 impl Source {
     /// Lets at most `limit` bytes of `body` pass, none if it announces more, and keeps as much as `room` for
-    /// another try.
-    pub(crate) fn new(body: Inbound, limit: u64, room: u64) -> Result<Rc<Self>, Refusal> {
+    /// another try. `rate` bytes must come in a second while the client is waited for.
+    pub(crate) fn new(
+        body: Inbound,
+        limit: u64,
+        rate: u64,
+        room: u64,
+    ) -> Result<Rc<Self>, Refusal> {
         if body.size_hint().lower() > limit {
             return Err(Refusal::BodyTooLarge { limit });
         }
@@ -103,7 +113,9 @@ impl Source {
             left: Cell::new(limit),
             turn: Cell::new(0),
             moved: Cell::new(Instant::now()),
-            awaited: Cell::new(false),
+            awaited: Cell::new(None),
+            waited: Cell::new(Duration::ZERO),
+            rate,
             broken: Cell::new(None),
         }))
     }
@@ -149,7 +161,17 @@ impl Source {
 
     /// Whether it is the client that should go on.
     pub(super) fn is_awaited(&self) -> bool {
-        self.awaited.get()
+        self.awaited.get().is_some()
+    }
+
+    /// Whether it sends so slowly that it only holds a connection.
+    pub(super) fn is_too_slow(&self) -> bool {
+        let Some(since) = self.awaited.get() else {
+            return false;
+        };
+        let waited = self.waited.get() + since.elapsed();
+        let came = self.limit - self.left.get();
+        waited.as_secs().saturating_mul(self.rate) > came
     }
 
     /// Why the body broke off, if it did.
@@ -159,7 +181,7 @@ impl Source {
 
     fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let polled = Pin::new(&mut *self.body.borrow_mut()).poll_frame(cx);
-        self.awaited.set(polled.is_pending());
+        self.await_client(polled.is_pending());
         polled.map(|frame| {
             let passed = match frame? {
                 Ok(frame) => self.pass(frame),
@@ -169,6 +191,17 @@ impl Source {
             self.broken.set(passed.as_ref().err().copied());
             Some(passed)
         })
+    }
+
+    fn await_client(&self, is_pending: bool) {
+        match (self.awaited.get(), is_pending) {
+            (None, true) => self.awaited.set(Some(Instant::now())),
+            (Some(since), false) => {
+                self.waited.set(self.waited.get() + since.elapsed());
+                self.awaited.set(None);
+            }
+            _ => {}
+        }
     }
 
     /// Counts a frame, or says why it may not pass.

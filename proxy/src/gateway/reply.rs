@@ -23,7 +23,7 @@ pub(crate) enum Content {
 pub(crate) struct Reply {
     content: Content,
     passage: Option<Passage>,
-    _busy: Busy,
+    busy: Busy,
 }
 
 impl Reply {
@@ -32,7 +32,7 @@ impl Reply {
         let mut reply = Self {
             content,
             passage: Some(passage),
-            _busy: busy,
+            busy,
         };
         if head_only || reply.is_end_stream() {
             reply.end();
@@ -41,6 +41,7 @@ impl Reply {
     }
 
     fn end(&mut self) {
+        self.busy.answered();
         if let Some(passage) = self.passage.take() {
             passage.end();
         }

@@ -126,7 +126,9 @@ async fn sweep(worker: Rc<Worker>, connections: Vec<Rc<Connections>>) {
     loop {
         let now = beat.tick().await.into_std();
         for connections in &connections {
-            connections.sweep(now);
+            for _ in 0..connections.sweep(now) {
+                worker.count_limit("premature_resets");
+            }
         }
         worker.view.borrow().sweep(now);
         worker.live.load().rates.sweep();

@@ -88,7 +88,7 @@ async fn send(
         }
         while silence.as_mut().poll(cx).is_ready() {
             let until = body.moved() + patience;
-            if until <= Instant::now() {
+            if until <= Instant::now() || body.is_too_slow() {
                 return Poll::Ready(Err(late(body)));
             }
             silence.as_mut().reset(until.into());

@@ -1,6 +1,9 @@
 //! What a client may use up, and what happens then.
 
-use tokio::io::AsyncWriteExt;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{Upstream, Wald, fronting};
 use crate::observe::Counters;
@@ -155,10 +158,7 @@ async fn an_upstream_connection_without_work_is_closed_after_its_idle_time() {
 #[tokio::test]
 async fn a_stream_that_falls_silent_is_cut_off() {
     let upstream = Upstream::listen().await;
-    let wald = Wald::serve(&fronting(
-        upstream.address(),
-        ["", ", timeouts: { response: 100ms }", ""],
-    ));
+    let wald = Wald::serve(&fronting(upstream.address(), ["", "", ", idle: 100ms"]));
     let mut client = wald.connect().await;
     let mut connection = upstream
         .accept_after(&mut client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -291,4 +291,58 @@ async fn nobody_waits_for_a_turn_longer_than_that_is_worth() {
     );
     let limits = wald.counters().await.limits;
     assert_eq!(limits.get("upstream_queue_time"), Some(&1));
+}
+
+#[tokio::test]
+async fn a_client_that_sends_its_body_byte_by_byte_is_told_so() {
+    let upstream = Upstream::listen().await;
+    let limits = ", limits: { body_rate: 1MiB }";
+    let document = fronting(
+        upstream.address(),
+        [limits, ", timeouts: { response: 1s }", ""],
+    );
+    let wald = Wald::serve(&document);
+    let mut client = wald.connect().await;
+    let head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n";
+    let _connection = upstream.accept_after(&mut client, head).await;
+    let mut beat = tokio::time::interval(Duration::from_millis(50));
+    // Until nobody listens any more: never silent, and never fast enough.
+    for _ in 0..60 {
+        beat.tick().await;
+        let is_answered = client.0.peek(&mut [0]).now_or_never().is_some();
+        if is_answered || client.0.write_all(b"x").await.is_err() {
+            break;
+        }
+    }
+    let answer = client.answer().await;
+    assert_eq!(
+        (answer.status(), &answer.json()["code"]),
+        (408, &"WALD-4008".into())
+    );
+}
+
+#[tokio::test]
+async fn an_exchange_lasts_no_longer_than_the_route_says_however_it_moves() {
+    let upstream = Upstream::listen().await;
+    let wald = Wald::serve(&fronting(upstream.address(), ["", "", ", total: 300ms"]));
+    let mut client = wald.connect().await;
+    let mut connection = upstream.accept_after(&mut client, GET).await;
+    connection.answer().await;
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    connection.send(head).await;
+    let mut beat = tokio::time::interval(Duration::from_millis(20));
+    loop {
+        beat.tick().await;
+        if connection.0.write_all(b"1\r\na\r\n").await.is_err() {
+            break;
+        }
+    }
+    let mut begun = Vec::new();
+    client.0.read_to_end(&mut begun).await.unwrap_or_default();
+    assert!(!begun.ends_with(b"0\r\n\r\n"), "it broke off");
+    let (late, _connection) = tokio::join!(wald.ask(GET), upstream.accept());
+    assert_eq!(
+        (late.status(), &late.json()["code"]),
+        (504, &"WALD-5004".into())
+    );
 }
