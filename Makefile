@@ -37,7 +37,7 @@ help:
 demo: machine
 	cargo run --release --locked -p proxy --bin wald -- demo $(ARGS)
 
-test: machine $(tools)/ready
+test: machine $(tools)/ready .venv-peers/ready
 	$(call debian,curl,curl)
 	$(call debian,openssl,openssl)
 	$(call debian,nginx,nginx-light)
@@ -76,6 +76,12 @@ $(tools)/ready:
 	$(call debian,python3,python3)
 	@python3 -c 'import ensurepip' 2>/dev/null || { $(as_root) apt-get update -qq && $(as_root) apt-get install -y -qq python3-venv >&2; }
 	@python3 -m venv $(tools)
+	@touch $@
+
+.venv-peers/ready: tests/peers/requirements.txt $(tools)/ready
+	@echo "installing the servers and clients of tests/peers" >&2
+	@rm -rf .venv-peers && python3 -m venv .venv-peers
+	@.venv-peers/bin/pip install -q --disable-pip-version-check -r $<
 	@touch $@
 
 .venv-digits/ready: config/examples/digits/requirements.txt

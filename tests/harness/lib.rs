@@ -24,6 +24,7 @@ mod key_server;
 mod load;
 mod log;
 mod names;
+pub mod peer;
 mod recorder;
 mod rude;
 mod secure;

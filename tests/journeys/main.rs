@@ -15,6 +15,7 @@ mod guarding;
 mod inference;
 mod instrument;
 mod limiting;
+mod peers;
 mod presenting;
 mod proxying;
 mod recomputing;
