@@ -16,6 +16,8 @@ mod reply;
 mod reserved;
 mod rewrite;
 mod trace;
+mod usage;
+mod watch;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -29,6 +31,7 @@ pub(crate) use chance::Chance;
 pub(crate) use head::normalise;
 pub(crate) use inbound::{Cut, Inbound};
 pub(crate) use reply::{Content, Reply};
+pub(crate) use usage::Usage;
 
 use crate::accept::{Busy, Distrusted, Peer};
 use crate::forward::{Source, forward};
@@ -40,6 +43,7 @@ use crate::rates::{Allowance, Rate};
 use crate::refusal::Refusal;
 use crate::server::Worker;
 use reserved::Resource;
+use watch::Watch;
 
 /// Serves one request of a connection.
 pub(crate) async fn serve(
@@ -58,6 +62,7 @@ pub(crate) async fn serve(
     let id = trace::name(&mut head.headers, worker.chance());
     let head_only = head.method == Method::HEAD;
     let is_call = grpc::is_call(&head.headers);
+    let asks_language_model = watch::asks_language_model(head.uri.path());
     let admitted = match recheck(&peer, &passage) {
         Ok(()) => {
             remove_claimed(&mut head.headers, is_believed.unwrap_or(false));
@@ -92,7 +97,9 @@ pub(crate) async fn serve(
     if is_call && let Some(status) = grpc::Status::of(&head.headers) {
         passage.call_ended(status);
     }
-    Response::from_parts(head, Reply::new(content, passage, busy, head_only))
+    let watch = Watch::of(&head.headers, asks_language_model);
+    let reply = Reply::new(content, passage, busy, head_only).watched(watch);
+    Response::from_parts(head, reply)
 }
 
 /// Whether the word of the peer about earlier steps of the request is taken; none if the listener does not

@@ -79,4 +79,19 @@ async fn the_openai_client_chats_whole_and_streamed() {
     let lines: Vec<_> = told.lines().collect();
     assert!(lines[0].starts_with("whole stop "), "{told}");
     assert!(lines[1].starts_with("streamed True "), "{told}");
+    // What the client was told that its two answers took is what is counted.
+    let told = lines
+        .iter()
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+    let output = format!(
+        "wald_tokens_total{{route=\"llm\",backend=\"llm\",arm=\"\",kind=\"output\"}} {}",
+        told.sum::<u64>()
+    );
+    let mut admin = wald.connect("admin").await;
+    let text = admin.get("/metrics").await.text();
+    assert!(text.lines().any(|line| line == output), "{output}: {text}");
+    let events = text
+        .lines()
+        .find(|line| line.starts_with("wald_stream_interval_seconds_count"));
+    assert!(events.is_some_and(|line| !line.ends_with(" 0")), "{text}");
 }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
+use super::watch::Watch;
 use crate::accept::Busy;
 use crate::forward::{Download, Interrupted};
 use crate::grpc;
@@ -23,6 +24,7 @@ pub(crate) enum Content {
 pub(crate) struct Reply {
     content: Content,
     passage: Option<Passage>,
+    watch: Option<Box<Watch>>,
     busy: Busy,
 }
 
@@ -32,6 +34,7 @@ impl Reply {
         let mut reply = Self {
             content,
             passage: Some(passage),
+            watch: None,
             busy,
         };
         if head_only || reply.is_end_stream() {
@@ -40,9 +43,19 @@ impl Reply {
         reply
     }
 
+    /// Lets this be looked at as it passes.
+    pub(super) fn watched(mut self, watch: Option<Box<Watch>>) -> Self {
+        self.watch = watch;
+        self
+    }
+
     fn end(&mut self) {
         self.busy.answered();
         if let Some(passage) = self.passage.take() {
+            let usage = self.watch.as_ref().and_then(|watch| watch.usage());
+            if let Some((usage, lane)) = usage.zip(passage.lane()) {
+                lane.used(usage);
+            }
             passage.end();
         }
     }
@@ -53,25 +66,29 @@ impl Body for Reply {
     type Error = Interrupted;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
-        let polled = match &mut self.content {
+        let this = self.get_mut();
+        let polled = match &mut this.content {
             Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Content::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Content::Stream(download) => Pin::new(download).poll_frame(cx),
         };
         match &polled {
-            Poll::Ready(Some(Err(_))) => self.passage = None,
-            Poll::Ready(None) => self.end(),
+            Poll::Ready(Some(Err(_))) => this.passage = None,
+            Poll::Ready(None) => this.end(),
             Poll::Ready(Some(Ok(frame))) => {
+                if let (Some(watch), Some(data)) = (&mut this.watch, frame.data_ref()) {
+                    watch.part(data, this.passage.as_ref());
+                }
                 if let Some(status) = frame.trailers_ref().and_then(grpc::Status::of)
-                    && let Some(passage) = &mut self.passage
+                    && let Some(passage) = &mut this.passage
                 {
                     passage.call_ended(status);
                 }
-                if self.is_end_stream() {
-                    self.end();
+                if this.is_end_stream() {
+                    this.end();
                 }
             }
             Poll::Pending => {}

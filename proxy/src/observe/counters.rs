@@ -148,6 +148,10 @@ pub(crate) struct Counters {
     pub(crate) durations: BTreeMap<PathLabels, Histogram>,
     /// `wald_time_to_first_byte_seconds`: from the request's head to the response's head.
     pub(crate) first_bytes: BTreeMap<PathLabels, Histogram>,
+    /// `wald_stream_interval_seconds`: from one event of a stream to the next.
+    pub(crate) events: BTreeMap<PathLabels, Histogram>,
+    /// `wald_tokens_total`, also by kind.
+    pub(crate) tokens: BTreeMap<(PathLabels, &'static str), u64>,
     /// `wald_overhead_duration_seconds`, by route: the time to the response's head that was not the backend's.
     pub(crate) overheads: BTreeMap<String, Histogram>,
     /// `wald_in_flight_requests`, by route.
@@ -192,6 +196,8 @@ impl Counters {
         add(&mut self.proxy_headers, other.proxy_headers);
         fold(&mut self.durations, other.durations);
         fold(&mut self.first_bytes, other.first_bytes);
+        fold(&mut self.events, other.events);
+        add(&mut self.tokens, other.tokens);
         fold(&mut self.overheads, other.overheads);
         fold(&mut self.inferences, other.inferences);
     }

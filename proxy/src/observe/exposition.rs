@@ -135,6 +135,18 @@ fn durations(counters: &Counters) -> Vec<MetricFamily> {
             counters.first_bytes.iter().map(by_path),
         ),
         family(
+            "wald_stream_interval_seconds",
+            "From one event of a stream to the next.",
+            MetricType::HISTOGRAM,
+            counters.events.iter().map(by_path),
+        ),
+        family(
+            "wald_tokens_total",
+            "Tokens that answers said they took.",
+            MetricType::COUNTER,
+            counters.tokens.iter().map(tokens_by_path),
+        ),
+        family(
             "wald_overhead_duration_seconds",
             "Time in Wald itself.",
             MetricType::HISTOGRAM,
@@ -156,6 +168,16 @@ fn by_path((labels, seen): (&PathLabels, &Histogram)) -> Metric {
         ("arm", &labels.arm),
     ];
     histogram(&labels, seen)
+}
+
+fn tokens_by_path(((labels, kind), tokens): (&(PathLabels, &'static str), &u64)) -> Metric {
+    let labels: [(&str, &str); 4] = [
+        ("route", &labels.route),
+        ("backend", &labels.backend),
+        ("arm", &labels.arm),
+        ("kind", kind),
+    ];
+    counter(&labels, *tokens)
 }
 
 fn experiments(book: &Book) -> Vec<MetricFamily> {

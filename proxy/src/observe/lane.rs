@@ -9,6 +9,7 @@ use http::HeaderValue;
 use policy::{ListenerId, Placement, Policy, Route, Target};
 
 use super::counters::{Counters, Histogram, PathLabels, RequestLabels};
+use crate::gateway::Usage;
 
 /// What requests of one route and arm have in common.
 pub(crate) struct Lane {
@@ -26,6 +27,8 @@ struct Tally {
     requests: Vec<(ListenerId, u16, u64)>,
     durations: Histogram,
     first_bytes: Histogram,
+    events: Histogram,
+    tokens: Usage,
 }
 
 /// The lanes of a policy.
@@ -134,6 +137,18 @@ impl Lane {
         }
     }
 
+    /// Counts how long after the one before an event of a stream came.
+    pub(crate) fn followed(&self, interval: Duration) {
+        self.tally.borrow_mut().events.record(interval);
+    }
+
+    /// Counts the tokens of an answer.
+    pub(crate) fn used(&self, usage: Usage) {
+        let tokens = &mut self.tally.borrow_mut().tokens;
+        tokens.input += usage.input;
+        tokens.output += usage.output;
+    }
+
     /// Counts how long a request took altogether.
     pub(crate) fn took(&self, duration: Duration) {
         self.tally.borrow_mut().durations.record(duration);
@@ -165,6 +180,15 @@ impl Lane {
         }
         merge(&mut into.durations, &self.labels, &tally.durations);
         merge(&mut into.first_bytes, &self.labels, &tally.first_bytes);
+        if tally.events.count() > 0 {
+            merge(&mut into.events, &self.labels, &tally.events);
+        }
+        let Usage { input, output } = tally.tokens;
+        for (kind, tokens) in [("input", input), ("output", output)] {
+            if input + output > 0 {
+                *into.tokens.entry((self.labels.clone(), kind)).or_default() += tokens;
+            }
+        }
     }
 }
 
