@@ -31,6 +31,7 @@ pub use upstream::*;
 pub use version::*;
 
 use crate::decode::record;
+use crate::value::Period;
 use crate::{Path, Place, Places};
 use std::path::PathBuf;
 
@@ -61,11 +62,24 @@ record! {
         pub zone: Option<String>,
         /// Who is asked for the addresses of names. Default: whom the machine asks.
         pub dns: Option<Dns>,
+        /// How it stops.
+        pub drain: Option<Drain>,
         /// What is told about it all.
         pub telemetry: Option<Telemetry>,
     } with {
         /// Where in the text everything stands.
         pub places: Places,
+    }
+}
+
+record! {
+    /// How Wald stops when it is told to (SIGTERM, SIGINT or `POST /api/v1/drain`).
+    pub struct Drain {
+        /// How long it still takes connections after it has said that it is not ready (`/readyz`), so that
+        /// balancers find out. Default: no time at all.
+        pub wait: Option<Period>,
+        /// How long requests may take to finish after that. Default: `30s`.
+        pub time: Option<Period>,
     }
 }
 

@@ -29,7 +29,7 @@ mod upstream;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use config::document::{Document, Telemetry};
+use config::document::{self, Document, Telemetry};
 use config::{Path, Problems, code};
 
 use listener::Addresses;
@@ -37,7 +37,7 @@ use names::Names;
 use report::Report;
 
 use crate::route::Table;
-use crate::{Policy, canonical};
+use crate::{Drain, Policy, canonical};
 
 /// Compiles a document, reporting every problem in it rather than the first.
 ///
@@ -57,6 +57,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
         experiments,
         zone: _, // read by endpoints
         dns,
+        drain,
         telemetry,
         places: _,
     } = document;
@@ -66,6 +67,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
     let workers = self::workers(&mut scope.report, *workers);
     let listeners = list(&mut scope, "listeners", listeners, listener::compile);
     let issuers = list(&mut scope, "tokens", tokens, token::compile);
+    let drain = self::drain(&mut scope.report, drain.as_ref());
     let dns_servers = upstream::dns_servers(&mut scope.report, dns.as_ref());
     let upstreams = list(&mut scope, "upstreams", upstreams, upstream::compile);
     let models = list(&mut scope, "models", models, model::compile);
@@ -90,6 +92,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
         table,
         asks_for_models,
         dns_servers,
+        drain,
     })
 }
 
@@ -162,6 +165,19 @@ fn list<T, U>(
 fn workers(report: &mut Report<'_>, written: Option<u32>) -> Option<NonZeroUsize> {
     let workers = report.positive(&Path::root(), "workers", Some(written?), 1);
     usize::try_from(workers).ok().and_then(NonZeroUsize::new)
+}
+
+fn drain(report: &mut Report<'_>, written: Option<&document::Drain>) -> Drain {
+    let default = Drain::default();
+    let Some(document::Drain { wait, time }) = written else {
+        return default;
+    };
+    let time = time.map(|time| time.0);
+    let path = Path::root().field("drain");
+    Drain {
+        wait: wait.map_or(default.wait, |wait| wait.0),
+        time: report.positive(&path, "time", time, default.time),
+    }
 }
 
 fn telemetry(report: &mut Report<'_>, written: Option<&Telemetry>) {

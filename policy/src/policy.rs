@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::{Document, Problems};
 
@@ -30,6 +31,25 @@ pub struct Policy {
     pub(crate) table: Table,
     pub(crate) asks_for_models: bool,
     pub(crate) dns_servers: Vec<SocketAddr>,
+    pub(crate) drain: Drain,
+}
+
+/// How a server stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drain {
+    /// How long connections are still taken after it has said that it is not ready.
+    pub wait: Duration,
+    /// How long requests may take to finish after that.
+    pub time: Duration,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self {
+            wait: Duration::ZERO,
+            time: Duration::from_secs(30),
+        }
+    }
 }
 
 impl Policy {
@@ -91,6 +111,12 @@ impl Policy {
     #[must_use]
     pub fn dns_servers(&self) -> &[SocketAddr] {
         &self.dns_servers
+    }
+
+    /// How a server of this policy stops.
+    #[must_use]
+    pub fn drain(&self) -> Drain {
+        self.drain
     }
 
     /// Models that run here, by [`crate::ModelId`].

@@ -90,7 +90,7 @@ impl Door {
         loop {
             let accepted = tokio::select! {
                 biased;
-                _ = phase.wait_for(|phase| *phase != Phase::Serving) => break,
+                _ = phase.wait_for(|phase| *phase >= Phase::Draining) => break,
                 accepted = socket.accept() => accepted,
             };
             match accepted {

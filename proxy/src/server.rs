@@ -17,7 +17,6 @@ use std::io;
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use policy::Policy;
 use tokio::runtime::{Builder, Runtime};
@@ -37,9 +36,6 @@ use crate::workers::Workers;
 use crate::{admin, credentials, reload, store};
 use ending::Ending;
 use worker::Duty;
-
-/// How long requests may take to finish once the server was told to stop.
-const DRAIN: Duration = Duration::from_secs(30);
 
 /// What to serve, and until when.
 pub(crate) struct Start {
@@ -163,12 +159,12 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
         mailbox,
         sockets,
         phase: watched.clone(),
-        drain: DRAIN,
         drained: drained.clone(),
     };
     let duties = mailboxes.into_iter().zip(sockets).map(duty).collect();
     drop(drained);
     let ending = Ending {
+        live: live.clone(),
         stop: start.stop.subscribe(),
         phase,
         drained: all_drained.into(),

@@ -7,6 +7,7 @@ mod asking;
 mod balancing;
 mod calling;
 mod demo;
+mod deploying;
 mod explaining;
 mod failing;
 mod feedback;

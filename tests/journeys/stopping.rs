@@ -31,6 +31,23 @@ async fn a_second_signal_stops_at_once() {
     assert!(lost.is_err(), "the upstream never answered, yet {lost:?}");
 }
 
+#[tokio::test]
+async fn balancers_hear_of_the_end_before_the_door_closes() {
+    let upstream = Upstream::start("backend", Reply::Name).await;
+    let folder = Folder::new();
+    let text = fronting(&upstream) + "drain: { wait: 2s }\n";
+    let mut wald = Wald::run(&folder.write("wald.yaml", text)).await;
+    let mut admin = wald.connect("admin").await;
+    wald.signal(Signal::TERM);
+    until("it is not ready any more", async || {
+        (admin.get("/readyz").await.status.as_u16() == 503).then_some(())
+    })
+    .await;
+    // Nothing has been lost so far, and whoever does not know yet is served.
+    assert_eq!(wald.connect("edge").await.get("/").await.text(), "backend");
+    assert_eq!(wald.ended().await.code(), Some(0));
+}
+
 async fn drains(signal: Signal) {
     let (mut upstream, mut wald) = front().await;
     let mut client = wald.connect("edge").await;

@@ -29,7 +29,9 @@ pub(super) async fn livez() -> &'static str {
 pub(super) async fn readyz(State(desk): State<Arc<Desk>>) -> (StatusCode, &'static str) {
     match *desk.phase.borrow() {
         Phase::Serving => (StatusCode::OK, "ready\n"),
-        Phase::Draining | Phase::Ended => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        Phase::Leaving | Phase::Draining | Phase::Ended => {
+            (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+        }
     }
 }
 

@@ -6,11 +6,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, mpsc, watch};
 
 use super::Phase;
+use crate::live::Live;
 use crate::referee::Referee;
 
 /// Waits for the end. Pingora's own watch would exit at once on SIGINT and sleep out a whole grace period on
 /// SIGTERM; this one waits for exactly as long as there is something to finish.
 pub(super) struct Ending {
+    /// What says how long each part of it takes.
+    pub(super) live: Live,
     /// Set by whoever embeds the server, and by the admin API.
     pub(super) stop: watch::Receiver<bool>,
     /// What the workers watch.
@@ -31,7 +34,7 @@ impl ShutdownSignalWatch for Ending {
             () = asked(&mut stop) => {}
         }
         tracing::info!("draining");
-        self.phase.send_replace(Phase::Draining);
+        self.phase.send_replace(Phase::Leaving);
         tokio::select! {
             () = self.finish() => tracing::info!("ended"),
             () = signals.next() => tracing::warn!("ended before everything was finished"),
@@ -43,6 +46,10 @@ impl ShutdownSignalWatch for Ending {
 
 impl Ending {
     async fn finish(&self) {
+        // Balancers are told by `/readyz`, and need this time to hear it.
+        let wait = self.live.load().policy.drain().wait;
+        tokio::time::sleep(wait).await;
+        self.phase.send_replace(Phase::Draining);
         while self.drained.lock().await.recv().await.is_some() {}
         self.referee.close().await;
     }

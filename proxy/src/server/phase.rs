@@ -5,6 +5,8 @@
 pub(crate) enum Phase {
     /// Accept and serve.
     Serving,
+    /// Accept and serve still, but say that nobody new should come.
+    Leaving,
     /// Finish what was begun; accept nothing new.
     Draining,
     /// Stop.

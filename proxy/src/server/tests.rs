@@ -63,7 +63,6 @@ impl Wald {
             mailbox: mailboxes.remove(0),
             sockets: vec![(listener, crate::accept::Socket::Tcp(socket))],
             phase: watched,
-            drain: SOON,
             drained: mpsc::channel(1).0,
         };
         let thread = Some(std::thread::spawn(move || work(duty)));

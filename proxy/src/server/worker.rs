@@ -40,8 +40,6 @@ pub(crate) struct Duty {
     pub(crate) sockets: Vec<(policy::Listener, accept::Socket)>,
     /// How far the server has come.
     pub(crate) phase: watch::Receiver<Phase>,
-    /// How long requests may take to finish once the server stops.
-    pub(crate) drain: Duration,
     /// Dropped when this worker has finished its last request.
     pub(crate) drained: mpsc::Sender<()>,
 }
@@ -77,7 +75,6 @@ async fn serve(duty: Duty, chance: Chance) -> std::io::Result<()> {
         mailbox,
         sockets,
         mut phase,
-        drain,
         drained,
     } = duty;
     let worker = Rc::new(Worker::new(live, referee, key_servers, chance));
@@ -90,7 +87,8 @@ async fn serve(duty: Duty, chance: Chance) -> std::io::Result<()> {
     }
     let answering = tokio::task::spawn_local(answer(Rc::clone(&worker), mailbox));
     let sweeping = tokio::task::spawn_local(sweep(Rc::clone(&worker), connections));
-    drop(phase.wait_for(|phase| *phase != Phase::Serving).await);
+    drop(phase.wait_for(|phase| *phase >= Phase::Draining).await);
+    let drain = worker.live.load().policy.drain().time;
     tokio::select! {
         _ = doors.join_all() => {}
         () = tokio::time::sleep(drain) => tracing::warn!(seconds = drain.as_secs(), "requests outlasted the drain time"),
