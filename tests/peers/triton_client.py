@@ -1,4 +1,6 @@
-"""Asks an Open Inference Protocol server with tritonclient. Arguments: address over HTTP, address over gRPC."""
+"""Asks an Open Inference Protocol server with tritonclient. Arguments: address over HTTP, address over gRPC, and
+`binary` if tensors over HTTP are to be binary.
+"""
 
 import sys
 
@@ -31,5 +33,5 @@ def ask(module, address, **binary):
         print(module.__name__, "refuses", error.status())
 
 
-ask(tritonclient.http, sys.argv[1], binary_data=False)
+ask(tritonclient.http, sys.argv[1], binary_data="binary" in sys.argv)
 ask(tritonclient.grpc, sys.argv[2])
