@@ -62,6 +62,9 @@ pub(crate) async fn serve(
     let id = trace::name(&mut head.headers, worker.chance());
     let head_only = head.method == Method::HEAD;
     let is_call = grpc::is_call(&head.headers);
+    if is_call {
+        passage.is_call();
+    }
     let asks_language_model = watch::asks_language_model(head.uri.path());
     let admitted = match recheck(&peer, &passage) {
         Ok(()) => {

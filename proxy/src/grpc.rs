@@ -13,12 +13,34 @@ const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 
+/// The names of statuses, by their numbers.
+const NAMES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
 /// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Status(u8);
 
 impl Status {
     pub(crate) const OK: Self = Self(0);
+    pub(crate) const CANCELLED: Self = Self(1);
     pub(crate) const UNKNOWN: Self = Self(2);
     pub(crate) const DEADLINE_EXCEEDED: Self = Self(4);
     pub(crate) const PERMISSION_DENIED: Self = Self(7);
@@ -68,6 +90,11 @@ impl Status {
         .contains(&self)
     }
 
+    /// What the project calls it.
+    pub(crate) fn name(self) -> &'static str {
+        NAMES.get(usize::from(self.0)).copied().unwrap_or("UNKNOWN")
+    }
+
     /// Writes it, with words for people.
     pub(crate) fn write(self, message: &str, headers: &mut HeaderMap) {
         headers.insert(STATUS, HeaderValue::from(u16::from(self.0)));
@@ -112,6 +139,20 @@ pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
         "n" => Duration::from_nanos(number),
         _ => return None,
     })
+}
+
+/// Writes how long the caller waits from now on, as a proxy that has used up a part of it must: in milliseconds,
+/// or where those have too many digits in seconds.
+pub(crate) fn set_timeout(left: Duration, headers: &mut HeaderMap) {
+    let millis = left.as_millis();
+    let written = if millis < 100_000_000 {
+        format!("{millis}m")
+    } else {
+        format!("{}S", left.as_secs().min(99_999_999))
+    };
+    if let Ok(value) = HeaderValue::try_from(written) {
+        headers.insert(TIMEOUT, value);
+    }
 }
 
 /// Printable ASCII but the percent sign as it is, the rest in hexadecimal.
@@ -175,6 +216,28 @@ mod tests {
                 "{written}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_left_of_a_deadline_is_written_as_it_is_read() {
+        for (left, written) in [
+            (Duration::from_millis(1_500), "1500m"),
+            (Duration::from_micros(10), "0m"),
+            (Duration::from_secs(99_999), "99999000m"),
+            (Duration::from_secs(100_000), "100000S"),
+            (Duration::MAX, "99999999S"),
+        ] {
+            let mut headers = HeaderMap::new();
+            set_timeout(left, &mut headers);
+            assert_eq!(headers[TIMEOUT], written);
+        }
+    }
+
+    #[test]
+    fn statuses_have_the_names_of_their_numbers() {
+        assert_eq!(Status::OK.name(), "OK");
+        assert_eq!(Status::UNAUTHENTICATED.name(), "UNAUTHENTICATED");
+        assert_eq!(Status(17).name(), "UNKNOWN");
     }
 
     #[test]

@@ -277,3 +277,72 @@ experiments:
         (Some(1.0), Some(1.0))
     );
 }
+
+/// A server that takes connections one after the other, refuses the first stream unread, and then answers `200`.
+async fn refuses_once() -> (std::net::SocketAddr, tokio::task::JoinHandle<()>) {
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port is free");
+    let address = socket.local_addr().expect("it is bound");
+    let task = tokio::spawn(async move {
+        let (stream, _) = socket.accept().await.expect("a connection");
+        let mut connection = h2::server::handshake(stream)
+            .await
+            .expect("hands are shaken");
+        let mut number = 0;
+        while let Some(Ok((_request, mut respond))) = connection.accept().await {
+            number += 1;
+            if number == 1 {
+                respond.send_reset(h2::Reason::REFUSED_STREAM);
+            } else {
+                respond
+                    .send_response(http::Response::new(()), true)
+                    .expect("it is listened to");
+            }
+        }
+    });
+    (address, task)
+}
+
+#[tokio::test]
+async fn a_stream_that_was_refused_unread_is_tried_again_whatever_its_method() {
+    let (folder, (address, server)) = (Folder::new(), refuses_once().await);
+    let text = document(&format!(
+        "\
+upstreams: [{{ name: backend, endpoints: [\"http://{address}\"], protocol: http2 }}]
+routes:
+  - name: all
+    allow: [{{ callers: anyone }}]
+    backend: {{ upstream: backend }}
+    retries: {{ attempts: 1, when: [connect], methods: [GET] }}
+"
+    ));
+    let wald = Wald::run(&folder.write("wald.yaml", text)).await;
+    let body = serde_json::json!({});
+    let answer = wald.connect("edge").await.post("/", &body).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    server.abort();
+}
+
+#[tokio::test]
+async fn calls_are_counted_by_how_they_end() {
+    let (calls, folder) = (Calls::start(100).await, Folder::new());
+    let wald = front(&calls, &folder).await;
+    let mut caller = Call::open(wald.address("edge").await).await;
+    for (path, status) in [
+        ("/echo", "OK"),
+        ("/fail", "INTERNAL"),
+        ("/closed", "PERMISSION_DENIED"),
+    ] {
+        caller.make(path, &[]).await;
+        let mut admin = wald.connect("admin").await;
+        let end = format!("status=\"{status}\"}} 1");
+        until(&end, async || {
+            let text = admin.get("/metrics").await.text();
+            let mut lines = text.lines();
+            let counted = |line: &str| line.starts_with("wald_calls_total") && line.ends_with(&end);
+            lines.any(counted).then_some(())
+        })
+        .await;
+    }
+}

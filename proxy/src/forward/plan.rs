@@ -139,9 +139,13 @@ impl Plan {
                 body.keep_no_more();
             }
             let own = if is_last { head.take() } else { head.clone() };
-            let (Some(own), Some(upload)) = (own, body.upload()) else {
+            let (Some(mut own), Some(upload)) = (own, body.upload()) else {
                 return Err(Refusal::BodyBroken);
             };
+            if let Some(end) = self.end.filter(|end| end.is_of_call) {
+                let left = end.at.saturating_duration_since(Instant::now());
+                grpc::set_timeout(left, &mut own.headers);
+            }
             let answered = self.attempt(&server, own, upload, body).await;
             tried.push(server);
             if is_last {

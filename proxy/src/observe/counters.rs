@@ -152,6 +152,8 @@ pub(crate) struct Counters {
     pub(crate) events: BTreeMap<PathLabels, Histogram>,
     /// `wald_tokens_total`, also by kind.
     pub(crate) tokens: BTreeMap<(PathLabels, &'static str), u64>,
+    /// `wald_calls_total`, also by the status of gRPC.
+    pub(crate) calls: BTreeMap<(PathLabels, &'static str), u64>,
     /// `wald_overhead_duration_seconds`, by route: the time to the response's head that was not the backend's.
     pub(crate) overheads: BTreeMap<String, Histogram>,
     /// `wald_in_flight_requests`, by route.
@@ -198,6 +200,7 @@ impl Counters {
         fold(&mut self.first_bytes, other.first_bytes);
         fold(&mut self.events, other.events);
         add(&mut self.tokens, other.tokens);
+        add(&mut self.calls, other.calls);
         fold(&mut self.overheads, other.overheads);
         fold(&mut self.inferences, other.inferences);
     }

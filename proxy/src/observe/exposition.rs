@@ -144,7 +144,13 @@ fn durations(counters: &Counters) -> Vec<MetricFamily> {
             "wald_tokens_total",
             "Tokens that answers said they took.",
             MetricType::COUNTER,
-            counters.tokens.iter().map(tokens_by_path),
+            counters.tokens.iter().map(|it| by_path_and("kind", it)),
+        ),
+        family(
+            "wald_calls_total",
+            "Calls of gRPC, by how they ended.",
+            MetricType::COUNTER,
+            counters.calls.iter().map(|it| by_path_and("status", it)),
         ),
         family(
             "wald_overhead_duration_seconds",
@@ -170,14 +176,17 @@ fn by_path((labels, seen): (&PathLabels, &Histogram)) -> Metric {
     histogram(&labels, seen)
 }
 
-fn tokens_by_path(((labels, kind), tokens): (&(PathLabels, &'static str), &u64)) -> Metric {
+fn by_path_and(
+    name: &str,
+    ((labels, value), count): (&(PathLabels, &'static str), &u64),
+) -> Metric {
     let labels: [(&str, &str); 4] = [
         ("route", &labels.route),
         ("backend", &labels.backend),
         ("arm", &labels.arm),
-        ("kind", kind),
+        (name, value),
     ];
-    counter(&labels, *tokens)
+    counter(&labels, *count)
 }
 
 fn experiments(book: &Book) -> Vec<MetricFamily> {

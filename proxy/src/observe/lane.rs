@@ -10,6 +10,7 @@ use policy::{ListenerId, Placement, Policy, Route, Target};
 
 use super::counters::{Counters, Histogram, PathLabels, RequestLabels};
 use crate::gateway::Usage;
+use crate::grpc::Status;
 
 /// What requests of one route and arm have in common.
 pub(crate) struct Lane {
@@ -29,6 +30,8 @@ struct Tally {
     first_bytes: Histogram,
     events: Histogram,
     tokens: Usage,
+    /// How calls ended: few statuses, as above.
+    calls: Vec<(Status, u64)>,
 }
 
 /// The lanes of a policy.
@@ -142,6 +145,15 @@ impl Lane {
         self.tally.borrow_mut().events.record(interval);
     }
 
+    /// Counts how a call ended.
+    pub(crate) fn called(&self, status: Status) {
+        let calls = &mut self.tally.borrow_mut().calls;
+        match calls.iter_mut().find(|(known, _)| *known == status) {
+            Some((_, count)) => *count += 1,
+            None => calls.push((status, 1)),
+        }
+    }
+
     /// Counts the tokens of an answer.
     pub(crate) fn used(&self, usage: Usage) {
         let tokens = &mut self.tally.borrow_mut().tokens;
@@ -182,6 +194,10 @@ impl Lane {
         merge(&mut into.first_bytes, &self.labels, &tally.first_bytes);
         if tally.events.count() > 0 {
             merge(&mut into.events, &self.labels, &tally.events);
+        }
+        for (status, count) in &tally.calls {
+            let labels = (self.labels.clone(), status.name());
+            *into.calls.entry(labels).or_default() += count;
         }
         let Usage { input, output } = tally.tokens;
         for (kind, tokens) in [("input", input), ("output", output)] {

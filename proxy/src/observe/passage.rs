@@ -25,6 +25,8 @@ pub(crate) struct Passage {
     backend: Duration,
     answered: Option<Answered>,
     fell_back: bool,
+    /// The end of a call, once it is known; none for what is no call.
+    call: Option<Option<Status>>,
     ended: bool,
 }
 
@@ -48,6 +50,7 @@ impl Passage {
             backend,
             answered: None,
             fell_back: false,
+            call: None,
             ended: false,
         }
     }
@@ -123,8 +126,17 @@ impl Passage {
         }
     }
 
+    /// The request is a call: it ends with a status of its own.
+    pub(crate) fn is_call(&mut self) {
+        self.call = Some(None);
+    }
+
     /// A call ended so, which its HTTP status does not tell.
     pub(crate) fn call_ended(&mut self, status: Status) {
+        let Some(call) = &mut self.call else {
+            return;
+        };
+        *call = Some(status);
         if let Some(answered) = &mut self.answered {
             answered.failed |= status.is_failure();
         }
@@ -132,7 +144,12 @@ impl Passage {
 
     /// The answer went out entirely.
     pub(crate) fn end(mut self) {
-        let failed = self.answered.is_none_or(|answered| answered.failed);
+        // A call that ends without saying how has failed, as its caller sees it.
+        let untold = self.call == Some(None);
+        let failed = untold || self.answered.is_none_or(|answered| answered.failed);
+        if untold {
+            self.call = Some(Some(Status::UNKNOWN));
+        }
         self.record(failed);
     }
 
@@ -145,6 +162,9 @@ impl Passage {
         }
         if let Some(lane) = self.lane() {
             lane.took(duration);
+            if let Some(call) = self.call {
+                lane.called(call.unwrap_or(Status::CANCELLED));
+            }
         }
         if let Some(route) = self.route {
             self.view.in_flight(route, -1);
