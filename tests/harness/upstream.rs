@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
@@ -40,11 +41,16 @@ pub enum Reply {
         /// How many requests share one that waits in vain.
         one_in: usize,
     },
+    /// As `Name`, after some milliseconds of work, of which it does four at a time.
+    Works,
     /// 503, with `Retry-After` in seconds.
     Resting(u32),
     /// As `Name`, but each answer waits until [`Upstream::release`] lets it go.
     Held,
 }
+
+/// How long [`Reply::Works`] takes for one request.
+const WORK: Duration = Duration::from_millis(5);
 
 /// A running backend; it stops when it is dropped.
 pub struct Upstream {
@@ -67,6 +73,7 @@ struct Behaviour {
     reply: Mutex<Reply>,
     asked: AtomicUsize,
     released: Semaphore,
+    desks: Semaphore,
     arrivals: mpsc::UnboundedSender<Arrived>,
 }
 
@@ -86,6 +93,7 @@ impl Upstream {
             reply: Mutex::new(reply),
             asked: AtomicUsize::new(0),
             released,
+            desks: Semaphore::new(4),
             arrivals,
         });
         let task = tokio::spawn(serve(listener, behaviour.clone()));
@@ -183,6 +191,12 @@ async fn answer(
         Reply::Sometimes { .. } => (StatusCode::OK, name),
         Reply::Stuck { one_in } if before.is_multiple_of(one_in) => std::future::pending().await,
         Reply::Stuck { .. } => (StatusCode::OK, name),
+        Reply::Works => {
+            let turn = behaviour.desks.acquire().await;
+            let _turn = turn.expect("the semaphore is never closed");
+            tokio::time::sleep(WORK).await;
+            (StatusCode::OK, name)
+        }
         Reply::Resting(_) => (StatusCode::SERVICE_UNAVAILABLE, name),
         Reply::Held => {
             let permit = behaviour
