@@ -1,5 +1,7 @@
 //! Fields that are good for one connection only and must not be passed on (RFC 9110 §7.6.1).
 
+use std::time::Duration;
+
 use http::header::{
     CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
     TE, TRANSFER_ENCODING, UPGRADE,
@@ -30,6 +32,15 @@ pub(crate) fn strip_request(headers: &mut HeaderMap) {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
+}
+
+/// How long the upstream says it keeps the connection when it is not used. The field is older than the RFCs, and
+/// servers of Python and C++ send it still: `Keep-Alive: timeout=5, max=100`.
+pub(super) fn kept_for(headers: &HeaderMap) -> Option<Duration> {
+    let written = headers.get(KEEP_ALIVE)?.to_str().ok()?;
+    let mut parameters = written.split(',').filter_map(|it| it.split_once('='));
+    let (_, seconds) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("timeout"))?;
+    seconds.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// Removes from a response all that concerns the upstream's connection.
@@ -131,6 +142,15 @@ mod tests {
             &[("connection", "host"), ("host", "a.example")],
             &[("host", "a.example")],
         );
+    }
+
+    #[test]
+    fn a_server_says_how_long_it_keeps_a_connection() {
+        let of = |written: &'static str| kept_for(&headers(&[("keep-alive", written)]));
+        assert_eq!(of("timeout=5, max=100"), Some(Duration::from_secs(5)));
+        assert_eq!(of("max=100,Timeout = 5"), Some(Duration::from_secs(5)));
+        assert_eq!(of("max=100"), None);
+        assert_eq!(of("timeout=soon"), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The right to send one request to a server.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use hyper::client::conn::http1::SendRequest;
 use tokio::sync::OwnedSemaphorePermit;
@@ -16,6 +17,7 @@ pub(super) struct Lease {
     server: Rc<Server>,
     channel: Channel,
     fresh: bool,
+    kept_for: Option<Duration>,
     held: Held,
 }
 
@@ -32,6 +34,7 @@ impl Lease {
             server: Rc::clone(server),
             channel,
             fresh: true,
+            kept_for: None,
             held,
         }
     }
@@ -59,27 +62,38 @@ impl Lease {
         &mut self.channel
     }
 
+    /// The server says that it closes the connection when it is not used for so long.
+    pub(super) fn keep_for(&mut self, time: Option<Duration>) {
+        self.kept_for = time;
+    }
+
     /// Lets the next request have the connection, at once or when the rest of this one has been sent.
     pub(super) fn give_back(self) {
         let Self {
             server,
             channel,
             fresh: _,
+            kept_for,
             held,
         } = self;
         match channel {
-            Channel::Connection(sender) if sender.is_ready() => server.put(sender),
+            Channel::Connection(sender) if sender.is_ready() => server.put(sender, kept_for),
             Channel::Connection(sender) => {
-                tokio::task::spawn_local(give_back_when_ready(server, sender, held));
+                tokio::task::spawn_local(give_back_when_ready(server, sender, kept_for, held));
             }
             Channel::Stream(_ended) => {}
         }
     }
 }
 
-async fn give_back_when_ready(server: Rc<Server>, mut sender: SendRequest<Upload>, held: Held) {
+async fn give_back_when_ready(
+    server: Rc<Server>,
+    mut sender: SendRequest<Upload>,
+    kept_for: Option<Duration>,
+    held: Held,
+) {
     if sender.ready().await.is_ok() {
-        server.put(sender);
+        server.put(sender, kept_for);
     }
     drop(held);
 }

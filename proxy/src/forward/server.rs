@@ -80,7 +80,23 @@ struct Secure {
 struct Waiting {
     sender: SendRequest<Upload>,
     since: Instant,
+    /// How long the server keeps it, if it has said so.
+    kept_for: Option<Duration>,
 }
+
+impl Waiting {
+    /// Whether the server may be about to close it. A request that is on its way just then is lost, so the last
+    /// second is not used.
+    fn is_risky(&self) -> bool {
+        self.kept_for.is_some_and(|kept_for| {
+            let margin = RISK.min(kept_for / 2);
+            self.since.elapsed() + margin >= kept_for
+        })
+    }
+}
+
+/// How long a request may be on its way.
+const RISK: Duration = Duration::from_secs(1);
 
 impl Server {
     /// A server that nothing is connected to.
@@ -162,19 +178,22 @@ impl Server {
             Ways::Shared(shared) => return shared.stream().map(Channel::Stream),
         };
         let mut waiting = waiting.borrow_mut();
-        while let Some(Waiting { sender, .. }) = waiting.pop() {
-            if sender.is_ready() {
-                return Some(Channel::Connection(sender));
+        while let Some(next) = waiting.pop() {
+            if next.sender.is_ready() && !next.is_risky() {
+                return Some(Channel::Connection(next.sender));
             }
         }
         None
     }
 
     /// Lets a connection wait for work.
-    pub(super) fn put(&self, sender: SendRequest<Upload>) {
+    pub(super) fn put(&self, sender: SendRequest<Upload>, kept_for: Option<Duration>) {
         if let Ways::Alone(waiting) = &self.ways {
-            let since = Instant::now();
-            waiting.borrow_mut().push(Waiting { sender, since });
+            waiting.borrow_mut().push(Waiting {
+                sender,
+                since: Instant::now(),
+                kept_for,
+            });
         }
     }
 

@@ -11,6 +11,7 @@ use http::{Request, Response, request};
 
 use super::Plan;
 use crate::forward::channel::Sent;
+use crate::forward::hop::kept_for;
 use crate::forward::http2;
 use crate::forward::lease::Lease;
 use crate::forward::server::Server;
@@ -40,6 +41,7 @@ impl Plan {
             match sent.inspect_err(|refusal| pool.judge(&server, began, refusal))? {
                 Ok(response) => {
                     pool.heard(&server, began, &response);
+                    lease.keep_for(kept_for(response.headers()));
                     let idle = self.route().map_or(Duration::ZERO, |route| route.idle);
                     let download = |body| Download::new(body, lease, Rc::clone(pool), idle);
                     return Ok(response.map(download));

@@ -270,3 +270,62 @@ async fn requests_go_to_the_endpoints_in_turn() {
         connection.answer().await;
     }
 }
+
+#[tokio::test]
+async fn a_connection_that_its_server_is_about_to_close_is_not_used_again() {
+    let upstream = Upstream::listen().await;
+    let wald = Wald::serve(&fronting(upstream.address(), ["", "", ""]));
+    let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    let mut client = wald.connect().await;
+    // Nought seconds: the next request comes too late in any case.
+    for kept in ["timeout=0", "timeout=60, max=100"] {
+        let mut connection = upstream.accept_after(&mut client, get).await;
+        connection.answer().await;
+        let answer = format!("HTTP/1.1 204 No Content\r\nKeep-Alive: {kept}\r\n\r\n");
+        connection.send(&answer).await;
+        let answered = client.answer().await;
+        assert_eq!(
+            (answered.status(), answered.header("keep-alive")),
+            (204, None)
+        );
+        if kept != "timeout=0" {
+            client.send(get).await;
+            connection.answer().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_waits_before_it_sends_is_told_to_go_on_when_its_body_is_wanted() {
+    let upstream = Upstream::listen().await;
+    let wald = Wald::serve(&fronting(upstream.address(), ["", "", ""]));
+    let mut client = wald.connect().await;
+    let head = "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+    let mut connection = upstream.accept_after(&mut client, head).await;
+    let expected = "HTTP/1.1 100 Continue\r\n\r\n";
+    let mut told = vec![0; expected.len()];
+    client.0.read_exact(&mut told).await.unwrap();
+    assert_eq!(told, expected.as_bytes());
+    client.send("hi").await;
+    assert_eq!(connection.answer().await.body, b"hi");
+    // What the upstream says meanwhile is for Wald.
+    connection
+        .send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n")
+        .await;
+    connection
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        .await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status(), answer.text()), (200, "ok"));
+}
+
+#[tokio::test]
+async fn a_client_that_is_refused_is_not_told_to_send_its_body() {
+    let upstream = Upstream::listen().await;
+    let wald = Wald::serve(&fronting(
+        upstream.address(),
+        ["", "", ", limits: { body_bytes: 1B }"],
+    ));
+    let head = "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+    assert_eq!(wald.ask(head).await.status(), 413);
+}
