@@ -71,6 +71,16 @@ impl Wald {
         self.connect("admin").await.get(path).await.json()
     }
 
+    /// Waits until the metrics have this line.
+    pub async fn shows(&self, line: &str) {
+        let mut admin = self.connect("admin").await;
+        until(line, async || {
+            let text = admin.get("/metrics").await.text();
+            text.lines().any(|shown| shown == line).then_some(())
+        })
+        .await;
+    }
+
     /// The first event of the log that `wanted` takes, once there is one.
     pub async fn logged(&self, what: &str, wanted: impl Fn(&Event) -> bool) -> Event {
         match self.log.first(what, wanted).await {

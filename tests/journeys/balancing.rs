@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use tests::{Folder, Reply, Upstream, Wald, document, until};
+use tests::{Folder, Reply, Upstream, Wald, document};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -38,13 +38,8 @@ async fn say(address: SocketAddr, bytes: &[u8]) -> String {
 }
 
 async fn counted(wald: &Wald, outcome: &str) {
-    let mut admin = wald.connect("admin").await;
     let line = format!("wald_proxy_headers_total{{listener=\"edge\",outcome=\"{outcome}\"}} 1");
-    until(&line, async || {
-        let text = admin.get("/metrics").await.text();
-        text.lines().any(|shown| shown == line).then_some(())
-    })
-    .await;
+    wald.shows(&line).await;
 }
 
 #[tokio::test]

@@ -25,15 +25,6 @@ async fn post(client: &mut Client, body: &'static str) -> tests::Answer {
         .await
 }
 
-async fn metric(wald: &Wald, line: &str) {
-    let mut admin = wald.connect("admin").await;
-    until(line, async || {
-        let text = admin.get("/metrics").await.text();
-        text.lines().any(|shown| shown == line).then_some(())
-    })
-    .await;
-}
-
 const UNAVAILABLE: Reply = Reply::Status(StatusCode::SERVICE_UNAVAILABLE);
 
 #[tokio::test]
@@ -54,7 +45,7 @@ async fn a_request_goes_to_another_server_with_its_whole_body() {
         );
     }
     assert_eq!((bad.asked(), good.asked()), (3, 6));
-    metric(&wald, "wald_retries_total{route=\"all\"} 3").await;
+    wald.shows("wald_retries_total{route=\"all\"} 3").await;
 }
 
 #[tokio::test]
@@ -222,7 +213,7 @@ async fn a_route_falls_back_when_its_backend_is_down_or_refuses() {
             (StatusCode::OK, "the same")
         );
         let counted = "wald_requests_total{listener=\"edge\",route=\"all\",backend=\"other\",arm=\"\",code=\"200\"} 1";
-        metric(&wald, counted).await;
+        wald.shows(counted).await;
     }
     let gone = other.endpoint();
     drop(other);

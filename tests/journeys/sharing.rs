@@ -54,15 +54,6 @@ async fn healthy(wald: &Wald, address: SocketAddr, expected: bool) {
     .await;
 }
 
-async fn metric(wald: &Wald, line: &str) {
-    let mut admin = wald.connect("admin").await;
-    until(line, async || {
-        let text = admin.get("/metrics").await.text();
-        text.lines().any(|shown| shown == line).then_some(())
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn rounds_are_even_and_weights_are_kept() {
     let (a, b) = (
@@ -140,7 +131,7 @@ async fn a_server_that_says_it_is_not_ready_is_spared_until_it_is() {
         "wald_upstream_endpoint_healthy{{upstream=\"models\",endpoint=\"{}\"}} 0",
         b.address()
     );
-    metric(&wald, &unwell).await;
+    wald.shows(&unwell).await;
     let seen = answers(&mut wald.connect("edge").await, 20).await;
     assert_eq!(seen, [("a".to_owned(), 20)].into());
     b.reply(Reply::Name);
@@ -163,7 +154,8 @@ async fn when_too_few_are_well_all_are_used() {
     healthy(&wald, b.address(), false).await;
     let answer = wald.connect("edge").await.get("/").await;
     assert_eq!(answer.text(), "503 Service Unavailable", "the server's own");
-    metric(&wald, "wald_upstream_panic{upstream=\"models\"} 1").await;
+    wald.shows("wald_upstream_panic{upstream=\"models\"} 1")
+        .await;
 }
 
 #[tokio::test]

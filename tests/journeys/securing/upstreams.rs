@@ -196,3 +196,34 @@ async fn an_upstream_whose_certificate_was_revoked_is_not_spoken_to() {
         refused(&realm, &identity, &tls).await;
     }
 }
+
+/// Waits until the one endpoint is shown as healthy, or as not.
+async fn healthy(wald: &Wald, upstream: &SecureUpstream, expected: u8) {
+    let address = upstream.endpoint().replace("https://", "");
+    let port = address.rsplit(':').next().expect("a port").to_owned();
+    let line = format!(
+        "wald_upstream_endpoint_healthy{{upstream=\"backend\",endpoint=\"127.0.0.1:{port}\"}} {expected}"
+    );
+    wald.shows(&line).await;
+}
+
+#[tokio::test]
+async fn a_health_check_believes_and_proves_as_a_request_does() {
+    let realm = realm();
+    let health = |tls: &str| format!("health: {{ path: /, interval: 50ms, unhealthy: 1 }}, {tls}");
+    let upstream = SecureUpstream::start(&realm.servers.vouch(RIGHT), &realm.clients).await;
+    let wald = front(&realm, &upstream, &health(&as_us(AS_WORKLOAD))).await;
+    until("it was asked", async || {
+        (upstream.handshakes() > 0).then_some(())
+    })
+    .await;
+    healthy(&wald, &upstream, 1).await;
+    // Another workload at that address is not well, whatever it answers.
+    let other = Wish {
+        uris: &["spiffe://bank.example/other"],
+        ..RIGHT
+    };
+    let upstream = SecureUpstream::start(&realm.servers.vouch(other), &realm.clients).await;
+    let wald = front(&realm, &upstream, &health(&as_us(AS_WORKLOAD))).await;
+    healthy(&wald, &upstream, 0).await;
+}
