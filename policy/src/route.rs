@@ -58,6 +58,8 @@ pub struct Route {
     pub fallback: Vec<Target>,
     /// How many requests callers may send; none if as many as they like.
     pub rate: Option<RateLimit>,
+    /// Protocols that a connection may change to, in small letters.
+    pub upgrades: Vec<Box<str>>,
     /// What an upstream is asked instead of what the client asked.
     pub rewrite: Rewrite,
     /// The largest body it takes; if absent, the listener's limit holds.
@@ -92,6 +94,13 @@ impl Route {
             None if self.fallback.is_empty() => 0,
             None => FALLBACK_BODY_BYTES,
         }
+    }
+
+    /// Whether a connection may change to this protocol.
+    #[must_use]
+    pub fn may_upgrade(&self, protocol: &[u8]) -> bool {
+        let mut known = self.upgrades.iter();
+        known.any(|known| protocol.eq_ignore_ascii_case(known.as_bytes()))
     }
 
     /// Whether it depends on the model that a request asks for.

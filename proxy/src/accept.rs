@@ -141,7 +141,7 @@ impl Door {
         tls: Option<(Arc<Tls>, Handshake)>,
         mut guest: Guest,
     ) where
-        T: AsyncRead + AsyncWrite + Unpin + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let until = tokio::time::Instant::now() + self.listener.limits.handshake_time;
         if let Some(networks) = &self.listener.proxy_protocol {
@@ -194,7 +194,7 @@ impl Door {
     /// Speaks HTTP until the connection ends.
     async fn converse<T>(self: Rc<Self>, stream: T, peer: Peer, guest: Guest)
     where
-        T: AsyncRead + AsyncWrite + Unpin + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Guest {
             origin: _,
@@ -212,7 +212,11 @@ impl Door {
             );
             async { Ok::<_, std::convert::Infallible>(served.await) }
         });
-        let connection = watcher.watch(self.http.serve_connection(io, service).into_owned());
+        let connection = watcher.watch(
+            self.http
+                .serve_connection_with_upgrades(io, service)
+                .into_owned(),
+        );
         if let Err(error) = connection.await {
             tracing::debug!(error, "connection ended");
         }

@@ -21,7 +21,7 @@ mod upload;
 use std::rc::Rc;
 use std::time::Instant;
 
-use http::{Response, Version, request};
+use http::{Response, StatusCode, Version, request};
 use policy::Placement;
 use tokio::time::timeout_at;
 
@@ -35,7 +35,7 @@ pub(crate) use upload::Source;
 use crate::gateway::Chance;
 use crate::observe::Passage;
 use crate::refusal::Refusal;
-use hop::strip_response;
+use hop::{strip_response, switch_response};
 use plan::Plan;
 use upload::Upload;
 
@@ -67,10 +67,13 @@ pub(crate) async fn forward(
     if let Some(end) = end {
         response.body_mut().end_by(end);
     }
-    if response.status().is_informational() {
-        return Err(Refusal::Switched);
+    match (plan.protocol(), response.status()) {
+        (Some(protocol), StatusCode::SWITCHING_PROTOCOLS) => {
+            switch_response(response.headers_mut(), protocol.clone());
+        }
+        (_, status) if status.is_informational() => return Err(Refusal::Switched),
+        _ => strip_response(response.headers_mut()),
     }
-    strip_response(response.headers_mut());
     *response.version_mut() = Version::HTTP_11;
     Ok(response)
 }

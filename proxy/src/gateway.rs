@@ -16,6 +16,7 @@ mod reply;
 mod reserved;
 mod rewrite;
 mod trace;
+mod tunnel;
 mod usage;
 mod watch;
 
@@ -50,8 +51,9 @@ pub(crate) async fn serve(
     worker: Rc<Worker>,
     peer: Rc<Peer>,
     busy: Busy,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Response<Reply> {
+    let upgrade = tunnel::wish(&mut request);
     let (mut head, body) = request.into_parts();
     let mut body = Inbound::new(body);
     let mut passage = Passage::begin(worker.view(), peer.listener(), Moment::now());
@@ -80,6 +82,7 @@ pub(crate) async fn serve(
         Ok(Admitted::Placed(mut placement, allowance)) => {
             let answered = answer(&worker, &peer, &mut placement, head, body, &mut passage).await;
             let mut response = told(answered, &worker, &id, is_call);
+            tunnel::dig(upgrade, &mut response, idle(&placement, &passage));
             decorate::with_arm(&mut response, &placement, &passage, worker.chance());
             if let Some(allowance) = allowance {
                 allowance.tell(response.headers_mut());
@@ -103,6 +106,13 @@ pub(crate) async fn serve(
     let watch = Watch::of(&head.headers, asks_language_model);
     let reply = Reply::new(content, passage, busy, head_only).watched(watch);
     Response::from_parts(head, reply)
+}
+
+/// How long what the route has begun may be silent.
+fn idle(placement: &Placement, passage: &Passage) -> Duration {
+    let routes = passage.view().snapshot().policy.routes();
+    let route = routes.get(placement.route().index());
+    route.map_or(Duration::ZERO, |route| route.idle)
 }
 
 /// Whether the word of the peer about earlier steps of the request is taken; none if the listener does not
@@ -142,7 +152,7 @@ async fn admit(
     body: &mut Inbound,
     passage: &mut Passage,
 ) -> Result<Admitted, Refusal> {
-    normalise(head)?;
+    let upgrade = normalise(head)?;
     if let Some(resource) = Resource::of(&head.method, head.uri.path())? {
         return Ok(Admitted::Reserved(resource));
     }
@@ -157,6 +167,9 @@ async fn admit(
         Some(Some(model)) => Asked::Model(model),
     };
     let (placement, allowance) = place(worker, peer, identity, head, asked, passage)?;
+    if let Some(protocol) = upgrade {
+        tunnel::ask(&mut head.headers, protocol, &placement, passage)?;
+    }
     Ok(Admitted::Placed(placement, allowance))
 }
 

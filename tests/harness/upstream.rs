@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::bind::bind_at;
 use crate::in_time;
@@ -41,7 +42,7 @@ pub enum Reply {
         /// How many requests share one that waits in vain.
         one_in: usize,
     },
-    /// As `Name`, after some milliseconds of work, of which it does four at a time.
+    /// As `Name`, one request a beat: so many it can do, and no more.
     Works,
     /// 503, with `Retry-After` in seconds.
     Resting(u32),
@@ -49,8 +50,8 @@ pub enum Reply {
     Held,
 }
 
-/// How long [`Reply::Works`] takes for one request.
-const WORK: Duration = Duration::from_millis(5);
+/// The beat of [`Reply::Works`].
+const BEAT: Duration = Duration::from_millis(2);
 
 /// A running backend; it stops when it is dropped.
 pub struct Upstream {
@@ -73,7 +74,7 @@ struct Behaviour {
     reply: Mutex<Reply>,
     asked: AtomicUsize,
     released: Semaphore,
-    desks: Semaphore,
+    beat: tokio::sync::Mutex<Interval>,
     arrivals: mpsc::UnboundedSender<Arrived>,
 }
 
@@ -88,12 +89,14 @@ impl Upstream {
         let (listener, address) = bind_at(address).await;
         let (arrivals, arrived) = mpsc::unbounded_channel();
         let released = Semaphore::new(0);
+        let mut beat = interval(BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let behaviour = Arc::new(Behaviour {
             name,
             reply: Mutex::new(reply),
             asked: AtomicUsize::new(0),
             released,
-            desks: Semaphore::new(4),
+            beat: beat.into(),
             arrivals,
         });
         let task = tokio::spawn(serve(listener, behaviour.clone()));
@@ -192,9 +195,7 @@ async fn answer(
         Reply::Stuck { one_in } if before.is_multiple_of(one_in) => std::future::pending().await,
         Reply::Stuck { .. } => (StatusCode::OK, name),
         Reply::Works => {
-            let turn = behaviour.desks.acquire().await;
-            let _turn = turn.expect("the semaphore is never closed");
-            tokio::time::sleep(WORK).await;
+            behaviour.beat.lock().await.tick().await;
             (StatusCode::OK, name)
         }
         Reply::Resting(_) => (StatusCode::SERVICE_UNAVAILABLE, name),

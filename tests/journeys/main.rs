@@ -31,4 +31,5 @@ mod stopping;
 mod surviving;
 mod tidy;
 mod tokens;
+mod upgrading;
 mod verbs;

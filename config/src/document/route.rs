@@ -36,6 +36,8 @@ record! {
         /// Whether the caller's token goes on to the upstream. Default: `strip`, if the document
         /// believes any tokens.
         pub token: Option<TokenFate>,
+        /// Protocols that a connection may change to, for example `[websocket]`. Default: none.
+        pub upgrades: Vec<String>,
         /// What the upstream is asked instead, for example `{ prefix: /v1 }`.
         pub rewrite: Option<Rewrite>,
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use config::document::{self, RouteLimits, Shadow};
 use config::{Path, code};
+use http::HeaderName;
 
 use super::{Report, Scope, allow, backend, introduction, pattern, rate, retry, rewrite};
 use crate::{RateLimit, Route, RouteId, Target};
@@ -32,6 +33,7 @@ pub(super) fn compile(
         shadow,
         set_headers,
         token,
+        upgrades,
         rewrite,
     } = written;
     let fallback = self::fallback(scope, path, fallback);
@@ -63,6 +65,7 @@ pub(super) fn compile(
         retries,
         fallback,
         rate: rate?,
+        upgrades: self::upgrades(&mut scope.report, path, upgrades),
         rewrite,
         body_bytes,
         target: target?,
@@ -110,6 +113,21 @@ fn shadow(scope: &mut Scope<'_>, path: &Path, written: &[Shadow]) {
             backend,
         );
     }
+}
+
+/// HTTP/2 is no protocol to change to (RFC 9113 §3.1), and a name is a token (RFC 9110 §7.8).
+fn upgrades(report: &mut Report<'_>, path: &Path, written: &[String]) -> Vec<Box<str>> {
+    let path = path.field("upgrades");
+    for (position, name) in written.iter().enumerate() {
+        let is_token = HeaderName::from_bytes(name.as_bytes()).is_ok();
+        if !is_token || name.eq_ignore_ascii_case("h2c") {
+            let message = format!("{name:?} is no protocol that a connection can change to");
+            let remedy = "write one, for example websocket";
+            report.error(code::BAD_MATCH, &path.index(position), message, remedy);
+        }
+    }
+    let names = written.iter().map(|name| name.to_ascii_lowercase().into());
+    names.collect()
 }
 
 /// What callers may take.

@@ -6,19 +6,24 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
+use send_wrapper::SendWrapper;
 
 use super::activity::Activity;
 
 /// Passes bytes on and notes when there were some, and when there was no room for any.
 pub(super) struct Watched<T> {
     io: T,
-    activity: Rc<Activity>,
+    /// Hyper holds what may be upgraded as something that could go to another thread. Nothing here does.
+    activity: SendWrapper<Rc<Activity>>,
 }
 
 impl<T> Watched<T> {
     /// Watches `io`.
     pub(super) fn new(io: T, activity: Rc<Activity>) -> Self {
-        Self { io, activity }
+        Self {
+            io,
+            activity: SendWrapper::new(activity),
+        }
     }
 }
 

@@ -48,6 +48,13 @@ pub(crate) fn strip_response(headers: &mut HeaderMap) {
     strip(headers);
 }
 
+/// Removes what concerns the upstream's connection but that it changes to this protocol, as asked.
+pub(super) fn switch_response(headers: &mut HeaderMap, protocol: HeaderValue) {
+    strip(headers);
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocol);
+}
+
 fn strip(headers: &mut HeaderMap) {
     for name in named(headers) {
         headers.remove(name);

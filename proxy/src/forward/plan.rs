@@ -5,7 +5,8 @@ mod attempt;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use http::{HeaderMap, Method, Response, request};
+use http::header::UPGRADE;
+use http::{HeaderMap, HeaderValue, Method, Response, request};
 use policy::{Placement, Retries, Route, Target, UpstreamId};
 
 use super::balance::Wish;
@@ -29,6 +30,8 @@ pub(super) struct Plan {
     upstream: UpstreamId,
     route: policy::RouteId,
     method: Method,
+    /// What the connection is to change to.
+    protocol: Option<HeaderValue>,
     is_call: bool,
     is_final: bool,
     arrived: Instant,
@@ -70,12 +73,17 @@ impl Plan {
         let pool = Rc::clone(pool.ok_or(Refusal::Incomplete("an upstream"))?);
         let route = policy.routes().get(placement.route().index());
         let route = route.ok_or(Refusal::Incomplete("a route"))?;
+        // HTTP/2 has no such change (RFC 9113 §8.6).
+        if pool.http2_scheme().is_some() && head.headers.contains_key(UPGRADE) {
+            return Err(Refusal::Upgrade);
+        }
         let (arrived, is_call) = (passage.arrived().instant, grpc::is_call(&head.headers));
         Ok(Self {
             pool,
             upstream,
             route: route.id,
             method: head.method.clone(),
+            protocol: head.headers.get(UPGRADE).cloned(),
             is_call,
             is_final: !placement.may_fall_back(policy),
             arrived,
@@ -87,6 +95,11 @@ impl Plan {
     /// When the exchange ends at the latest.
     pub(super) fn end(&self) -> Option<End> {
         self.end
+    }
+
+    /// What the client asks its connection to change to.
+    pub(super) fn protocol(&self) -> Option<&HeaderValue> {
+        self.protocol.as_ref()
     }
 
     fn route(&self) -> Option<&Route> {

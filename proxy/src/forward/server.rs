@@ -238,7 +238,7 @@ impl Server {
 
     async fn speak<T>(&self, stream: T, counted: Counted) -> Result<Channel, Refusal>
     where
-        T: AsyncRead + AsyncWrite + Unpin + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         match &self.ways {
             Ways::Alone(_) => speak(stream, counted).await.map(Channel::Connection),
@@ -270,7 +270,7 @@ impl Server {
 /// Begins to speak HTTP/1.1.
 async fn speak<T>(stream: T, counted: Counted) -> Result<SendRequest<Upload>, Refusal>
 where
-    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut http = Builder::new();
     let handshake = http
@@ -279,7 +279,7 @@ where
     let (sender, connection) = handshake.await.map_err(Refusal::Broken)?;
     tokio::task::spawn_local(async move {
         let _counted = counted;
-        if let Err(error) = connection.await {
+        if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "upstream connection ended");
         }
     });

@@ -13,28 +13,26 @@ use policy::path;
 use crate::forward::strip_request;
 use crate::refusal::Refusal;
 
-/// Brings the head into its one form, or refuses it.
-pub(crate) fn normalise(head: &mut request::Parts) -> Result<(), Refusal> {
+/// Brings the head into its one form, or refuses it. What is left out is the protocol that the client wishes to
+/// change to, if it does: whether it may, the route says.
+pub(crate) fn normalise(head: &mut request::Parts) -> Result<Option<HeaderValue>, Refusal> {
     if head.method == Method::CONNECT {
         return Err(Refusal::Connect);
     }
-    refuse_upgrade(&head.headers)?;
+    let wish = upgrade(head);
     strip_request(&mut head.headers);
     settle_host(head)?;
     settle_target(&mut head.uri)?;
     join_cookies(&mut head.headers);
     head.version = Version::HTTP_11;
-    Ok(())
+    Ok(wish)
 }
 
 /// A server may ignore the wish to change to HTTP/2 (RFC 9113 §3.1), other protocols would be missed.
-fn refuse_upgrade(headers: &HeaderMap) -> Result<(), Refusal> {
-    match headers.get(UPGRADE) {
-        Some(protocol) if !protocol.as_bytes().eq_ignore_ascii_case(b"h2c") => {
-            Err(Refusal::Upgrade)
-        }
-        _ => Ok(()),
-    }
+fn upgrade(head: &request::Parts) -> Option<HeaderValue> {
+    let protocol = head.headers.get(UPGRADE)?;
+    let is_http2 = protocol.as_bytes().eq_ignore_ascii_case(b"h2c");
+    (!is_http2).then(|| protocol.clone())
 }
 
 /// The target's authority counts before `Host` (RFC 9112 §3.2.2, RFC 9113 §8.3.1). Only HTTP/1.0 may do
@@ -198,16 +196,15 @@ mod tests {
     }
 
     #[test]
-    fn a_websocket_is_refused_and_the_offer_of_http2_ignored() {
-        check_refused(
-            parts(
-                Version::HTTP_11,
-                "GET",
-                "/",
-                &[("host", "h"), ("upgrade", "websocket")],
-            ),
-            "WALD-4005",
-        );
+    fn the_wish_for_a_websocket_is_told_and_the_offer_of_http2_ignored() {
+        let fields = [
+            ("host", "h"),
+            ("connection", "upgrade"),
+            ("upgrade", "websocket"),
+        ];
+        let mut head = parts(Version::HTTP_11, "GET", "/", &fields);
+        assert_eq!(normalise(&mut head).unwrap().unwrap(), "websocket");
+        assert!(!head.headers.contains_key(UPGRADE));
         check(
             parts(
                 Version::HTTP_11,

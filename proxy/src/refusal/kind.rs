@@ -45,7 +45,7 @@ kinds! {
     NO_HOST = 4002 BAD_REQUEST "the request names no host";
     BAD_HOST = 4003 BAD_REQUEST "the request does not name exactly one valid host";
     CONNECT = 4004 NOT_IMPLEMENTED "CONNECT is not offered";
-    UPGRADE = 4005 NOT_IMPLEMENTED "protocol upgrades are not offered";
+    UPGRADE = 4005 NOT_IMPLEMENTED "the route offers no such protocol";
     BODY_TOO_LARGE = 4006 PAYLOAD_TOO_LARGE "the body is too large";
     BODY_BROKEN = 4007 BAD_REQUEST "the body is incomplete";
     BODY_TIMEOUT = 4008 REQUEST_TIMEOUT "the body did not arrive in time";

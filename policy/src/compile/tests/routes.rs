@@ -149,3 +149,14 @@ fn a_rate_is_a_time_between_requests_and_how_many_may_come_at_once() {
     let fields = "limits: { rate: { requests: 1/s, key: { claim: sub } } }";
     refused_with(code::BAD_CLAIM, "limits.rate.key", fields);
 }
+
+#[test]
+fn a_connection_changes_to_what_the_route_names_and_never_to_http2() {
+    let route = with("upgrades: [WebSocket]");
+    assert!(route.may_upgrade(b"websocket") && !route.may_upgrade(b"h2c"));
+    assert!(!with("timeout: 5s").may_upgrade(b"websocket"));
+    for name in ["h2c", "\"a b\""] {
+        let fields = format!("upgrades: [{name}]");
+        refused_with(code::BAD_MATCH, "upgrades[0]", &fields);
+    }
+}
