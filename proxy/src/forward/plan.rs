@@ -167,8 +167,9 @@ impl Plan {
             let Some(pause) = self.pause(&answered, &tried, body, chance) else {
                 return answered;
             };
-            // What it holds is given back before the next is asked.
+            // What it holds is given back before the next is asked, and what it has not sent is not taken any more.
             drop(answered);
+            body.supersede();
             tokio::time::sleep(pause).await;
         }
     }

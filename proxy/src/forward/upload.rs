@@ -125,13 +125,17 @@ impl Source {
         if !self.may_repeat() {
             return None;
         }
-        let turn = self.turn.get() + 1;
-        self.turn.set(turn);
+        self.supersede();
         Some(Upload {
             source: Rc::clone(self),
-            turn,
+            turn: self.turn.get(),
             sent: 0,
         })
+    }
+
+    /// No try so far is fed any more.
+    pub(super) fn supersede(&self) {
+        self.turn.set(self.turn.get() + 1);
     }
 
     /// Whether the body can be sent from its beginning.
