@@ -34,7 +34,7 @@ use crate::reload::Reload;
 use crate::store::Store;
 use crate::workers::Workers;
 use crate::{admin, credentials, reload, store};
-use ending::Ending;
+use ending::{Ending, Signals};
 use worker::Duty;
 
 /// What to serve, and until when.
@@ -127,8 +127,10 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
     let store = open(&first.policy)?;
     let (live, referee) =
         control.block_on(referee::start(store, first, workers.clone(), recording))?;
-    let (key_servers, reload) = {
+    // Before anyone can find Wald ready, and tell it to end.
+    let (key_servers, reload, signals) = {
         let _control = control.enter();
+        let signals = Signals::install();
         let key_servers = KeyServers::start(live.clone(), referee.clone());
         let reload = Reload::start(
             (start.document, read),
@@ -136,7 +138,7 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
             referee.clone(),
             (key_servers.clone(), Keeper::start(live.clone())),
         );
-        (key_servers, reload)
+        (key_servers, reload, signals)
     };
     let (phase, watched) = watch::channel(Phase::Serving);
     let desk = admin::Desk {
@@ -169,6 +171,7 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
         phase,
         drained: all_drained.into(),
         referee,
+        signals: signals.into(),
     };
     let served = chassis::run(duties, ending).map_err(StartError::Thread);
     control.shutdown_background();

@@ -48,6 +48,18 @@ async fn balancers_hear_of_the_end_before_the_door_closes() {
     assert_eq!(wald.ended().await.code(), Some(0));
 }
 
+#[tokio::test]
+async fn a_signal_is_heard_as_soon_as_wald_is_ready() {
+    // Before the handlers were there, one of some starts was killed instead.
+    for _ in 0..20 {
+        let folder = Folder::new();
+        let upstream = Upstream::start("backend", Reply::Name).await;
+        let mut wald = Wald::run(&folder.write("wald.yaml", fronting(&upstream))).await;
+        wald.signal(Signal::TERM);
+        assert_eq!(wald.ended().await.code(), Some(0), "{}", wald.said());
+    }
+}
+
 async fn drains(signal: Signal) {
     let (mut upstream, mut wald) = front().await;
     let mut client = wald.connect("edge").await;

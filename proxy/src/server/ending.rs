@@ -22,12 +22,14 @@ pub(super) struct Ending {
     pub(super) drained: Mutex<mpsc::Receiver<()>>,
     /// Who writes down the last evidence.
     pub(super) referee: Referee,
+    /// What tells the server to end.
+    pub(super) signals: Mutex<Signals>,
 }
 
 #[async_trait]
 impl ShutdownSignalWatch for Ending {
     async fn recv(&self) -> ShutdownSignal {
-        let mut signals = Signals::install();
+        let mut signals = self.signals.lock().await;
         let mut stop = self.stop.clone();
         tokio::select! {
             () = signals.next() => {}
@@ -63,10 +65,11 @@ async fn asked(stop: &mut watch::Receiver<bool>) {
 }
 
 /// SIGTERM and SIGINT.
-struct Signals([Option<Signal>; 2]);
+pub(super) struct Signals([Option<Signal>; 2]);
 
 impl Signals {
-    fn install() -> Self {
+    /// Watches for them from now on: a signal that came before would have ended the process at once.
+    pub(super) fn install() -> Self {
         Self(
             [SignalKind::terminate(), SignalKind::interrupt()].map(|kind| {
                 signal(kind)
