@@ -195,14 +195,22 @@ async fn a_second_name_later_in_the_body_cuts_the_request_off_before_its_end() {
         answer.starts_with("HTTP/1.1 400") && answer.contains("WALD-4009"),
         "{answer}"
     );
-    // The backend got no whole request.
+    // The backend got no whole request of it: the next one that is whole is the next one.
+    let body = json!({ "model": "small", "prompt": "whole" });
+    let answer = front.wald.connect("edge").await.post(CHAT, &body).await;
+    assert_eq!(answer.status, StatusCode::OK);
     let mut small = front.small;
-    let cut = small.arrived().await;
-    assert!(cut.body.is_empty(), "{:?}", cut.body);
-    let mut client = front.wald.connect("edge").await;
-    post(&mut client, CHAT, r#"{"model":"small"}"#).await;
-    let arrived = small.arrived().await;
-    assert_eq!(&arrived.body[..], br#"{"model":"small"}"#);
+    loop {
+        let arrived = small.arrived().await;
+        if arrived.body == body.to_string() {
+            return;
+        }
+        // A head may have got through, if the backend was reached before the second name was.
+        assert_eq!(
+            arrived.body, "",
+            "a body that breaks off is remembered as empty"
+        );
+    }
 }
 
 #[tokio::test]
