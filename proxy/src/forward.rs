@@ -28,7 +28,7 @@ use tokio::time::timeout_at;
 pub(crate) use budget::Budget;
 pub(crate) use download::{Download, Interrupted};
 pub(crate) use hop::strip_request;
-pub(crate) use pool::Pool;
+pub(crate) use pool::{Pool, cannot_serve};
 pub(crate) use tls::{Tls, connector};
 pub(crate) use upload::Source;
 

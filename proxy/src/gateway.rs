@@ -4,7 +4,7 @@
 //! for the permit, place it, let the backend answer, decorate the answer. The types keep the order: an answer
 //! needs a placement, a placement a permit, a permit a caller.
 
-mod chance;
+pub(crate) mod chance;
 mod collect;
 mod decorate;
 mod head;
@@ -35,7 +35,7 @@ pub(crate) use reply::{Content, Reply};
 pub(crate) use usage::Usage;
 
 use crate::accept::{Busy, Distrusted, Peer};
-use crate::forward::{Source, forward};
+use crate::forward::{Source, cannot_serve, forward};
 use crate::grpc;
 use crate::identify::{Identity, TokenError, identify, remove_claimed};
 use crate::infer::infer;
@@ -65,7 +65,7 @@ pub(crate) async fn serve(
     let head_only = head.method == Method::HEAD;
     let is_call = grpc::is_call(&head.headers);
     if is_call {
-        passage.is_call();
+        passage.begin_call();
     }
     let asks_language_model = watch::asks_language_model(head.uri.path());
     let admitted = match recheck(&peer, &passage) {
@@ -314,10 +314,7 @@ async fn answer(
 /// Whether what a request falls back to may do better: nobody answers, or whoever does cannot serve.
 fn is_down(answered: &Result<Response<Content>, Refusal>, is_call: bool) -> bool {
     match answered {
-        Ok(answer) => {
-            [502, 503, 504].contains(&answer.status().as_u16())
-                || is_call && grpc::Status::of(answer.headers()) == Some(grpc::Status::UNAVAILABLE)
-        }
+        Ok(answer) => cannot_serve(grpc::http_status(answer, is_call)),
         Err(refusal) => refusal.is_of_backend(),
     }
 }

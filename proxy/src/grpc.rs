@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HeaderMap};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -63,7 +63,7 @@ impl Status {
 
     /// What a refusal over HTTP is to a call: as the project maps them ("HTTP to gRPC status code mapping"),
     /// and where that loses it, what passed or was too much.
-    pub(crate) fn from_http(status: http::StatusCode) -> Self {
+    pub(crate) fn from_http(status: StatusCode) -> Self {
         match status.as_u16() {
             401 => Self::UNAUTHENTICATED,
             403 => Self::PERMISSION_DENIED,
@@ -117,6 +117,16 @@ pub(crate) fn is_call(headers: &HeaderMap) -> bool {
     };
     let rest = written.as_bytes().strip_prefix(MEDIA_TYPE.as_bytes());
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+}
+
+/// The status of an answer as HTTP has it. A call that could not be served is answered with 200, and is to whoever
+/// asks for the status what a request is with 503.
+pub(crate) fn http_status<B>(answer: &Response<B>, is_call: bool) -> StatusCode {
+    if is_call && Status::of(answer.headers()) == Some(Status::UNAVAILABLE) {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        answer.status()
+    }
 }
 
 /// Says that an answer is one to a call.
@@ -216,6 +226,14 @@ mod tests {
                 "{written}"
             );
         }
+    }
+
+    #[test]
+    fn a_call_that_could_not_be_served_is_what_a_request_is_with_503() {
+        let mut answer = Response::new(());
+        Status::UNAVAILABLE.write("", answer.headers_mut());
+        let told = [true, false].map(|is_call| http_status(&answer, is_call).as_u16());
+        assert_eq!(told, [503, 200]);
     }
 
     #[test]

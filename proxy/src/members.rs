@@ -143,7 +143,7 @@ impl Roster {
             let changed = members.iter().any(differs);
             if changed {
                 let next = members.iter().map(|it| Member {
-                    is_well: it.is_well != differs(it),
+                    is_well: if differs(it) { is_well } else { it.is_well },
                     ..it.clone()
                 });
                 *members = next.collect();

@@ -49,6 +49,20 @@ async fn the_upstream_gets_walds_key_and_nobody_else_does() {
 }
 
 #[tokio::test]
+async fn a_health_check_presents_the_key_too() {
+    let mut ours = Upstream::start("ours", Reply::Name).await;
+    let other = Upstream::start("other", Reply::Name).await;
+    let folder = Folder::new();
+    folder.write("ours.key", "secret-17");
+    // Ends the authorization, and begins what the braces of the document end.
+    let fields = "file: ours.key }, health: { path: /ready";
+    let _wald = front(&ours, &other, &folder, fields).await;
+    let head = ours.arrived().await.head;
+    assert_eq!(head.uri, "/ready");
+    assert_eq!(head.headers["authorization"], "Bearer secret-17");
+}
+
+#[tokio::test]
 async fn a_key_is_rotated_while_traffic_runs_and_a_broken_one_changes_nothing() {
     let mut ours = Upstream::start("ours", Reply::Name).await;
     let folder = Folder::new();

@@ -46,7 +46,7 @@ pub(super) fn compile(
     let retries = retries
         .as_ref()
         .map(|written| retry::compile(&mut scope.report, path, written));
-    let Limits { body_bytes, rate } = self::limits(scope, path, limits.as_ref());
+    let limits = self::limits(scope, path, limits.as_ref());
     let (idle, total) = (idle.map(|time| time.0), total.map(|time| time.0));
     let idle = scope.report.positive(path, "idle", idle, timeout);
     let total = total.map(|total| scope.report.positive(path, "total", Some(total), total));
@@ -56,6 +56,7 @@ pub(super) fn compile(
     };
     let target = backend::target(scope, &path.field("backend"), backend);
     let rewrite = rewrite::rewrite(&mut scope.report, path, rewrite.as_ref(), pattern.as_ref());
+    let Limits { body_bytes, rate } = limits?;
     Some(Route {
         id: RouteId(position),
         name: name.as_str().into(),
@@ -64,7 +65,7 @@ pub(super) fn compile(
         total,
         retries,
         fallback,
-        rate: rate?,
+        rate,
         upgrades: self::upgrades(&mut scope.report, path, upgrades),
         rewrite,
         body_bytes,
@@ -131,32 +132,27 @@ fn upgrades(report: &mut Report<'_>, path: &Path, written: &[String]) -> Vec<Box
 }
 
 /// What callers may take.
+#[derive(Default)]
 struct Limits {
     body_bytes: Option<u64>,
-    /// None if it does not compile.
-    rate: Option<Option<RateLimit>>,
+    rate: Option<RateLimit>,
 }
 
-fn limits(scope: &mut Scope<'_>, path: &Path, written: Option<&RouteLimits>) -> Limits {
+fn limits(scope: &mut Scope<'_>, path: &Path, written: Option<&RouteLimits>) -> Option<Limits> {
     let Some(RouteLimits { rate, body_bytes }) = written else {
-        return Limits {
-            body_bytes: None,
-            rate: Some(None),
-        };
+        return Some(Limits::default());
     };
     let path = path.field("limits");
-    let bytes = body_bytes.map(|bytes| bytes.0);
-    Limits {
-        body_bytes: bytes.map(|bytes| {
-            scope
-                .report
-                .positive(&path, "body_bytes", Some(bytes), bytes)
-        }),
-        rate: match rate {
-            Some(written) => rate::compile(scope, &path.field("rate"), written).map(Some),
-            None => Some(None),
-        },
-    }
+    let body_bytes = body_bytes.map(|bytes| bytes.0);
+    let body_bytes = body_bytes.map(|bytes| {
+        let report = &mut scope.report;
+        report.positive(&path, "body_bytes", Some(bytes), bytes)
+    });
+    let rate = match rate {
+        Some(written) => Some(rate::compile(scope, &path.field("rate"), written)?),
+        None => None,
+    };
+    Some(Limits { body_bytes, rate })
 }
 
 /// Warns of routes that are never taken, because an earlier one matches all that they match.

@@ -11,6 +11,7 @@ use pingora_ketama::{Bucket, Continuum};
 use policy::Balance;
 
 use super::server::Server;
+use crate::gateway::chance;
 
 /// While servers come slowly, how often their parts are reckoned anew.
 const RAMP: Duration = Duration::from_millis(100);
@@ -228,10 +229,7 @@ impl Eligible {
 
     /// The server whose part of the sum a number points at, as far as it is from 0 to 2⁶⁴.
     fn at(&self, number: u64) -> Option<Rc<Server>> {
-        let whole = self.sums.last()?;
-        // 53 bits are what a double tells apart.
-        let fraction = (number >> 11) as f64 / (1_u64 << 53) as f64;
-        let point = whole * fraction;
+        let point = self.sums.last()? * chance::fraction(number);
         let position = self.sums.partition_point(|sum| *sum <= point);
         self.servers.get(position).or(self.servers.last()).cloned()
     }

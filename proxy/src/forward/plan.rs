@@ -2,6 +2,7 @@
 
 mod attempt;
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,7 +14,7 @@ use super::balance::Wish;
 use super::retry_after::retry_after;
 use super::server::Server;
 use super::{Download, Pool, Source};
-use crate::gateway::Chance;
+use crate::gateway::chance::{self, Chance};
 use crate::grpc;
 use crate::observe::{Passage, View};
 use crate::refusal::Refusal;
@@ -134,7 +135,7 @@ impl Plan {
             .upstream()
             .balance
             .key(&head.headers, placement.permit().caller());
-        let key = key.map(std::borrow::Cow::into_owned);
+        let key = key.map(Cow::into_owned);
         let mut tried = Vec::new();
         let mut head = Some(head);
         loop {
@@ -160,10 +161,10 @@ impl Plan {
                 grpc::set_timeout(left, &mut own.headers);
             }
             let answered = self.attempt(&server, own, upload, body).await;
-            tried.push(server);
             if is_last {
                 return answered;
             }
+            tried.push(server);
             let Some(pause) = self.pause(&answered, &tried, body, chance) else {
                 return answered;
             };
@@ -198,7 +199,9 @@ impl Plan {
             return None;
         }
         let doubled = PAUSE.saturating_mul(1 << tried.len().saturating_sub(1).min(5));
-        let drawn = doubled.min(PAUSE_MAX).mul_f64(fraction(chance.draw()));
+        let drawn = doubled
+            .min(PAUSE_MAX)
+            .mul_f64(chance::fraction(chance.draw()));
         let asked = answered
             .as_ref()
             .ok()
@@ -225,24 +228,13 @@ impl Plan {
         let when = &retries.when;
         match answered {
             Ok(answer) => {
-                let status = self.status(answer);
+                let status = grpc::http_status(answer, self.is_call);
                 when.statuses.contains(&status) && retries.may_repeat(&self.method)
             }
             Err(refusal) if refusal.is_unsent() => when.connect,
             Err(Refusal::Broken(_)) => when.reset && retries.may_repeat(&self.method),
             Err(Refusal::ResponseTimeout) => when.timeout && retries.may_repeat(&self.method),
             Err(_) => false,
-        }
-    }
-
-    /// The status of an answer; a call that could not be served is what a request is with 503.
-    fn status<B>(&self, answer: &Response<B>) -> http::StatusCode {
-        let is_unavailable =
-            self.is_call && grpc::Status::of(answer.headers()) == Some(grpc::Status::UNAVAILABLE);
-        if is_unavailable {
-            http::StatusCode::SERVICE_UNAVAILABLE
-        } else {
-            answer.status()
         }
     }
 }
@@ -260,10 +252,4 @@ fn end(route: &Route, headers: &HeaderMap, is_call: bool, arrived: Instant) -> O
 
 fn count(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-/// A number from 0 to 1.
-#[expect(clippy::cast_precision_loss, reason = "53 bits are enough for a pause")]
-fn fraction(drawn: u64) -> f64 {
-    (drawn >> 11) as f64 / (1_u64 << 53) as f64
 }

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use http::Response;
 use http::uri::Scheme;
+use http::{Response, StatusCode};
 use policy::Protocol;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
@@ -27,6 +27,16 @@ use crate::refusal::Refusal;
 
 /// No server is left alone for longer, whatever it asks for.
 const REST_MAX: Duration = Duration::from_secs(60);
+
+/// Whether an answer says that whoever gave it cannot serve, rather than what came of serving.
+pub(crate) fn cannot_serve(status: StatusCode) -> bool {
+    [
+        StatusCode::BAD_GATEWAY,
+        StatusCode::SERVICE_UNAVAILABLE,
+        StatusCode::GATEWAY_TIMEOUT,
+    ]
+    .contains(&status)
+}
 
 /// An upstream as one worker uses it.
 pub(crate) struct Pool {
@@ -228,11 +238,15 @@ impl Pool {
 
     /// What an answer says about its server: only that it cannot serve counts against it. A 500 may be the
     /// fault of one request, and must not take a server from all others.
-    pub(super) fn heard<B>(&self, server: &Server, since: Instant, response: &Response<B>) {
-        let unavailable = [502, 503, 504].contains(&response.status().as_u16())
-            || grpc::Status::of(response.headers()) == Some(grpc::Status::UNAVAILABLE);
+    pub(super) fn heard<B>(
+        &self,
+        server: &Server,
+        since: Instant,
+        response: &Response<B>,
+        is_call: bool,
+    ) {
         let now = Instant::now();
-        if unavailable {
+        if cannot_serve(grpc::http_status(response, is_call)) {
             self.failed(server, since);
             if let Some(rest) = retry_after(response.headers(), SystemTime::now()) {
                 server.standing().rest(now + rest.min(REST_MAX));

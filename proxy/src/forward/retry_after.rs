@@ -5,14 +5,20 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
 
-/// What `Retry-After` says, as a number of seconds or as a date; none if it says neither.
+/// Nobody waits for longer, and a clock can be added to this.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What `Retry-After` says, as a number of seconds or as a date, a day at most; none if it says neither.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let written = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = written.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(written).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
+    let wait = match written.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(written)
+            .ok()?
+            .duration_since(now)
+            .unwrap_or_default(),
+    };
+    Some(wait.min(LONGEST))
 }
 
 #[cfg(test)]
@@ -31,6 +37,8 @@ mod tests {
     #[test]
     fn seconds_and_dates_are_understood_and_nothing_else() {
         check("120", Some(120));
+        check("18446744073709551615", Some(86_400));
+        check("Fri, 31 Dec 9999 23:59:59 GMT", Some(86_400));
         check("Sun, 06 Nov 1994 08:50:37 GMT", Some(60));
         check("Sun, 06 Nov 1994 08:40:00 GMT", Some(0));
         for nonsense in ["soon", "-1", "1.5", ""] {

@@ -222,21 +222,16 @@ impl Source {
 
 impl Kept {
     fn keep(&mut self, frame: &Frame<Bytes>, bytes: u64) {
-        let part = match (frame.data_ref(), frame.trailers_ref()) {
-            (Some(data), _) => Part::Data(data.clone()),
-            (None, Some(trailers)) => Part::Trailers(trailers.clone()),
-            (None, None) => return,
+        let room = self.room.checked_sub(bytes);
+        let Some(room) = room.filter(|_| self.is_whole && self.room > 0) else {
+            self.is_whole = false;
+            self.parts = Vec::new();
+            return;
         };
-        match self.room.checked_sub(bytes) {
-            Some(room) if self.is_whole && self.room > 0 => {
-                self.room = room;
-                self.parts.push(part);
-            }
-            _ => {
-                self.is_whole = false;
-                self.parts = Vec::new();
-            }
-        }
+        let trailers = || frame.trailers_ref().cloned().map(Part::Trailers);
+        let part = frame.data_ref().cloned().map(Part::Data).or_else(trailers);
+        self.room = room;
+        self.parts.extend(part);
     }
 
     /// How many bytes are kept behind so many parts.

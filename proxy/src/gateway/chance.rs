@@ -22,6 +22,16 @@ impl Chance {
     }
 }
 
+/// Where a number stands among all that can be drawn, from 0 to 1: by its first 53 bits, which are what a double
+/// tells apart.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "53 bits are what a double holds"
+)]
+pub(crate) fn fraction(drawn: u64) -> f64 {
+    (drawn >> 11) as f64 / (1_u64 << 53) as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

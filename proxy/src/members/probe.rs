@@ -85,7 +85,11 @@ pub(super) async fn ask(roster: Arc<Roster>, health: Health, live: Live) {
                 (member, answer)
             });
         }
-        while let Some(Ok((member, answer))) = answers.join_next().await {
+        while let Some(answered) = answers.join_next().await {
+            // Only a defect of ours ends a question otherwise; the others are heard all the same.
+            let Ok((member, answer)) = answered else {
+                continue;
+            };
             let streak = streaks.get(&key_of(&member)).copied();
             let streak = settle(&roster, &health, streak, &member, answer.as_ref().err());
             streaks.insert(key_of(&member), streak);

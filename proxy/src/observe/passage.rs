@@ -25,9 +25,19 @@ pub(crate) struct Passage {
     backend: Duration,
     answered: Option<Answered>,
     fell_back: bool,
-    /// The end of a call, once it is known; none for what is no call.
-    call: Option<Option<Status>>,
+    call: Call,
     ended: bool,
+}
+
+/// Whether the request is a call, and how that ended.
+#[derive(Clone, Copy)]
+enum Call {
+    /// It is none.
+    None,
+    /// Nobody has said.
+    Open,
+    /// So.
+    Ended(Status),
 }
 
 #[derive(Clone, Copy)]
@@ -50,7 +60,7 @@ impl Passage {
             backend,
             answered: None,
             fell_back: false,
-            call: None,
+            call: Call::None,
             ended: false,
         }
     }
@@ -127,16 +137,16 @@ impl Passage {
     }
 
     /// The request is a call: it ends with a status of its own.
-    pub(crate) fn is_call(&mut self) {
-        self.call = Some(None);
+    pub(crate) fn begin_call(&mut self) {
+        self.call = Call::Open;
     }
 
     /// A call ended so, which its HTTP status does not tell.
     pub(crate) fn call_ended(&mut self, status: Status) {
-        let Some(call) = &mut self.call else {
+        if matches!(self.call, Call::None) {
             return;
-        };
-        *call = Some(status);
+        }
+        self.call = Call::Ended(status);
         if let Some(answered) = &mut self.answered {
             answered.failed |= status.is_failure();
         }
@@ -145,11 +155,10 @@ impl Passage {
     /// The answer went out entirely.
     pub(crate) fn end(mut self) {
         // A call that ends without saying how has failed, as its caller sees it.
-        let untold = self.call == Some(None);
-        let failed = untold || self.answered.is_none_or(|answered| answered.failed);
-        if untold {
-            self.call = Some(Some(Status::UNKNOWN));
+        if matches!(self.call, Call::Open) {
+            self.call_ended(Status::UNKNOWN);
         }
+        let failed = self.answered.is_none_or(|answered| answered.failed);
         self.record(failed);
     }
 
@@ -162,8 +171,10 @@ impl Passage {
         }
         if let Some(lane) = self.lane() {
             lane.took(duration);
-            if let Some(call) = self.call {
-                lane.called(call.unwrap_or(Status::CANCELLED));
+            match self.call {
+                Call::None => {}
+                Call::Open => lane.called(Status::CANCELLED),
+                Call::Ended(status) => lane.called(status),
             }
         }
         if let Some(route) = self.route {

@@ -40,7 +40,7 @@ impl Plan {
             let sent = send(&mut lease, request, body, self.patience()).await;
             match sent.inspect_err(|refusal| pool.judge(&server, began, refusal))? {
                 Ok(response) => {
-                    pool.heard(&server, began, &response);
+                    pool.heard(&server, began, &response, self.is_call);
                     lease.keep_for(kept_for(response.headers()));
                     let idle = self.route().map_or(Duration::ZERO, |route| route.idle);
                     let download = |body| Download::new(body, lease, Rc::clone(pool), idle);
