@@ -64,6 +64,8 @@ record! {
         pub dns: Option<Dns>,
         /// How it stops.
         pub drain: Option<Drain>,
+        /// How another takes over from it (`wald run --upgrade`).
+        pub upgrade: Option<Upgrade>,
         /// What is told about it all.
         pub telemetry: Option<Telemetry>,
     } with {
@@ -80,6 +82,16 @@ record! {
         pub wait: Option<Period>,
         /// How long requests may take to finish after that. Default: `30s`.
         pub time: Option<Period>,
+    }
+}
+
+record! {
+    /// How a newer Wald takes over sockets and store from this one while traffic runs (`wald run --upgrade`).
+    pub struct Upgrade {
+        /// The Unix socket at which it asks; only the same user and root may. At most 103 bytes, relative to
+        /// the document's folder. Default: the store's path with `.upgrade` behind it, and without a store
+        /// nobody can take over.
+        pub socket: PathBuf = required,
     }
 }
 

@@ -27,12 +27,13 @@ mod token;
 mod upstream;
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use config::document::{self, Document, Telemetry};
 use config::{Path, Problems, code};
 
-use listener::Addresses;
+use listener::{Addresses, UNIX_BYTES_MAX};
 use names::Names;
 use report::Report;
 
@@ -58,6 +59,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
         zone: _, // read by endpoints
         dns,
         drain,
+        upgrade,
         telemetry,
         places: _,
     } = document;
@@ -68,6 +70,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
     let listeners = list(&mut scope, "listeners", listeners, listener::compile);
     let issuers = list(&mut scope, "tokens", tokens, token::compile);
     let drain = self::drain(&mut scope.report, drain.as_ref());
+    let upgrade_socket = self::upgrade(&mut scope.report, upgrade.as_ref(), store.as_ref());
     let dns_servers = upstream::dns_servers(&mut scope.report, dns.as_ref());
     let upstreams = list(&mut scope, "upstreams", upstreams, upstream::compile);
     let models = list(&mut scope, "models", models, model::compile);
@@ -93,6 +96,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
         asks_for_models,
         dns_servers,
         drain,
+        upgrade_socket,
     })
 }
 
@@ -178,6 +182,31 @@ fn drain(report: &mut Report<'_>, written: Option<&document::Drain>) -> Drain {
         wait: wait.map_or(default.wait, |wait| wait.0),
         time: report.positive(&path, "time", time, default.time),
     }
+}
+
+/// Where another Wald asks to take over. Only a path that somebody chose is worth an error: a store far down
+/// does no harm.
+fn upgrade(
+    report: &mut Report<'_>,
+    written: Option<&document::Upgrade>,
+    store: Option<&document::Store>,
+) -> Option<PathBuf> {
+    let fits = |path: &PathBuf| path.as_os_str().len() <= UNIX_BYTES_MAX;
+    let Some(document::Upgrade { socket }) = written else {
+        let mut path = store?.path.clone().into_os_string();
+        path.push(".upgrade");
+        return Some(PathBuf::from(path)).filter(fits);
+    };
+    if !fits(socket) {
+        let length = socket.as_os_str().len();
+        report.error(
+            code::BAD_ADDRESS,
+            &Path::root().field("upgrade").field("socket"),
+            format!("a Unix socket's path has {UNIX_BYTES_MAX} bytes at most, this one {length}"),
+            "name a shorter path, for example one in /run/wald",
+        );
+    }
+    Some(socket.clone())
 }
 
 fn telemetry(report: &mut Report<'_>, written: Option<&Telemetry>) {

@@ -32,6 +32,7 @@ pub struct Policy {
     pub(crate) asks_for_models: bool,
     pub(crate) dns_servers: Vec<SocketAddr>,
     pub(crate) drain: Drain,
+    pub(crate) upgrade_socket: Option<PathBuf>,
 }
 
 /// How a server stops.
@@ -117,6 +118,12 @@ impl Policy {
     #[must_use]
     pub fn drain(&self) -> Drain {
         self.drain
+    }
+
+    /// The Unix socket at which another Wald asks to take over; if none, nobody can.
+    #[must_use]
+    pub fn upgrade_socket(&self) -> Option<&Path> {
+        self.upgrade_socket.as_deref()
     }
 
     /// Models that run here, by [`crate::ModelId`].

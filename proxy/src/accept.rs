@@ -16,7 +16,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::Request;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::service_fn;
@@ -90,7 +91,7 @@ impl Door {
         loop {
             let accepted = tokio::select! {
                 biased;
-                _ = phase.wait_for(|phase| *phase >= Phase::Draining) => break,
+                _ = phase.wait_for(|phase| *phase >= Phase::Retiring) => break,
                 accepted = socket.accept() => accepted,
             };
             match accepted {
@@ -99,6 +100,8 @@ impl Door {
             }
         }
         drop(socket);
+        // A phase that can no longer change has ended as well.
+        drop(phase.wait_for(|phase| *phase >= Phase::Draining).await);
         graceful.shutdown().await;
     }
 
@@ -204,13 +207,21 @@ impl Door {
         let (worker, peer) = (Rc::clone(&self.worker), Rc::new(peer));
         let io = Watched::new(TokioIo::new(stream), Rc::clone(&activity));
         let service = service_fn(move |request: Request<Incoming>| {
+            let has_goodbye = request.version() == Version::HTTP_2;
+            let leaver = Rc::clone(&worker);
             let served = gateway::serve(
                 Rc::clone(&worker),
                 Rc::clone(&peer),
                 Busy::begin(&activity, &request),
                 request,
             );
-            async { Ok::<_, std::convert::Infallible>(served.await) }
+            async move {
+                let mut response = served.await;
+                if !has_goodbye && leaver.is_leaving() {
+                    say_goodbye(&mut response);
+                }
+                Ok::<_, std::convert::Infallible>(response)
+            }
         });
         let connection = watcher.watch(
             self.http
@@ -239,6 +250,14 @@ fn outcome(malformed: &Malformed) -> &'static str {
     match malformed {
         Malformed::Broken(_) => "broken",
         _ => "malformed",
+    }
+}
+
+/// Tells the client to connect anew for its next request (RFC 9112 §9.6), before it meets a closed connection.
+fn say_goodbye<B>(response: &mut Response<B>) {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
     }
 }
 

@@ -26,7 +26,7 @@ use crate::identify::key_servers::KeyServers;
 use crate::live::Live;
 use crate::referee::Referee;
 use crate::reload::Reload;
-use crate::server::Phase;
+use crate::server::{Leave, Phase};
 use crate::workers::Workers;
 use door::{Asker, Door};
 use problem::Problem;
@@ -51,7 +51,7 @@ pub(crate) struct Desk {
     /// Whom the gate did not let in.
     pub(crate) refused: Refused,
     /// Ends the server when it is set.
-    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) leave: watch::Sender<Option<Leave>>,
 }
 
 /// Requests that were refused for want of a role, by code.
@@ -81,7 +81,7 @@ impl Refused {
 
 /// Serves until the process ends.
 pub(crate) async fn serve(socket: std::net::TcpListener, desk: Desk) {
-    let served = match Door::open(socket, desk.live.clone()) {
+    let served = match Door::open(socket, desk.live.clone(), desk.leave.subscribe()) {
         Ok(door) => {
             let router = router(Arc::new(desk));
             axum::serve(door, router.into_make_service_with_connect_info::<Asker>()).await

@@ -11,6 +11,7 @@ mod feedback;
 mod forward;
 mod gateway;
 mod grpc;
+mod handover;
 mod identify;
 mod infer;
 mod live;

@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 mod counters;
 pub(crate) mod endpoints;
 mod evidence;
@@ -30,6 +32,7 @@ pub(crate) use view::View;
 pub(crate) type Limits = HashMap<(String, u32), Arc<[stats::MovingLimit]>>;
 
 /// The evidence of one run, on its way from a worker to the referee.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Observed {
     /// The experiment's name: ids change with a reload, names and runs do not.
     pub(crate) experiment: String,
@@ -37,6 +40,7 @@ pub(crate) struct Observed {
     pub(crate) run: u32,
     /// What was seen.
     pub(crate) delta: stats::Delta,
-    /// The same one by one, if it is recorded.
+    /// The same one by one, if it is recorded. It goes to no other process: a recording is one's own.
+    #[serde(skip)]
     pub(crate) roll: Option<Roll>,
 }

@@ -7,6 +7,7 @@
 mod book;
 mod desk;
 mod hearing;
+mod lending;
 mod ruling;
 mod run;
 mod settling;
@@ -27,6 +28,7 @@ use crate::feedback::{Item, Receipt};
 use crate::identify::{KeySet, KeySets};
 use crate::live::Live;
 use crate::members::Rosters;
+use crate::observe::Observed;
 use crate::rates::Rates;
 use crate::recording::Recording;
 use crate::store::{Store, StoreError};
@@ -69,7 +71,10 @@ enum Letter {
     Adopt(Box<Candidate>, oneshot::Sender<Result<Adopted, AdoptError>>),
     Trust(Trust, oneshot::Sender<()>),
     Audit(oneshot::Sender<Result<Vec<String>, StoreError>>),
-    Close(oneshot::Sender<()>),
+    Hear(Vec<Observed>),
+    Lend(oneshot::Sender<Result<(), StoreError>>),
+    Reclaim(oneshot::Sender<()>),
+    Close(oneshot::Sender<Vec<Observed>>),
 }
 
 /// The keys that a server has given for an issuer; none if they are too old to be believed.
@@ -193,13 +198,40 @@ impl Referee {
             .ok()
     }
 
-    /// Takes in the last evidence, writes it down and ends the task. The store is closed afterwards.
-    pub(crate) async fn close(&self) {
+    /// Counts what another Wald's workers saw last, before this one took over from it.
+    pub(crate) async fn hear(&self, evidence: Vec<Observed>) {
+        if self.letters.send(Letter::Hear(evidence)).await.is_err() {
+            tracing::warn!("evidence came when the server was ending");
+        }
+    }
+
+    /// Writes everything down and closes the store, so that another process can open it.
+    pub(crate) async fn lend(&self) -> Result<(), StoreError> {
         let (reply, answer) = oneshot::channel();
-        if self.letters.send(Letter::Close(reply)).await.is_ok() {
-            // No answer means that the task has ended already, which is what was asked for.
+        let letter = Letter::Lend(reply);
+        let sent = self.letters.send(letter).await;
+        sent.map_err(|_| StoreError::Interrupted)?;
+        answer.await.unwrap_or(Err(StoreError::Interrupted))
+    }
+
+    /// Opens the store again, now or as soon as it can be had.
+    pub(crate) async fn reclaim(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.letters.send(Letter::Reclaim(reply)).await.is_ok() {
+            // No answer means that the server is ending.
             drop(answer.await);
         }
+    }
+
+    /// Takes in the last evidence, writes it down and ends the task; what another process has to write down
+    /// instead is given back. The store is closed afterwards.
+    pub(crate) async fn close(&self) -> Vec<Observed> {
+        let (reply, answer) = oneshot::channel();
+        if self.letters.send(Letter::Close(reply)).await.is_err() {
+            return Vec::new();
+        }
+        // No answer means that the task has ended already, which is what was asked for.
+        answer.await.unwrap_or_default()
     }
 }
 

@@ -14,14 +14,14 @@ use tokio::sync::{mpsc, oneshot};
 
 #[cfg(test)]
 pub(crate) use prepare::key_sets;
-pub(crate) use prepare::{PrepareError, prepare};
+pub(crate) use prepare::{Digest, PrepareError, prepare};
 
 use crate::credentials;
 use crate::identify::key_servers::KeyServers;
 use crate::live::Live;
 use crate::members::Keeper;
 use crate::referee::{AdoptError, Adopted, Referee};
-use prepare::Digest;
+
 use streams::Streams;
 use watch::Folders;
 

@@ -16,23 +16,27 @@ pub(crate) mod tests;
 use std::io;
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use policy::Policy;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 
-pub(crate) use phase::Phase;
+pub(crate) use phase::{Leave, Phase};
+pub(crate) use socket::at;
 pub(crate) use worker::Worker;
 
 use crate::accept;
+use crate::handover::{Begun, Copies, Estate, HandOverError, Inherited, Succession, Taking};
 use crate::identify::key_servers::KeyServers;
+use crate::live::Live;
 use crate::members::Keeper;
 use crate::recording::Recording;
-use crate::referee;
+use crate::referee::{self, Referee};
 use crate::reload::Reload;
 use crate::store::Store;
-use crate::workers::Workers;
+use crate::workers::{Ask, Workers};
 use crate::{admin, credentials, reload, store};
 use ending::{Ending, Signals};
 use worker::Duty;
@@ -41,11 +45,12 @@ use worker::Duty;
 pub(crate) struct Start {
     document: PathBuf,
     record: Option<PathBuf>,
-    stop: watch::Sender<bool>,
+    upgrade: bool,
+    leave: watch::Sender<Option<Leave>>,
 }
 
 /// Ends a server that runs in this process. Dropping it does nothing.
-pub(crate) struct Stop(watch::Sender<bool>);
+pub(crate) struct Stop(watch::Sender<Option<Leave>>);
 
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +68,9 @@ pub(crate) enum StartError {
         /// Why it cannot have it.
         source: io::Error,
     },
+    /// The other Wald, which was to be replaced, goes on.
+    #[error("cannot take over")]
+    HandOver(#[from] HandOverError),
     /// The store cannot be opened.
     #[error("cannot open the store")]
     Store(#[from] store::OpenError),
@@ -85,13 +93,14 @@ impl Start {
 
     /// Serve this document until a signal comes or the other half says so.
     pub(crate) fn stoppable(document: PathBuf) -> (Self, Stop) {
-        let stop = watch::Sender::new(false);
+        let leave = watch::Sender::new(None);
         let start = Self {
             document,
             record: None,
-            stop: stop.clone(),
+            upgrade: false,
+            leave: leave.clone(),
         };
-        (start, Stop(stop))
+        (start, Stop(leave))
     }
 
     /// Write every observation into this file, too.
@@ -99,12 +108,18 @@ impl Start {
         self.record = file;
         self
     }
+
+    /// Take over from the process that serves this document now.
+    pub(crate) fn upgrading(mut self, upgrade: bool) -> Self {
+        self.upgrade = upgrade;
+        self
+    }
 }
 
 impl Stop {
     /// Lets the server finish what it is at and end.
     pub(crate) fn now(&self) {
-        self.0.send_replace(true);
+        self.0.send_replace(Some(Leave::Told));
     }
 }
 
@@ -116,66 +131,126 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
     let first = reload::prepare(&start.document, None)?;
     // Before anyone can know that Wald runs, and change a file because of it.
     let read = reload::contents(&start.document, &first.policy);
-    let (workers, mailboxes) = Workers::new(count(&first.policy));
-    // Sockets before the store: of two servers on one document, the second fails because of the address.
-    let Sockets {
-        admin,
-        workers: sockets,
-    } = Sockets::bind(&first.policy, mailboxes.len())?;
+    let policy = Arc::clone(&first.policy);
     let control = control().map_err(StartError::Thread)?;
+    let (mut taking, inherited) = begin(&control, &policy, start.upgrade)?;
+    // Sockets before the store: of two servers on one document, the second fails because of the address.
+    let sockets = Sockets::bind(&policy, count(&policy), inherited)?;
     let recording = start.record.as_deref().map(Recording::start).transpose()?;
-    let store = open(&first.policy)?;
+    if let Some(taking) = &mut taking {
+        control.block_on(taking.have_store_closed())?;
+    }
+    let store = open(&policy)?;
+    let (workers, mailboxes) = Workers::new(count(&policy));
     let (live, referee) =
         control.block_on(referee::start(store, first, workers.clone(), recording))?;
-    // Before anyone can find Wald ready, and tell it to end.
-    let (key_servers, reload, signals) = {
-        let _control = control.enter();
-        let signals = Signals::install();
-        let key_servers = KeyServers::start(live.clone(), referee.clone());
-        let reload = Reload::start(
-            (start.document, read),
-            live.clone(),
-            referee.clone(),
-            (key_servers.clone(), Keeper::start(live.clone())),
-        );
-        (key_servers, reload, signals)
-    };
-    let (phase, watched) = watch::channel(Phase::Serving);
-    let desk = admin::Desk {
-        live: live.clone(),
-        referee: referee.clone(),
-        workers,
-        reload,
-        key_servers: key_servers.clone(),
-        phase: watched.clone(),
-        refused: admin::Refused::default(),
-        stop: start.stop.clone(),
-    };
-    control.spawn(admin::serve(admin, desk));
-    control.spawn(credentials::warn(live.clone()));
-    let (drained, all_drained) = mpsc::channel(1);
-    let duty = |(mailbox, sockets)| Duty {
-        live: live.clone(),
-        referee: referee.clone(),
-        key_servers: key_servers.clone(),
-        mailbox,
-        sockets,
-        phase: watched.clone(),
-        drained: drained.clone(),
-    };
-    let duties = mailboxes.into_iter().zip(sockets).map(duty).collect();
-    drop(drained);
-    let ending = Ending {
-        live: live.clone(),
-        stop: start.stop.subscribe(),
-        phase,
-        drained: all_drained.into(),
+    let up = Up {
+        document: (start.document, read),
+        leave: start.leave,
+        live,
         referee,
-        signals: signals.into(),
+        workers,
+        taking,
     };
-    let served = chassis::run(duties, ending).map_err(StartError::Thread);
+    let served = {
+        let _control = control.enter();
+        up.serve(sockets, mailboxes)
+    };
     control.shutdown_background();
     served
+}
+
+/// A server that has everything but traffic.
+struct Up {
+    document: (PathBuf, reload::Digest),
+    leave: watch::Sender<Option<Leave>>,
+    live: Live,
+    referee: Referee,
+    workers: Workers,
+    taking: Option<Taking>,
+}
+
+impl Up {
+    /// Serves, within the control side's runtime.
+    fn serve(
+        self,
+        sockets: Sockets,
+        mailboxes: Vec<mpsc::Receiver<Ask>>,
+    ) -> Result<(), StartError> {
+        // Before anyone can find Wald ready, and tell it to end.
+        let signals = Signals::install();
+        let (phase, watched) = watch::channel(Phase::Serving);
+        let key_servers = KeyServers::start(self.live.clone(), self.referee.clone());
+        let (drained, all_drained) = mpsc::channel(1);
+        let (begun, told) = mpsc::channel(mailboxes.len().max(1));
+        let begun_all = Begun {
+            workers: mailboxes.len(),
+            told,
+        };
+        let duty = |(mailbox, sockets)| Duty {
+            live: self.live.clone(),
+            referee: self.referee.clone(),
+            key_servers: key_servers.clone(),
+            mailbox,
+            sockets,
+            phase: watched.clone(),
+            begun: begun.clone(),
+            drained: drained.clone(),
+        };
+        let duties = mailboxes.into_iter().zip(sockets.workers);
+        let duties = duties.map(duty).collect();
+        drop((begun, drained));
+        let estate = Estate {
+            path: self.live.load().policy.upgrade_socket().map(Path::to_owned),
+            sockets: sockets.copies,
+            referee: self.referee.clone(),
+            phase: watched.clone(),
+            leave: self.leave.clone(),
+        };
+        let ending = Ending {
+            live: self.live.clone(),
+            leave: self.leave.subscribe(),
+            phase,
+            drained: all_drained.into(),
+            referee: self.referee.clone(),
+            succession: Some(Succession::start(self.taking, begun_all, estate)).into(),
+            signals: signals.into(),
+        };
+        let keeper = Keeper::start(self.live.clone());
+        let keepers = (key_servers.clone(), keeper);
+        let reload = Reload::start(
+            self.document,
+            self.live.clone(),
+            self.referee.clone(),
+            keepers,
+        );
+        tokio::spawn(credentials::warn(self.live.clone()));
+        let desk = admin::Desk {
+            live: self.live,
+            referee: self.referee,
+            workers: self.workers,
+            reload,
+            key_servers,
+            phase: watched,
+            refused: admin::Refused::default(),
+            leave: self.leave,
+        };
+        tokio::spawn(admin::serve(sockets.admin, desk));
+        chassis::run(duties, ending).map_err(StartError::Thread)
+    }
+}
+
+/// Asks the process that serves this document for its sockets, if it is to be replaced.
+fn begin(
+    control: &Runtime,
+    policy: &Policy,
+    upgrade: bool,
+) -> Result<(Option<Taking>, Inherited), StartError> {
+    if !upgrade {
+        return Ok((None, Inherited::default()));
+    }
+    let (taking, inherited) = control.block_on(Taking::begin(policy))?;
+    Ok((Some(taking), inherited))
 }
 
 /// Where everything runs that no request waits for.
@@ -208,37 +283,46 @@ fn count(policy: &Policy) -> usize {
 struct Sockets {
     admin: TcpListener,
     workers: Vec<Vec<(policy::Listener, accept::Socket)>>,
+    copies: Copies,
 }
 
 impl Sockets {
-    fn bind(policy: &Policy, workers: usize) -> Result<Self, StartError> {
+    /// Listens everywhere, where it can with what was handed over.
+    fn bind(policy: &Policy, workers: usize, mut inherited: Inherited) -> Result<Self, StartError> {
         let mut sockets: Vec<_> = (0..workers).map(|_| Vec::new()).collect();
+        let mut copies = Copies::default();
         for listener in policy.listeners() {
-            let refused = refused(&listener.name, listener.address.clone());
-            let shared = socket::of(&listener.address, workers).map_err(refused)?;
+            let refused = |source| refused(&listener.name, listener.address.clone(), source);
+            let shared = socket::of(&listener.address, workers, &mut inherited).map_err(refused)?;
             match shared.first() {
                 Some(accept::Socket::Tcp(socket)) => announce(&listener.name, socket),
                 _ => {
                     tracing::info!(listener = %listener.name, address = %listener.address, "listening")
                 }
             }
-            for (worker, socket) in sockets.iter_mut().zip(shared) {
-                worker.push((listener.clone(), socket));
+            copies.keep(&listener.address, &shared).map_err(refused)?;
+            for (number, socket) in shared.into_iter().enumerate() {
+                if let Some(worker) = sockets.get_mut(number % workers) {
+                    worker.push((listener.clone(), socket));
+                }
             }
         }
-        let admin = policy.admin().address;
-        let address = policy::Address::Tcp(admin);
-        let admin = socket::alone(admin).map_err(refused("admin", address))?;
+        let at = policy.admin().address;
+        let address = policy::Address::Tcp(at);
+        let refused = |source| refused("admin", address.clone(), source);
+        let admin = socket::alone(at, &mut inherited).map_err(refused)?;
         announce("admin", &admin);
+        copies.keep_tcp(&address, &admin).map_err(refused)?;
         Ok(Self {
             admin,
             workers: sockets,
+            copies,
         })
     }
 }
 
-fn refused(listener: &str, address: policy::Address) -> impl FnOnce(io::Error) -> StartError {
-    move |source| StartError::Listen {
+fn refused(listener: &str, address: policy::Address, source: io::Error) -> StartError {
+    StartError::Listen {
         listener: listener.to_owned(),
         address,
         source,

@@ -8,6 +8,7 @@ mod run;
 mod tables;
 
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::backends::InMemoryBackend;
 use redb::{
@@ -23,7 +24,12 @@ use crate::audit::Record;
 use tables::{AUDIT, FORMAT, FORMAT_KEY, META};
 
 /// A store that this process may write to.
-pub(crate) struct Store(Database);
+pub(crate) struct Store {
+    /// None while another process has it.
+    database: RwLock<Option<Database>>,
+    /// None if it lasts as long as the process.
+    path: Option<PathBuf>,
+}
 
 /// A store that another process may be writing to.
 pub(crate) struct Reader(ReadOnlyDatabase);
@@ -62,6 +68,9 @@ pub(crate) enum StoreError {
     /// What stands in it is not what this Wald writes.
     #[error("a record of the store is not readable")]
     Json(#[source] serde_json::Error),
+    /// Another process has it, and takes over from this one.
+    #[error("another wald has the store and is taking over")]
+    Lent,
     /// The thread that wrote ended before it had.
     #[error("the write was interrupted")]
     Interrupted,
@@ -84,10 +93,10 @@ impl<E: Into<redb::Error>> From<E> for StoreError {
 impl Store {
     /// Opens the store in this file, or makes it.
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
-        let database = builder()
-            .create(path)
-            .map_err(|error| refused(path, error.into()))?;
-        Self::ready(database).map_err(|error| error.unwrap_or_else(|error| refused(path, error)))
+        Ok(Self {
+            database: RwLock::new(Some(opened(path)?)),
+            path: Some(path.to_owned()),
+        })
     }
 
     /// A store that lasts as long as the process.
@@ -95,7 +104,26 @@ impl Store {
         let path = Path::new("memory");
         let database = Builder::new().create_with_backend(InMemoryBackend::new());
         let database = database.map_err(|error| refused(path, error.into()))?;
-        Self::ready(database).map_err(|error| error.unwrap_or_else(|error| refused(path, error)))
+        Ok(Self {
+            database: RwLock::new(Some(ready(path, database)?)),
+            path: None,
+        })
+    }
+
+    /// Lets go of the file, so that another process can open it. One in memory is nobody else's.
+    pub(crate) fn close(&self) {
+        if self.path.is_some() {
+            *self.exclusively() = None;
+        }
+    }
+
+    /// Has the file again after [`Store::close`].
+    pub(crate) fn reopen(&self) -> Result<(), OpenError> {
+        let mut database = self.exclusively();
+        if let (None, Some(path)) = (&*database, &self.path) {
+            *database = Some(opened(path)?);
+        }
+        Ok(())
     }
 
     /// Opens an existing store to read it, also while another process serves from it. After a crash the
@@ -118,7 +146,9 @@ impl Store {
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let transaction = self.0.begin_write()?;
+        let database = self.shared();
+        let database = database.as_ref().ok_or(StoreError::Lent)?;
+        let transaction = database.begin_write()?;
         let result = work(&mut Transaction::new(&transaction))?;
         transaction.commit()?;
         Ok(result)
@@ -126,17 +156,34 @@ impl Store {
 
     /// The audit chain.
     pub(crate) fn audit(&self) -> Result<Audit, StoreError> {
-        records(&self.0.begin_read()?)
+        let database = self.shared();
+        let database = database.as_ref().ok_or(StoreError::Lent)?;
+        records(&database.begin_read()?)
     }
 
-    /// Marks a new store with its format, and refuses one of another.
-    fn ready(database: Database) -> Result<Self, Result<OpenError, redb::Error>> {
-        let found = mark(&database).map_err(Err)?;
-        if found == FORMAT {
-            Ok(Self(database))
-        } else {
-            Err(Ok(OpenError::Format { found }))
-        }
+    /// What is behind the lock is a handle, which no panic leaves half done.
+    fn shared(&self) -> RwLockReadGuard<'_, Option<Database>> {
+        self.database.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn exclusively(&self) -> RwLockWriteGuard<'_, Option<Database>> {
+        let database = self.database.write();
+        database.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn opened(path: &Path) -> Result<Database, OpenError> {
+    let database = builder().create(path);
+    ready(path, database.map_err(|error| refused(path, error.into()))?)
+}
+
+/// Marks a new store with its format, and refuses one of another.
+fn ready(path: &Path, database: Database) -> Result<Database, OpenError> {
+    let found = mark(&database).map_err(|error| refused(path, error))?;
+    if found == FORMAT {
+        Ok(database)
+    } else {
+        Err(OpenError::Format { found })
     }
 }
 

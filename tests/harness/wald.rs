@@ -32,8 +32,17 @@ impl Wald {
 
     /// Starts it and waits for nothing: it may well refuse to start.
     pub fn launch(document: &Path) -> Self {
+        Self::launch_with(document, &[])
+    }
+
+    /// Starts one that is to take over from another, and waits for nothing.
+    pub fn upgrade(document: &Path) -> Self {
+        Self::launch_with(document, &["--upgrade"])
+    }
+
+    fn launch_with(document: &Path, options: &[&str]) -> Self {
         let mut command = program("wald");
-        command.args(["run", "-c"]).arg(document);
+        command.args(["run", "-c"]).arg(document).args(options);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -23,6 +23,7 @@ mod proxying;
 mod recomputing;
 mod recording;
 mod reloading;
+mod replacing;
 mod securing;
 mod sharing;
 mod smuggling;

@@ -157,7 +157,7 @@ impl Addresses {
 const UNIX: &str = "unix:";
 
 /// The longest path that a socket can have: `sun_path` without its end, on the systems with the least.
-const UNIX_BYTES_MAX: usize = 103;
+pub(super) const UNIX_BYTES_MAX: usize = 103;
 
 /// An address of the network, or the path of a Unix socket.
 fn address(report: &mut Report<'_>, path: &Path, written: &str) -> Option<Address> {

@@ -14,11 +14,12 @@ use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_rustls::server::TlsStream;
 
 use crate::accept::Proved;
 use crate::live::Live;
+use crate::server::Leave;
 
 /// How many handshakes may go on at once, and how long one may take.
 const HANDSHAKES_MAX: usize = 64;
@@ -53,11 +54,22 @@ pub(super) struct Asker {
 
 impl Door {
     /// Opens on this socket, within the runtime that is entered.
-    pub(super) fn open(socket: std::net::TcpListener, live: Live) -> io::Result<Self> {
+    pub(super) fn open(
+        socket: std::net::TcpListener,
+        live: Live,
+        leave: watch::Receiver<Option<Leave>>,
+    ) -> io::Result<Self> {
         let socket = TcpListener::from_std(socket)?;
         let address = socket.local_addr()?;
         let (visitors, ready) = mpsc::channel(HANDSHAKES_MAX);
-        tokio::spawn(receive(socket, live, visitors));
+        let received = receive(socket, live, visitors);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = received => {}
+                // Whoever serves instead has a copy of the socket, and answers from now on.
+                () = relieved(leave) => {}
+            }
+        });
         Ok(Self { ready, address })
     }
 }
@@ -93,6 +105,13 @@ async fn receive(socket: TcpListener, live: Live, visitors: mpsc::Sender<Visitor
     }
 }
 
+async fn relieved(mut leave: watch::Receiver<Option<Leave>>) {
+    let relieved = leave.wait_for(|leave| *leave == Some(Leave::Relieved));
+    if relieved.await.is_err() {
+        std::future::pending().await
+    }
+}
+
 async fn greet(
     stream: TcpStream,
     address: SocketAddr,
@@ -124,7 +143,7 @@ impl Listener for Door {
                 let address = visitor.address;
                 (visitor, address)
             }
-            // Whoever receives never ends before this does.
+            // Nobody comes any more.
             None => std::future::pending().await,
         }
     }

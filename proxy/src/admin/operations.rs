@@ -17,7 +17,7 @@ use crate::cli::problems;
 use crate::identify::paper::Paper;
 use crate::observe::exposition;
 use crate::reload::{ReloadError, Reloaded};
-use crate::server::Phase;
+use crate::server::{Leave, Phase};
 use crate::{credentials, feedback};
 
 /// Whether the process answers.
@@ -29,7 +29,7 @@ pub(super) async fn livez() -> &'static str {
 pub(super) async fn readyz(State(desk): State<Arc<Desk>>) -> (StatusCode, &'static str) {
     match *desk.phase.borrow() {
         Phase::Serving => (StatusCode::OK, "ready\n"),
-        Phase::Leaving | Phase::Draining | Phase::Ended => {
+        Phase::Leaving | Phase::Retiring | Phase::Draining | Phase::Ended => {
             (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
         }
     }
@@ -120,7 +120,7 @@ pub(super) async fn reload(State(desk): State<Arc<Desk>>) -> Result<Json<Reloade
 
 /// Finishes what was begun, and ends.
 pub(super) async fn drain(State(desk): State<Arc<Desk>>) -> (StatusCode, Json<Value>) {
-    desk.stop.send_replace(true);
+    desk.leave.send_replace(Some(Leave::Told));
     (StatusCode::ACCEPTED, Json(json!({ "draining": true })))
 }
 

@@ -12,6 +12,7 @@ use crate::server;
 Examples:
   wald run -c wald.yaml
   WALD_LOG=debug wald run -c wald.yaml
+  wald run -c wald.yaml --upgrade       # with a newer binary, or after a change that needs a restart
 
 SIGHUP or a changed file reloads the document; SIGTERM or Ctrl-C finishes the requests in flight and
 stops, a second one stops at once. Exits with 1 when it cannot start, with 2 when the document is
@@ -22,6 +23,10 @@ pub(crate) struct Args {
     /// Write every exposure and observation into this CSV file, for `wald judge`
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Take over sockets and store from the wald that serves this document now, which then finishes its
+    /// requests and ends
+    #[arg(long)]
+    upgrade: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -42,6 +47,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         .as_ref()
         .and_then(|telemetry| telemetry.log.as_ref());
     logging::start(log, logging::Sink::Stderr);
-    server::run(server::Start::new(source.path).recording(args.record.clone()))?;
+    let start = server::Start::new(source.path)
+        .recording(args.record.clone())
+        .upgrading(args.upgrade);
+    server::run(start)?;
     Ok(Exit::Done)
 }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::book::{Book, Entry, Tally};
 use super::hearing::hear;
+use super::lending::Holder;
 use super::ruling::Ruling;
 use super::run::{Run, encode};
 use super::settling::settle;
@@ -48,9 +49,10 @@ pub(super) struct Task {
 
 /// Everything that only the referee may change.
 pub(super) struct Keeper {
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
+    pub(super) holder: Holder,
     live: Live,
-    policy: Arc<Policy>,
+    pub(super) policy: Arc<Policy>,
     models: Vec<Arc<inference::Pool>>,
     key_sets: Arc<KeySets>,
     credentials: Arc<Credentials>,
@@ -58,8 +60,8 @@ pub(super) struct Keeper {
     rates: Arc<Rates>,
     keys: Arc<Keys>,
     /// By `ExperimentId`.
-    runs: Vec<Run>,
-    tally: Tally,
+    pub(super) runs: Vec<Run>,
+    pub(super) tally: Tally,
     checkpoint_ms: u64,
     book: Arc<ArcSwap<Book>>,
     recording: Option<Recording>,
@@ -82,31 +84,64 @@ impl Task {
             tokio::select! {
                 _ = beat.tick() => self.beat().await,
                 letter = self.mailbox.recv() => match letter {
-                    Some(Letter::Feedback(items, reply)) => drop(reply.send(self.keeper.count(&items))),
-                    Some(Letter::Adopt(candidate, reply)) => drop(reply.send(self.keeper.adopt(*candidate, unix_ms()).await)),
-                    Some(Letter::Trust(trust, reply)) => {
-                        self.keeper.trust(trust);
-                        // Whoever asked may have stopped waiting.
-                        reply.send(()).unwrap_or_default();
-                    }
-                    Some(Letter::Audit(reply)) => drop(reply.send(self.keeper.audit().await)),
                     Some(Letter::Close(reply)) => {
-                        self.beat().await;
-                        self.keeper.checkpoint().await;
+                        let left = self.close().await;
                         drop(self);
                         // Whoever asked may have stopped waiting.
-                        return reply.send(()).unwrap_or_default();
+                        return drop(reply.send(left));
                     }
+                    Some(letter) => self.obey(letter).await,
                     None => return,
                 },
             }
         }
     }
 
+    /// Does what a letter says. Whoever sent it may have stopped waiting for the answer.
+    async fn obey(&mut self, letter: Letter) {
+        match letter {
+            // No answer: it cannot be counted now, and is to be sent again.
+            Letter::Feedback(..) if !self.keeper.has_store() => {}
+            Letter::Feedback(items, reply) => drop(reply.send(self.keeper.count(&items))),
+            Letter::Adopt(candidate, reply) => {
+                drop(reply.send(self.keeper.adopt(*candidate, unix_ms()).await));
+            }
+            Letter::Trust(trust, reply) => {
+                self.keeper.trust(trust);
+                reply.send(()).unwrap_or_default();
+            }
+            Letter::Audit(reply) => drop(reply.send(self.keeper.audit().await)),
+            Letter::Hear(evidence) => self.keeper.hear(evidence),
+            Letter::Lend(reply) => {
+                self.beat().await;
+                drop(reply.send(self.keeper.lend().await));
+            }
+            Letter::Reclaim(reply) => {
+                self.keeper.reclaim().await;
+                reply.send(()).unwrap_or_default();
+            }
+            Letter::Close(reply) => drop(reply.send(self.close().await)),
+        }
+    }
+
     async fn beat(&mut self) {
+        self.keeper.retry().await;
+        if !self.keeper.has_store() {
+            return;
+        }
         let now_ms = unix_ms();
         let evidence = self.workers.evidence(self.keeper.limits()).await;
         self.keeper.beat(evidence, now_ms).await;
+    }
+
+    /// Writes down what is left, or gives it to whom the store was lent.
+    async fn close(&mut self) -> Vec<Observed> {
+        if !self.keeper.has_store() {
+            return self.workers.evidence(self.keeper.limits()).await;
+        }
+        self.beat().await;
+        self.keeper.checkpoint().await;
+        Vec::new()
     }
 }
 
@@ -157,6 +192,7 @@ impl Keeper {
         let live = Live::new(snapshot);
         let keeper = Self {
             store,
+            holder: Holder::default(),
             live: live.clone(),
             policy,
             models,
@@ -194,10 +230,15 @@ impl Keeper {
         receipt
     }
 
+    /// Takes in what workers saw.
+    fn hear(&mut self, evidence: Vec<Observed>) {
+        self.tally.orphaned += hear(&mut self.runs, evidence, self.recording.as_mut());
+    }
+
     /// Takes in evidence, closes ticks, and does what follows. A store that fails keeps everything as it is:
     /// traffic goes on with its last shares, nothing is promoted, and the next beat tries again.
     pub(super) async fn beat(&mut self, evidence: Vec<Observed>, now_ms: u64) {
-        self.tally.orphaned += hear(&mut self.runs, evidence, self.recording.as_mut());
+        self.hear(evidence);
         if let Some(recording) = &mut self.recording {
             recording.beat();
         }
@@ -296,6 +337,9 @@ impl Keeper {
         candidate: Candidate,
         now_ms: u64,
     ) -> Result<Adopted, AdoptError> {
+        if !self.has_store() {
+            return Err(StoreError::Lent.into());
+        }
         self.checkpoint().await;
         let policy = Arc::clone(&candidate.policy);
         let current = self.runs.iter().map(|run| {
@@ -370,7 +414,7 @@ impl Keeper {
         tracing::error!(error = %causes(error), "the store cannot be written; nothing changes until it can");
     }
 
-    fn publish(&self) {
+    pub(super) fn publish(&self) {
         self.live.publish(Snapshot {
             policy: Arc::clone(&self.policy),
             stages: self.runs.iter().map(Run::stage).collect(),
@@ -384,7 +428,7 @@ impl Keeper {
         });
     }
 
-    fn write_book(&self) {
+    pub(super) fn write_book(&self) {
         let entries = self.runs.iter().map(Entry::of).collect();
         let mut tally = self.tally.clone();
         tally.record_shed = self.recording.as_ref().map_or(0, Recording::shed);
@@ -426,7 +470,7 @@ fn keys(store: &Store, now_ms: u64) -> Result<Keys, StartError> {
 }
 
 /// Does one transaction where blocking is allowed.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     store: &Arc<Store>,
     work: impl FnOnce(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {

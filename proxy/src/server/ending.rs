@@ -5,7 +5,8 @@ use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, mpsc, watch};
 
-use super::Phase;
+use super::{Leave, Phase};
+use crate::handover::Succession;
 use crate::live::Live;
 use crate::referee::Referee;
 
@@ -14,14 +15,16 @@ use crate::referee::Referee;
 pub(super) struct Ending {
     /// What says how long each part of it takes.
     pub(super) live: Live,
-    /// Set by whoever embeds the server, and by the admin API.
-    pub(super) stop: watch::Receiver<bool>,
+    /// Set by whoever embeds the server, by the admin API, and when another Wald serves instead.
+    pub(super) leave: watch::Receiver<Option<Leave>>,
     /// What the workers watch.
     pub(super) phase: watch::Sender<Phase>,
     /// Closed when every worker has finished its last request.
     pub(super) drained: Mutex<mpsc::Receiver<()>>,
     /// Who writes down the last evidence.
     pub(super) referee: Referee,
+    /// Who sends it to another Wald instead.
+    pub(super) succession: Mutex<Option<Succession>>,
     /// What tells the server to end.
     pub(super) signals: Mutex<Signals>,
 }
@@ -30,15 +33,14 @@ pub(super) struct Ending {
 impl ShutdownSignalWatch for Ending {
     async fn recv(&self) -> ShutdownSignal {
         let mut signals = self.signals.lock().await;
-        let mut stop = self.stop.clone();
-        tokio::select! {
-            () = signals.next() => {}
-            () = asked(&mut stop) => {}
-        }
+        let mut leave = self.leave.clone();
+        let why = tokio::select! {
+            () = signals.next() => Leave::Told,
+            why = asked(&mut leave) => why,
+        };
         tracing::info!("draining");
-        self.phase.send_replace(Phase::Leaving);
         tokio::select! {
-            () = self.finish() => tracing::info!("ended"),
+            () = self.finish(why) => tracing::info!("ended"),
             () = signals.next() => tracing::warn!("ended before everything was finished"),
         }
         self.phase.send_replace(Phase::Ended);
@@ -47,20 +49,29 @@ impl ShutdownSignalWatch for Ending {
 }
 
 impl Ending {
-    async fn finish(&self) {
-        // Balancers are told by `/readyz`, and need this time to hear it.
+    async fn finish(&self, why: Leave) {
+        self.phase.send_replace(match why {
+            Leave::Told => Phase::Leaving,
+            Leave::Relieved => Phase::Retiring,
+        });
+        // Balancers are told by `/readyz`, and clients with each answer; both need this time to hear it.
         let wait = self.live.load().policy.drain().wait;
         tokio::time::sleep(wait).await;
         self.phase.send_replace(Phase::Draining);
         while self.drained.lock().await.recv().await.is_some() {}
-        self.referee.close().await;
+        let evidence = self.referee.close().await;
+        if let Some(succession) = self.succession.lock().await.take() {
+            succession.end(evidence).await;
+        }
     }
 }
 
 /// Waits until somebody asks, for ever if nobody is left who could.
-async fn asked(stop: &mut watch::Receiver<bool>) {
-    if stop.wait_for(|stop| *stop).await.is_err() {
-        std::future::pending::<()>().await;
+async fn asked(leave: &mut watch::Receiver<Option<Leave>>) -> Leave {
+    let asked = leave.wait_for(Option::is_some).await;
+    match asked.ok().and_then(|leave| *leave) {
+        Some(why) => why,
+        None => std::future::pending().await,
     }
 }
 

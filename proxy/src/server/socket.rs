@@ -11,6 +11,7 @@ use std::path::Path;
 use policy::Address;
 
 use crate::accept;
+use crate::handover::Inherited;
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// How many connections may wait to be accepted. The kernel lowers it to its own `somaxconn`.
@@ -19,15 +20,31 @@ const BACKLOG: i32 = 4096;
 /// Whoever is of the socket's owner or group may connect.
 const UNIX_MODE: u32 = 0o660;
 
-/// `count` sockets on one address.
-pub(crate) fn of(address: &Address, count: usize) -> io::Result<Vec<accept::Socket>> {
+/// At least `count` sockets on one address, those that are handed over first. Were one of these closed, the
+/// connections that wait for it would be reset, so there may be more.
+pub(crate) fn of(
+    address: &Address,
+    count: usize,
+    inherited: &mut Inherited,
+) -> io::Result<Vec<accept::Socket>> {
     match address {
-        Address::Tcp(address) => {
-            let sockets = shared(*address, count)?.into_iter();
-            Ok(sockets.map(accept::Socket::Tcp).collect())
+        Address::Tcp(at) => {
+            let mut sockets = inherited.tcp(address)?;
+            match sockets.first().map(TcpListener::local_addr).transpose()? {
+                None => sockets = shared(*at, count)?,
+                Some(found) => {
+                    for _ in sockets.len()..count {
+                        sockets.push(listen(found)?);
+                    }
+                }
+            }
+            Ok(sockets.into_iter().map(accept::Socket::Tcp).collect())
         }
         Address::Unix(path) => {
-            let socket = at(path)?;
+            let socket = match inherited.unix(address)? {
+                Some(socket) => socket,
+                None => at(path, UNIX_MODE)?,
+            };
             let sockets = (0..count).map(|_| socket.try_clone().map(accept::Socket::Unix));
             sockets.collect()
         }
@@ -35,7 +52,7 @@ pub(crate) fn of(address: &Address, count: usize) -> io::Result<Vec<accept::Sock
 }
 
 /// The socket at a path. What a process that is gone has left there is removed; a living one is not.
-fn at(path: &Path) -> io::Result<UnixListener> {
+pub(crate) fn at(path: &Path, mode: u32) -> io::Result<UnixListener> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
     if is_socket
         && UnixStream::connect(path)
@@ -44,7 +61,7 @@ fn at(path: &Path) -> io::Result<UnixListener> {
         fs::remove_file(path)?;
     }
     let socket = UnixListener::bind(path)?;
-    fs::set_permissions(path, Permissions::from_mode(UNIX_MODE))?;
+    fs::set_permissions(path, Permissions::from_mode(mode))?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
@@ -56,8 +73,9 @@ pub(super) fn shared(address: SocketAddr, count: usize) -> io::Result<Vec<TcpLis
 }
 
 /// The one socket on an address.
-pub(crate) fn alone(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = TcpListener::bind(address)?;
+pub(crate) fn alone(address: SocketAddr, inherited: &mut Inherited) -> io::Result<TcpListener> {
+    let found = inherited.tcp(&Address::Tcp(address))?.into_iter().next();
+    let socket = found.map_or_else(|| TcpListener::bind(address), Ok)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
@@ -112,17 +130,17 @@ mod tests {
     fn a_socket_that_is_left_behind_is_replaced_and_a_living_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wald.sock");
-        let living = at(&path).unwrap();
+        let living = at(&path, UNIX_MODE).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, UNIX_MODE);
-        let error = at(&path).unwrap_err();
+        let error = at(&path, UNIX_MODE).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         drop(living);
         assert!(path.exists(), "nobody listens there any more");
-        at(&path).unwrap();
+        at(&path, UNIX_MODE).unwrap();
         let file = folder.path().join("notes.txt");
         fs::write(&file, "mine").unwrap();
-        assert!(at(&file).is_err());
+        assert!(at(&file, UNIX_MODE).is_err());
         assert_eq!(fs::read(&file).unwrap(), b"mine");
     }
 

@@ -63,6 +63,7 @@ impl Wald {
             mailbox: mailboxes.remove(0),
             sockets: vec![(listener, crate::accept::Socket::Tcp(socket))],
             phase: watched,
+            begun: mpsc::channel(1).0,
             drained: mpsc::channel(1).0,
         };
         let thread = Some(std::thread::spawn(move || work(duty)));

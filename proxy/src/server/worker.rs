@@ -1,6 +1,6 @@
 //! One worker: a thread that serves requests from its own sockets and keeps what it saw.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,6 +40,8 @@ pub(crate) struct Duty {
     pub(crate) sockets: Vec<(policy::Listener, accept::Socket)>,
     /// How far the server has come.
     pub(crate) phase: watch::Receiver<Phase>,
+    /// Told once this worker serves.
+    pub(crate) begun: mpsc::Sender<()>,
     /// Dropped when this worker has finished its last request.
     pub(crate) drained: mpsc::Sender<()>,
 }
@@ -53,6 +55,7 @@ pub(crate) struct Worker {
     view: RefCell<Rc<View>>,
     older: RefCell<Vec<Rc<View>>>,
     totals: RefCell<Counters>,
+    is_leaving: Cell<bool>,
 }
 
 /// Serves until the server has ended. Everything runs on this thread.
@@ -75,6 +78,7 @@ async fn serve(duty: Duty, chance: Chance) -> std::io::Result<()> {
         mailbox,
         sockets,
         mut phase,
+        begun,
         drained,
     } = duty;
     let worker = Rc::new(Worker::new(live, referee, key_servers, chance));
@@ -87,6 +91,11 @@ async fn serve(duty: Duty, chance: Chance) -> std::io::Result<()> {
     }
     let answering = tokio::task::spawn_local(answer(Rc::clone(&worker), mailbox));
     let sweeping = tokio::task::spawn_local(sweep(Rc::clone(&worker), connections));
+    // There is room for every worker; who waits for it may be gone.
+    begun.try_send(()).unwrap_or_default();
+    drop(begun);
+    drop(phase.wait_for(|phase| *phase > Phase::Serving).await);
+    worker.is_leaving.set(true);
     drop(phase.wait_for(|phase| *phase >= Phase::Draining).await);
     let drain = worker.live.load().policy.drain().time;
     tokio::select! {
@@ -145,6 +154,7 @@ impl Worker {
             view: RefCell::new(view),
             older: RefCell::default(),
             totals: RefCell::default(),
+            is_leaving: Cell::new(false),
         }
     }
 
@@ -159,6 +169,11 @@ impl Worker {
                 .push(std::mem::replace(&mut view, next));
         }
         Rc::clone(&view)
+    }
+
+    /// Whether clients should go elsewhere.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.is_leaving.get()
     }
 
     /// Where numbers come from.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::design::{Better, Design, Kind, Scale, Unit};
 
 use super::{
@@ -28,7 +30,7 @@ const UNITS_MAX: usize = 1 << 16;
 
 /// What one worker, or the feedback desk, saw of one run since it was last collected. Worker-local:
 /// no locks; an observation allocates only when it opens a tick.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Delta {
     arms: usize,
     kinds: Vec<Kind>,
@@ -39,6 +41,7 @@ pub struct Delta {
     /// How many bins larger a candidate's numbers may be than a limit that moves; none for metrics without.
     allowances: Vec<Option<i32>>,
     /// By metric; nothing where no limit moves, or none is known yet.
+    #[serde(skip)]
     limits: Arc<[MovingLimit]>,
     unit: Unit,
     pub(crate) ticks: Vec<TickEvidence>,
@@ -50,14 +53,14 @@ pub struct Delta {
 }
 
 /// When a unit was first seen on an arm; ordered so that the earlier is the lesser.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct First {
     pub(crate) epoch: u32,
     pub(crate) tick: u64,
 }
 
 /// How many requests each arm was given in an epoch.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Exposures {
     pub(crate) epoch: u32,
     pub(crate) counts: Vec<u64>,

@@ -3,18 +3,20 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// Outcomes of units that one delta tells apart; those beyond are left out, which only delays a proof.
 const OUTCOMES_MAX: usize = 1 << 16;
 
 /// What was seen of units' earliest requests, by metric, unit and arm.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FirstOutcomes(BTreeMap<Whose, FirstOutcome>);
 
 /// Of which metric, unit and arm.
 pub(crate) type Whose = (usize, u64, usize);
 
 /// The outcome of a request; ordered so that the earlier is the lesser, and of one moment the bad one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct FirstOutcome {
     /// The tick in which the request started.
     pub(crate) tick: u64,

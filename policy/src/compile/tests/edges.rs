@@ -143,3 +143,25 @@ fn callers_of_the_admin_api_can_prove_who_they_are() {
     let nobody = "admin: { address: \"127.0.0.1:9901\", roles: {} }\nlisteners:";
     refused(code::NOTHING_THERE, "admin.roles", "listeners:", nobody);
 }
+
+#[test]
+fn another_wald_asks_beside_the_store_or_where_the_document_says() {
+    let at = |text: &str| {
+        let policy =
+            sample::policy(&[("version: wald/v1\n", &format!("version: wald/v1\n{text}"))]);
+        policy.upgrade_socket().map(std::path::Path::to_owned)
+    };
+    let beside = at("store: { path: /var/lib/wald.redb }\n");
+    assert_eq!(beside.unwrap().to_str(), Some("/var/lib/wald.redb.upgrade"));
+    let said = at("upgrade: { socket: /run/wald.sock }\n");
+    assert_eq!(said.unwrap().to_str(), Some("/run/wald.sock"));
+    let deep = format!("/{}", "x".repeat(110));
+    assert_eq!(at(&format!("store: {{ path: {deep} }}\n")), None);
+    let long = format!("version: wald/v1\nupgrade: {{ socket: {deep} }}\n");
+    refused(
+        code::BAD_ADDRESS,
+        "upgrade.socket",
+        "version: wald/v1\n",
+        &long,
+    );
+}
