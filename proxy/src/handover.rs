@@ -8,6 +8,7 @@
 //! HAProxy's `-x` pass sockets the same way (`SCM_RIGHTS`, unix(7)).
 
 mod give;
+mod heir;
 mod line;
 mod take;
 
@@ -21,10 +22,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub(crate) use give::{Copies, Estate};
+pub(crate) use heir::{start_on_signal, tell_leaving};
 pub(crate) use take::{Inherited, Taking};
 
 use crate::causes::causes;
 use crate::observe::Observed;
+use crate::referee::Referee;
 use crate::server::Leave;
 
 /// How long the evidence of the last requests may take on its way.
@@ -47,13 +50,11 @@ impl Succession {
     pub(crate) fn start(taking: Option<Taking>, begun: Begun, estate: Estate) -> Self {
         let (last, evidence) = oneshot::channel();
         let task = tokio::spawn(async move {
-            if !begun.all().await {
+            if begun.all().await {
+                succeed(taking, estate.referee.clone()).await;
+            } else {
                 tracing::error!("a worker did not begin to serve: this wald ends");
                 estate.leave.send_replace(Some(Leave::Told));
-            } else if let Some(taking) = taking
-                && let Err(error) = taking.finish(estate.referee.clone()).await
-            {
-                tracing::error!(error = %causes(&error), "the other wald may still serve beside this one: end it");
             }
             estate.wait(evidence).await;
         });
@@ -68,6 +69,15 @@ impl Succession {
             tracing::warn!("the evidence of the last requests is lost: nobody takes it");
         }
     }
+}
+
+async fn succeed(taking: Option<Taking>, referee: Referee) {
+    if let Some(taking) = taking
+        && let Err(error) = taking.finish(referee).await
+    {
+        tracing::error!(error = %causes(&error), "the other wald may still serve beside this one: end it");
+    }
+    heir::tell_serving();
 }
 
 impl Begun {

@@ -13,6 +13,7 @@ mod worker;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::ffi::OsString;
 use std::io;
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
@@ -28,7 +29,7 @@ pub(crate) use socket::at;
 pub(crate) use worker::Worker;
 
 use crate::accept;
-use crate::handover::{Begun, Copies, Estate, HandOverError, Inherited, Succession, Taking};
+use crate::handover::{self, Begun, Copies, Estate, HandOverError, Inherited, Succession, Taking};
 use crate::identify::key_servers::KeyServers;
 use crate::live::Live;
 use crate::members::Keeper;
@@ -46,6 +47,7 @@ pub(crate) struct Start {
     document: PathBuf,
     record: Option<PathBuf>,
     upgrade: bool,
+    heir: Option<Vec<OsString>>,
     leave: watch::Sender<Option<Leave>>,
 }
 
@@ -98,6 +100,7 @@ impl Start {
             document,
             record: None,
             upgrade: false,
+            heir: None,
             leave: leave.clone(),
         };
         (start, Stop(leave))
@@ -106,6 +109,12 @@ impl Start {
     /// Write every observation into this file, too.
     pub(crate) fn recording(mut self, file: Option<PathBuf>) -> Self {
         self.record = file;
+        self
+    }
+
+    /// On SIGUSR2, start this command line, which is to take over.
+    pub(crate) fn succeeded_by(mut self, command: Vec<OsString>) -> Self {
+        self.heir = Some(command);
         self
     }
 
@@ -154,6 +163,9 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
     };
     let served = {
         let _control = control.enter();
+        if let Some(command) = start.heir {
+            handover::start_on_signal(command);
+        }
         up.serve(sockets, mailboxes)
     };
     control.shutdown_background();

@@ -32,17 +32,26 @@ impl Wald {
 
     /// Starts it and waits for nothing: it may well refuse to start.
     pub fn launch(document: &Path) -> Self {
-        Self::launch_with(document, &[])
+        Self::launch_with(document, &[], &[])
+    }
+
+    /// Starts it with this environment besides, and waits for nothing.
+    pub fn launch_in(document: &Path, environment: &[(&str, &Path)]) -> Self {
+        Self::launch_with(document, &[], environment)
     }
 
     /// Starts one that is to take over from another, and waits for nothing.
     pub fn upgrade(document: &Path) -> Self {
-        Self::launch_with(document, &["--upgrade"])
+        Self::launch_with(document, &["--upgrade"], &[])
     }
 
-    fn launch_with(document: &Path, options: &[&str]) -> Self {
+    fn launch_with(document: &Path, options: &[&str], environment: &[(&str, &Path)]) -> Self {
         let mut command = program("wald");
-        command.args(["run", "-c"]).arg(document).args(options);
+        command
+            .args(["run", "-c"])
+            .arg(document)
+            .args(options)
+            .envs(environment.iter().copied());
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::Method;
+use rustix::process::{Pid, kill_process};
 use serde_json::Value;
-use tests::{Client, Folder, Reply, Upstream, Wald, fronting, trial, until};
+use tests::{Client, Folder, Reply, Signal, Upstream, Wald, fronting, in_time, trial, until};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, UnixStream};
+use tokio::net::{TcpListener, UnixDatagram, UnixStream};
 use tokio::task::JoinSet;
 
 /// Connections that are always being opened.
@@ -149,6 +150,45 @@ async fn one_that_hands_over_in_another_way_is_told_so() {
 }
 
 #[tokio::test]
+async fn on_a_signal_it_starts_its_heir_and_its_supervisor_hears_of_it() {
+    let upstream = Upstream::start("backend", Reply::Name).await;
+    let folder = Folder::new();
+    let socket = folder.path("upgrade.sock");
+    let more = format!("upgrade: {{ socket: {} }}\n", socket.display());
+    let document = folder.write("wald.yaml", fronting(&upstream) + &more);
+    let path = folder.path("notify.sock");
+    let supervisor = UnixDatagram::bind(&path).expect("a supervisor's socket");
+    let mut first = Wald::launch_in(&document, &[("NOTIFY_SOCKET", &path)]);
+    let first_pid = main_pid(&supervisor).await;
+    first.signal(Signal::USR2);
+    let second_pid = main_pid(&supervisor).await;
+    assert_ne!(first_pid, second_pid);
+    assert_eq!(first.ended().await.code(), Some(0), "{}", first.said());
+    let edge = first.address("edge").await;
+    assert_eq!(Client::open(edge).await.get("/").await.text(), "backend");
+    let second = Pid::from_raw(second_pid).expect("the id of a process");
+    kill_process(second, Signal::TERM).expect("the second runs");
+    assert_eq!(told(&supervisor).await, "STOPPING=1\n");
+    until("nobody waits any more", async || {
+        (!socket.exists()).then_some(())
+    })
+    .await;
+}
+
+/// Which process serves, once the supervisor hears it.
+async fn main_pid(supervisor: &UnixDatagram) -> i32 {
+    let told = told(supervisor).await;
+    let pid = told.strip_prefix("READY=1\nMAINPID=").expect("it serves");
+    pid.trim().parse().expect("the id of a process")
+}
+
+async fn told(supervisor: &UnixDatagram) -> String {
+    let mut message = [0; 256];
+    let heard = in_time("a word of wald", supervisor.recv(&mut message)).await;
+    String::from_utf8_lossy(&message[..heard.expect("a message")]).into_owned()
+}
+
+#[tokio::test]
 async fn without_one_to_take_over_from_there_is_no_start() {
     let journey = Journey::start().await;
     for (text, said) in [
@@ -244,7 +284,10 @@ struct Heir(BufReader<UnixStream>);
 impl Heir {
     async fn knock(socket: &Path) -> Self {
         // The path is there a moment before somebody listens at it.
-        let stream = until("somebody waits", async || UnixStream::connect(socket).await.ok()).await;
+        let stream = until("somebody waits", async || {
+            UnixStream::connect(socket).await.ok()
+        })
+        .await;
         Self(BufReader::new(stream))
     }
 

@@ -1,5 +1,6 @@
 //! `wald run`: serves a document until it is told to stop.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::document::{DocumentArgs, Source};
@@ -15,7 +16,7 @@ Examples:
   wald run -c wald.yaml --upgrade       # with a newer binary, or after a change that needs a restart
 
 SIGHUP or a changed file reloads the document; SIGTERM or Ctrl-C finishes the requests in flight and
-stops, a second one stops at once. Exits with 1 when it cannot start, with 2 when the document is
+stops, a second one stops at once; SIGUSR2 starts the program anew, with --upgrade. Exits with 1 when it cannot start, with 2 when the document is
 refused.")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -49,7 +50,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     logging::start(log, logging::Sink::Stderr);
     let start = server::Start::new(source.path)
         .recording(args.record.clone())
-        .upgrading(args.upgrade);
+        .upgrading(args.upgrade)
+        .succeeded_by(heir(args));
     server::run(start)?;
     Ok(Exit::Done)
+}
+
+/// This command line again, for the one that is to take over.
+fn heir(args: &Args) -> Vec<OsString> {
+    let option = (!args.upgrade).then(|| OsString::from("--upgrade"));
+    std::env::args_os().chain(option).collect()
 }

@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, mpsc, watch};
 
 use super::{Leave, Phase};
-use crate::handover::Succession;
+use crate::handover::{self, Succession};
 use crate::live::Live;
 use crate::referee::Referee;
 
@@ -39,6 +39,9 @@ impl ShutdownSignalWatch for Ending {
             why = asked(&mut leave) => why,
         };
         tracing::info!("draining");
+        if why == Leave::Told {
+            handover::tell_leaving();
+        }
         tokio::select! {
             () = self.finish(why) => tracing::info!("ended"),
             () = signals.next() => tracing::warn!("ended before everything was finished"),
