@@ -55,6 +55,12 @@ impl Caller {
     pub fn user(&self) -> Option<&User> {
         self.user.as_deref()
     }
+
+    /// Whether anything is known of it.
+    #[must_use]
+    pub fn is_proved(&self) -> bool {
+        self.workload.is_some() || self.user.is_some()
+    }
 }
 
 /// How logs and explanations name the caller.

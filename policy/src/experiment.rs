@@ -37,8 +37,12 @@ pub struct Experiment {
     pub window: Duration,
     /// How long each metric waits; its ticks close after that, whatever others wait for.
     pub windows: Vec<Duration>,
+    /// Whether it waits for people before its first step.
+    pub is_drafted: bool,
     /// Whether a verdict takes effect by itself.
     pub decide: Decide,
+    /// How many people must agree before a promotion takes effect.
+    pub approvals: usize,
     /// Sets this experiment's assignment apart from others'.
     pub salt: u64,
     /// Tells whether two documents mean the same experiment: evidence is kept only while it is

@@ -45,6 +45,8 @@ pub enum Outcome {
     Promote(ArmId),
     /// Give all traffic back to the control, because a candidate is worse.
     RollBack,
+    /// Take a promotion back.
+    Revert,
     /// Give up: keep the control.
     Futile,
     /// End without a verdict.
@@ -80,6 +82,15 @@ impl Stage {
             epoch: 0,
             step: 0,
             state: State::Running,
+        }
+    }
+
+    /// The beginning of a run that waits for people.
+    #[must_use]
+    pub fn draft(run: u32) -> Self {
+        Self {
+            state: State::Draft,
+            ..Self::first(run)
         }
     }
 
@@ -146,7 +157,8 @@ impl Stage {
 
     /// The stage after an outcome; none if the outcome cannot happen here.
     ///
-    /// A run has at most one verdict, so nothing follows a stage that ended.
+    /// A run has at most one verdict, so nothing follows a stage that ended, but that a promotion may be taken
+    /// back.
     #[must_use]
     pub fn after(&self, experiment: &Experiment, outcome: Outcome) -> Option<Self> {
         use State::{Draft, Futile, Paused, Promoted, RolledBack, Running, Stopped};
@@ -170,7 +182,7 @@ impl Stage {
             (Running | Paused, Outcome::Promote(arm)) if experiment.has_candidate(arm) => {
                 Promoted(arm)
             }
-            (Running | Paused, Outcome::RollBack) => RolledBack,
+            (Running | Paused, Outcome::RollBack) | (Promoted(_), Outcome::Revert) => RolledBack,
             (Draft | Running | Paused, Outcome::Stop) => Stopped,
             _ => return None,
         };

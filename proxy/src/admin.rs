@@ -97,6 +97,7 @@ fn router(desk: Arc<Desk>) -> Router {
     let api = Router::new()
         .route("/experiments", get(experiments::list))
         .route("/experiments/{name}", get(experiments::show))
+        .route("/experiments/{name}/{verb}", post(experiments::order))
         .route("/feedback", post(operations::feedback))
         .route("/audit", get(operations::audit))
         .route("/certificates", get(operations::certificates))

@@ -20,6 +20,8 @@ pub(crate) struct Event {
     pub(crate) experiment: String,
     /// Of which run.
     pub(crate) run: u32,
+    /// Who did it; none for Wald itself.
+    pub(crate) actor: Option<String>,
     /// Why, with the numbers.
     pub(crate) detail: Value,
 }
@@ -89,7 +91,7 @@ impl Record {
             kind: event.kind.to_owned(),
             experiment: event.experiment,
             run: event.run,
-            actor: "wald".to_owned(),
+            actor: event.actor.unwrap_or_else(|| "wald".to_owned()),
             detail: event.detail,
             previous: last.map_or(NOTHING, |(_, record)| &record.hash).to_owned(),
         };
@@ -178,6 +180,7 @@ mod tests {
                 kind: "stepped",
                 experiment: "e".to_owned(),
                 run: 1,
+                actor: None,
                 detail: json!({ "number": number, "third": 1.0 / 3.0 }),
             };
             let last = records.last().map(|record| (number, record));

@@ -7,7 +7,9 @@
 mod book;
 mod desk;
 mod hearing;
+mod keeper;
 mod lending;
+mod order;
 mod ruling;
 mod run;
 mod settling;
@@ -21,6 +23,7 @@ use policy::{KeySource, Policy};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use book::{Book, Entry};
+pub(crate) use order::{Actor, Order, OrderError};
 pub(crate) use run::told;
 
 use crate::credentials::Credentials;
@@ -33,7 +36,8 @@ use crate::rates::Rates;
 use crate::recording::Recording;
 use crate::store::{Store, StoreError};
 use crate::workers::Workers;
-use task::{Keeper, Task};
+use keeper::Keeper;
+use task::Task;
 
 /// How many letters may wait for the referee; more are turned away.
 const MAILBOX: usize = 256;
@@ -71,6 +75,7 @@ enum Letter {
     Adopt(Box<Candidate>, oneshot::Sender<Result<Adopted, AdoptError>>),
     Trust(Trust, oneshot::Sender<()>),
     Audit(oneshot::Sender<Result<Vec<String>, StoreError>>),
+    Order(Order, oneshot::Sender<Result<Entry, OrderError>>),
     Hear(Vec<Observed>),
     Lend(oneshot::Sender<Result<(), StoreError>>),
     Reclaim(oneshot::Sender<()>),
@@ -196,6 +201,16 @@ impl Referee {
         let read = answer.await.ok()?;
         read.inspect_err(|error| tracing::error!(%error, "the audit trail cannot be read"))
             .ok()
+    }
+
+    /// Does what a person says; how the experiment stands afterwards.
+    pub(crate) async fn order(&self, order: Order) -> Result<Entry, OrderError> {
+        let (reply, answer) = oneshot::channel();
+        let letter = Letter::Order(order, reply);
+        self.letters
+            .try_send(letter)
+            .map_err(|_| OrderError::Busy)?;
+        answer.await.unwrap_or(Err(OrderError::Busy))
     }
 
     /// Counts what another Wald's workers saw last, before this one took over from it.

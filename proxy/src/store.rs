@@ -16,7 +16,7 @@ use redb::{
     ReadableDatabase, ReadableTable, TableError,
 };
 
-pub(crate) use run::{Milestone, RunRecord};
+pub(crate) use run::{Approval, Milestone, Proposal, RunRecord};
 pub(crate) use tables::Transaction;
 
 pub(crate) use crate::audit::Audit;

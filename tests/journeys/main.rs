@@ -16,6 +16,7 @@ mod guarding;
 mod inference;
 mod instrument;
 mod limiting;
+mod ordering;
 mod overloading;
 mod peers;
 mod presenting;

@@ -37,8 +37,8 @@ record! {
         pub layer: Option<Anything>,
         /// Reserved: units that no experiment takes.
         pub holdout: Option<Anything>,
-        /// Reserved: who must agree to a promotion.
-        pub approve: Option<Anything>,
+        /// How many different people must approve before a promotion takes effect, for example `2`. Default: none.
+        pub approve: Option<u32>,
         /// Reserved: a shadow phase before the first step.
         pub shadow_first: Option<Anything>,
     }

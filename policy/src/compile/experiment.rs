@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use config::document::{self, Goals, Start};
+use config::value::Period;
 use config::{Path, code};
 use http::header::HeaderName;
 use serde::Serialize;
@@ -43,7 +44,7 @@ pub(super) fn compile(
         ramp,
         metrics,
         alpha,
-        start: _,
+        start,
         decide,
         step_minimum,
         end,
@@ -52,22 +53,20 @@ pub(super) fn compile(
         segments: _,
         layer: _,
         holdout: _,
-        approve: _,
+        approve,
         shadow_first: _,
     } = written;
     let candidates = u8::try_from(arms.len().saturating_sub(1)).unwrap_or(u8::MAX);
     let arms = self::arms(scope, &path.field("arms"), arms);
+    let approvals = approvals(scope, path, *approve);
     let unit = self::unit(scope, &path.field("unit"), unit);
     let report = &mut scope.report;
     later(report, path, written);
-    let alpha = self::alpha(report, &path.field("alpha"), *alpha);
-    let tick = self::tick(report, &path.field("tick"), tick.map(|time| time.0));
     let end = self::end(report, path, end.as_ref());
     let judged_unit = judged_unit(unit.as_ref());
     let metrics = metric::compile(report, &path.field("metrics"), metrics, judged_unit);
     let ramp = ramp::compile(report, &path.field("ramp"), ramp, candidates);
     let (unit, arms, ramp, metrics) = (unit?, arms?, ramp?, metrics?);
-    let definition = definition(scope.document, written, &arms);
     let experiment = Experiment {
         id: ExperimentId(position),
         name: name.as_str().into(),
@@ -75,7 +74,7 @@ pub(super) fn compile(
             arms: arms.len(),
             unit: judged_unit,
             metrics: metrics.design,
-            alpha,
+            alpha: self::alpha(&mut scope.report, path, *alpha),
             end: end.observations,
             goals: self::goals(goals.as_ref()),
         },
@@ -84,16 +83,18 @@ pub(super) fn compile(
         caps: metrics.caps,
         window: metrics.windows.iter().copied().max().unwrap_or_default(),
         windows: metrics.windows,
+        definition: definition(scope.document, written, &arms),
         arms,
         unit,
         ramp,
         step_minimum: self::step_minimum(step_minimum.as_ref()),
         end,
-        tick,
+        tick: self::tick(&mut scope.report, path, *tick),
+        is_drafted: *start == Some(Start::Manual),
         decide: self::decide(decide.as_ref()),
+        approvals,
         // From the name alone, so that users keep their arms when anything else changes.
         salt: xxh3_64(name.as_bytes()),
-        definition,
     };
     provable::tell(&mut scope.report, path, &experiment);
     Some(experiment)
@@ -105,14 +106,27 @@ fn later(report: &mut Report<'_>, path: &Path, written: &document::Experiment) {
         ("segments", written.segments.is_some()),
         ("layer", written.layer.is_some()),
         ("holdout", written.holdout.is_some()),
-        ("approve", written.approve.is_some()),
         ("shadow_first", written.shadow_first.is_some()),
     ] {
         report.not_built(path, field, used);
     }
-    if written.start == Some(Start::Manual) {
-        report.not_built_value(&path.field("start"), "`manual`");
+}
+
+/// People can only be told apart if the admin address knows them.
+fn approvals(scope: &mut Scope<'_>, path: &Path, written: Option<u32>) -> usize {
+    let Some(written) = written else { return 0 };
+    let admin = scope.document.admin.as_ref();
+    let knows = admin.is_some_and(|admin| !admin.allow.is_empty() || admin.roles.is_some());
+    if !knows {
+        let message = "nobody can approve: the admin address does not know who asks";
+        let remedy = "add `allow` or `roles` to `admin`, or remove `approve`";
+        let path = path.field("approve");
+        scope
+            .report
+            .error(code::NO_APPROVERS, &path, message, remedy);
     }
+    let approvals = scope.report.positive(path, "approve", Some(written), 1);
+    usize::try_from(approvals).unwrap_or(usize::MAX)
 }
 
 fn goals(written: Option<&Goals>) -> stats::Goals {
@@ -225,18 +239,19 @@ fn alpha(report: &mut Report<'_>, path: &Path, written: Option<Share>) -> f64 {
     // From one half on, a coin is a better judge.
     if alpha <= 0.0 || alpha >= 0.5 {
         let message = format!("alpha is {alpha}, want more than 0 and less than 50%");
-        report.error(code::OUT_OF_RANGE, path, message, "5% is usual");
+        let path = path.field("alpha");
+        report.error(code::OUT_OF_RANGE, &path, message, "5% is usual");
     }
     alpha
 }
 
-fn tick(report: &mut Report<'_>, path: &Path, written: Option<Duration>) -> Duration {
-    let tick = written.unwrap_or(TICK);
+fn tick(report: &mut Report<'_>, path: &Path, written: Option<Period>) -> Duration {
+    let tick = written.map_or(TICK, |time| time.0);
     if tick.subsec_nanos() != 0 || !(TICK..=TICK_MAX).contains(&tick) {
         let message = "a tick lasts 1 to 60 whole seconds";
         report.error(
             code::OUT_OF_RANGE,
-            path,
+            &path.field("tick"),
             message,
             "write, for example, 1s, or remove it",
         );

@@ -21,11 +21,12 @@ fn check(from: Stage, outcome: Outcome, expected: Option<Stage>) {
 }
 
 const CANDIDATE: ArmId = ArmId(1);
-const OUTCOMES: [Outcome; 8] = [
+const OUTCOMES: [Outcome; 9] = [
     Outcome::Start,
     Outcome::NextStep,
     Outcome::Promote(CANDIDATE),
     Outcome::RollBack,
+    Outcome::Revert,
     Outcome::Futile,
     Outcome::Stop,
     Outcome::Pause,
@@ -86,7 +87,7 @@ fn a_verdict_moves_everyone() {
 }
 
 #[test]
-fn nothing_follows_an_end() {
+fn nothing_follows_an_end_but_that_a_promotion_is_taken_back() {
     for state in [
         State::Promoted(CANDIDATE),
         State::RolledBack,
@@ -94,7 +95,9 @@ fn nothing_follows_an_end() {
         State::Stopped,
     ] {
         for outcome in OUTCOMES {
-            check(Stage::from_parts(1, 1, 1, state), outcome, None);
+            let reverts = state == State::Promoted(CANDIDATE) && outcome == Outcome::Revert;
+            let after = reverts.then(|| Stage::from_parts(1, 1, 1, State::RolledBack));
+            check(Stage::from_parts(1, 1, 1, state), outcome, after);
         }
     }
 }

@@ -13,6 +13,7 @@ use super::door::Asker;
 use super::problem::Problem;
 use crate::identify::{self, TokenError};
 use crate::live::Snapshot;
+use crate::referee::Actor;
 
 /// What kubelets and balancers ask, who have no certificate.
 const OF_PROBES: [&str; 2] = ["/livez", "/readyz"];
@@ -24,16 +25,24 @@ const OF_APPROVERS: [&str; 4] = ["promote", "rollback", "approve", "stop"];
 pub(super) async fn authorized_only(
     State(desk): State<Arc<Desk>>,
     ConnectInfo(asker): ConnectInfo<Asker>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    let path = request.uri().path();
     let snapshot = Arc::clone(&desk.live.load());
-    if OF_PROBES.contains(&path) || snapshot.policy.admin().is_open() {
+    let (is_open, is_order) = (
+        snapshot.policy.admin().is_open(),
+        request.method() == Method::POST,
+    );
+    if OF_PROBES.contains(&request.uri().path()) || (is_open && !is_order) {
         return next.run(request).await;
     }
-    let wanted = wanted(request.method(), path);
     let (caller, doubt) = caller(&desk, &snapshot, &asker, request.headers()).await;
+    request.extensions_mut().insert(actor(&caller, &asker));
+    if is_open {
+        return next.run(request).await;
+    }
+    let path = request.uri().path();
+    let wanted = wanted(request.method(), path);
     let admin = snapshot.policy.admin();
     match admin.authorize(&caller, request.method(), wanted) {
         Ok(()) => {
@@ -49,6 +58,19 @@ pub(super) async fn authorized_only(
             desk.refused.count(&problem);
             problem.into_response()
         }
+    }
+}
+
+/// Who is written down as having given an order.
+fn actor(caller: &Caller, asker: &Asker) -> Actor {
+    let is_proved = caller.is_proved();
+    Actor {
+        name: if is_proved {
+            caller.to_string()
+        } else {
+            format!("somebody at {}", asker.address.ip())
+        },
+        is_proved,
     }
 }
 

@@ -100,6 +100,24 @@ impl Problem {
         )
     }
 
+    /// An order that says too little, or something else.
+    pub(super) fn bad_order(detail: impl Into<String>) -> Self {
+        let title = "the order cannot be read";
+        Self::new(StatusCode::BAD_REQUEST, Code(4709), title, detail)
+    }
+
+    /// An order that cannot follow what is.
+    pub(super) fn not_now(detail: impl Into<String>) -> Self {
+        let title = "the experiment does not stand like that";
+        Self::new(StatusCode::CONFLICT, Code(4710), title, detail)
+    }
+
+    /// An order against which the evidence speaks.
+    pub(super) fn alarmed(detail: impl Into<String>) -> Self {
+        let title = "something speaks against it";
+        Self::new(StatusCode::CONFLICT, Code(4711), title, detail)
+    }
+
     /// Whether it is of this code.
     pub(super) fn is(&self, code: Code) -> bool {
         self.code == code

@@ -7,7 +7,7 @@ use serde::Serialize;
 use stats::{Effect, Estimate, Interval, LogE, Methods, Role, Score};
 
 use super::run::Run;
-use crate::store::Milestone;
+use crate::store::{Approval, Milestone};
 
 /// All experiments at one moment.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +54,10 @@ pub(crate) struct Entry {
     pub(crate) alpha: f64,
     /// Whether verdicts are only told.
     pub(crate) advises: bool,
+    /// How many people must approve a promotion.
+    pub(crate) approvals_needed: usize,
+    /// A promotion that is proven and waits for them.
+    pub(crate) proposal: Option<Proposal>,
     pub(crate) arms: Vec<Arm>,
     pub(crate) metrics: Vec<Metric>,
     pub(crate) sample_ratio: SampleRatio,
@@ -66,6 +70,16 @@ pub(crate) struct Entry {
     /// Why it was decided, or what it waits for.
     pub(crate) reason: String,
     pub(crate) history: Vec<Milestone>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Proposal {
+    /// The candidate's name.
+    pub(crate) arm: String,
+    pub(crate) reason: String,
+    /// Closed observations of all arms at the proof.
+    pub(crate) at_observations: u64,
+    pub(crate) approvals: Vec<Approval>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -129,6 +143,8 @@ impl Entry {
             ramp: experiment.ramp.iter().map(|share| share.value()).collect(),
             alpha: experiment.design.alpha,
             advises: experiment.decide == Decide::Advise,
+            approvals_needed: experiment.approvals,
+            proposal: Proposal::of(run),
             arms: arms(run, &report),
             metrics: report
                 .metrics
@@ -150,6 +166,18 @@ impl Entry {
                 .unwrap_or_else(|| run.told(&run.ledger.explain().reason)),
             history: record.history.clone(),
         }
+    }
+}
+
+impl Proposal {
+    fn of(run: &Run) -> Option<Self> {
+        let proposal = run.record.proposal.as_ref()?;
+        Some(Self {
+            arm: arm_name(run, proposal.arm.into()),
+            reason: proposal.reason.clone(),
+            at_observations: proposal.at_observations,
+            approvals: proposal.approvals.clone(),
+        })
     }
 }
 
@@ -204,7 +232,7 @@ fn is_over(state: State) -> bool {
 }
 
 /// The words of the API.
-fn word(state: State) -> &'static str {
+pub(super) fn word(state: State) -> &'static str {
     match state {
         State::Draft => "draft",
         State::Running => "running",

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
+use super::keeper::{Keeper, blocking};
 use super::settling::settle;
-use super::task::{Keeper, blocking};
 use super::unix_ms;
 use crate::causes::causes;
 use crate::store::StoreError;

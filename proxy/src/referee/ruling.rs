@@ -8,7 +8,7 @@ use stats::{Decision, Verdict};
 
 use super::run::Run;
 use crate::audit::{Event, time};
-use crate::store::{Milestone, RunRecord};
+use crate::store::{Milestone, Proposal, RunRecord};
 
 /// A change of a run, ready to be written down and then to take effect.
 pub(super) struct Ruling {
@@ -40,6 +40,11 @@ impl Ruling {
             _ => verdict,
         };
         let stage = run.stage().after(&run.experiment, outcome)?;
+        if let (Outcome::Promote(ArmId(arm)), 1..) = (outcome, run.experiment.approvals)
+            && run.experiment.decide == Decide::Automatic
+        {
+            return Self::proposal(run, arm, &verdict, now_ms);
+        }
         match run.experiment.decide {
             Decide::Advise if outcome != Outcome::NextStep => {
                 Self::advice(run, stage, &verdict, now_ms)
@@ -76,6 +81,41 @@ impl Ruling {
             event,
             verdict: verdict.map(|verdict| verdict.to_string()),
         }
+    }
+
+    /// A promotion that waits for people, once a run.
+    fn proposal(run: &Run, arm: u8, verdict: &Verdict, now_ms: u64) -> Option<Self> {
+        if run.record.proposal.is_some() {
+            return None;
+        }
+        let proof = sentence(run, verdict, false, now_ms);
+        let needed = run.experiment.approvals;
+        let reason = format!("{proof}; waits for {needed} approvals");
+        let observations = run.ledger.observations();
+        let evidence = verdict_json(verdict, "promoted", &proof, observations);
+        let mut record = run.record.clone();
+        record.proposal = Some(Proposal {
+            arm,
+            at_observations: observations,
+            reason: proof,
+            evidence: evidence.clone(),
+            approvals: Vec::new(),
+        });
+        record.reason = Some(reason.clone());
+        record.history.push(milestone(
+            run,
+            run.stage(),
+            "proposed",
+            observations,
+            &reason,
+            now_ms,
+        ));
+        Some(Self {
+            record,
+            ledger: run.ledger.clone(),
+            event: event(run, "proposed", evidence, now_ms),
+            verdict: None,
+        })
     }
 
     /// A verdict that is told and not acted upon, once a run.
@@ -117,10 +157,15 @@ impl Ruling {
 
 /// The first line of a run's history and of its audit trail.
 pub(super) fn opening(run: &mut Run, why: &str, now_ms: u64) -> Event {
-    let first = milestone(run, run.stage(), "started", 0, why, now_ms);
+    let kind = if run.experiment.is_drafted {
+        "drafted"
+    } else {
+        "started"
+    };
+    let first = milestone(run, run.stage(), kind, 0, why, now_ms);
     run.record.history.push(first);
     let detail = json!({ "reason": why, "definition": run.record.definition });
-    event(run, "started", detail, now_ms)
+    event(run, kind, detail, now_ms)
 }
 
 fn is_over(run: &Run, now_ms: u64) -> bool {
@@ -165,7 +210,7 @@ fn kind(state: State) -> &'static str {
     }
 }
 
-fn milestone(
+pub(super) fn milestone(
     run: &Run,
     stage: Stage,
     kind: &str,
@@ -188,16 +233,22 @@ fn milestone(
     }
 }
 
-fn verdict_json(verdict: &Verdict, kind: &str, reason: &str, observations: u64) -> Value {
+pub(super) fn verdict_json(
+    verdict: &Verdict,
+    kind: &str,
+    reason: &str,
+    observations: u64,
+) -> Value {
     json!({ "decision": kind, "reason": reason, "at_observations": observations, "evidence": verdict.reason })
 }
 
-fn event(run: &Run, kind: &'static str, detail: Value, now_ms: u64) -> Event {
+pub(super) fn event(run: &Run, kind: &'static str, detail: Value, now_ms: u64) -> Event {
     Event {
         at_ms: now_ms,
         kind,
         experiment: run.experiment.name.to_string(),
         run: run.record.run,
+        actor: None,
         detail,
     }
 }

@@ -37,10 +37,15 @@ pub(super) struct Checkpoint {
 impl Run {
     /// A run that begins now.
     pub(super) fn begin(experiment: &Experiment, number: u32, now_ms: u64) -> Self {
-        let stage = Stage::first(number);
+        let first = Stage::first(number);
+        let stage = if experiment.is_drafted {
+            Stage::draft(number)
+        } else {
+            first
+        };
         let mut record = RunRecord::begin(stage, experiment.definition, now_ms);
         record.caps = caps(experiment);
-        let ledger = Ledger::new(experiment.design.clone(), &stage.shares(experiment))
+        let ledger = Ledger::new(experiment.design.clone(), &first.shares(experiment))
             .waiting(&experiment.waits());
         Self::of(experiment, record, ledger)
     }

@@ -29,11 +29,40 @@ pub(crate) struct RunRecord {
     pub(crate) reason: Option<String>,
     /// Whether a verdict was given as advice only.
     pub(crate) advised: bool,
+    /// A promotion that waits for people.
+    #[serde(default)]
+    pub(crate) proposal: Option<Proposal>,
     /// At which values metrics are cut off.
     #[serde(default)]
     pub(crate) caps: BTreeMap<String, f64>,
     /// What happened so far.
     pub(crate) history: Vec<Milestone>,
+}
+
+/// A promotion that has been proven and waits for people.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Proposal {
+    /// The arm that is to win.
+    pub(crate) arm: u8,
+    /// Closed observations of all arms at the proof.
+    pub(crate) at_observations: u64,
+    /// Why, in a sentence.
+    pub(crate) reason: String,
+    /// The proof, as the audit trail has it.
+    pub(crate) evidence: serde_json::Value,
+    /// Who has approved so far.
+    pub(crate) approvals: Vec<Approval>,
+}
+
+/// One person's approval.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Approval {
+    /// Whose.
+    pub(crate) by: String,
+    /// When (RFC 3339).
+    pub(crate) time: String,
+    /// Why, in the person's words.
+    pub(crate) reason: String,
 }
 
 /// Something that happened to a run.
@@ -80,6 +109,7 @@ impl RunRecord {
             at_observations: None,
             reason: None,
             advised: false,
+            proposal: None,
             caps: BTreeMap::new(),
             history: Vec::new(),
         }

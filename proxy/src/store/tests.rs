@@ -15,6 +15,7 @@ fn event(kind: &'static str) -> Event {
         kind,
         experiment: "e".to_owned(),
         run: 1,
+        actor: None,
         detail: serde_json::json!({}),
     }
 }

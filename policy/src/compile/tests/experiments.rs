@@ -294,3 +294,19 @@ fn only_feedback_matures_and_it_waits_once() {
     let none = format!("{GOAL}, maturation: 0s");
     refused(code::OUT_OF_RANGE, path, GOAL, &none);
 }
+
+#[test]
+fn approvals_are_asked_only_of_people_whom_the_admin_address_knows() {
+    let with = |approve: &str| format!("{RAMP}\n    approve: {approve}");
+    refused(
+        code::NO_APPROVERS,
+        "experiments[0].approve",
+        RAMP,
+        &with("2"),
+    );
+    let admin =
+        "version: wald/v1\nadmin: { address: \"127.0.0.1:9901\", allow: [{ callers: anyone }] }\n";
+    let policy = sample::policy(&[(RAMP, &with("2")), ("version: wald/v1\n", admin)]);
+    assert_eq!(policy.experiments()[0].approvals, 2);
+    assert_eq!(sample::policy(&[]).experiments()[0].approvals, 0);
+}

@@ -51,11 +51,9 @@ fn routes_that_mirror() {
 #[test]
 fn experiments_with_more_than_two_sides() {
     let fields = [
-        ("start", "manual"),
         ("segments", "[]"),
         ("layer", "a"),
         ("holdout", "1%"),
-        ("approve", "true"),
         ("shadow_first", "true"),
     ];
     refused_behind(RAMP, "\n    ", "experiments[0].", &fields);

@@ -1,6 +1,6 @@
 //! Experiments as people read them.
 
-use super::report::{Arm, Entry, Estimate, Experiment, Experiments, Metric, Score};
+use super::report::{Arm, Entry, Estimate, Experiment, Experiments, Metric, Proposal, Score};
 
 impl Experiments {
     /// One line an experiment.
@@ -48,6 +48,9 @@ impl Experiment {
             step + 1
         );
         page += &format!("{}\n", self.reason);
+        if let Some(proposal) = &self.proposal {
+            page += &proposal.line(self.approvals_needed);
+        }
         page += &format!(
             "\n{:<16} {:>7} {:>10} {:>10}\n",
             "arm", "share", "requests", "units"
@@ -76,24 +79,39 @@ impl Experiment {
                 page += &format!("units: one in {} is counted\n", ratio.sampling);
             }
         }
-        if !self.history.is_empty() {
-            page += "\nhistory\n";
-        }
-        self.history.iter().fold(
-            page,
-            |page,
-             Entry {
-                 time,
-                 kind,
-                 at_observations,
-                 reason,
-                 ..
-             }| {
-                page + &format!(
-                    "  {time}  {kind:<8} after {at_observations:>8} observations  {reason}\n"
-                )
-            },
-        )
+        page + &self.past()
+    }
+
+    fn past(&self) -> String {
+        let heading = if self.history.is_empty() {
+            ""
+        } else {
+            "\nhistory\n"
+        };
+        let line = |entry: &Entry| {
+            let Entry {
+                time,
+                kind,
+                at_observations,
+                reason,
+            } = entry;
+            format!("  {time}  {kind:<8} after {at_observations:>8} observations  {reason}\n")
+        };
+        let lines: String = self.history.iter().map(line).collect();
+        heading.to_owned() + &lines
+    }
+}
+
+impl Proposal {
+    fn line(&self, needed: usize) -> String {
+        let Self { arm, approvals } = self;
+        let people: Vec<&str> = approvals.iter().map(|approval| &*approval.by).collect();
+        let so_far = if people.is_empty() {
+            "nobody yet".to_owned()
+        } else {
+            people.join(", ")
+        };
+        format!("proposed: {arm}, to be approved by {needed} people (so far: {so_far})\n")
     }
 }
 

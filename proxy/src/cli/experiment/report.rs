@@ -30,6 +30,12 @@ pub(crate) struct Experiment {
     /// Why it ended, or what is missing.
     #[serde(default)]
     pub(crate) reason: String,
+    /// How many people must approve a promotion.
+    #[serde(default)]
+    pub(crate) approvals_needed: usize,
+    /// A promotion that waits for them.
+    #[serde(default)]
+    pub(crate) proposal: Option<Proposal>,
     #[serde(default)]
     pub(crate) arms: Vec<Arm>,
     #[serde(default)]
@@ -38,6 +44,20 @@ pub(crate) struct Experiment {
     pub(crate) sample_ratio: Option<SampleRatio>,
     #[serde(default)]
     pub(crate) history: Vec<Entry>,
+}
+
+/// A promotion that is proven and waits for people.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Proposal {
+    /// The candidate's name.
+    pub(crate) arm: String,
+    pub(crate) approvals: Vec<Approval>,
+}
+
+/// One person's approval.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Approval {
+    pub(crate) by: String,
 }
 
 /// One thing that happened to a run.
