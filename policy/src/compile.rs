@@ -22,6 +22,7 @@ mod report;
 mod retry;
 mod rewrite;
 mod route;
+mod shadow;
 mod tls;
 mod token;
 mod upstream;

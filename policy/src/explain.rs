@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::permit::Denial;
 use crate::route::{Mismatch, Subject};
-use crate::{Caller, NoRoute, Placement, Policy, Request, Route, Stage};
+use crate::{Caller, NoRoute, Placement, Policy, Request, Route, Stage, Target};
 
 /// What would happen to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -110,6 +110,13 @@ impl Policy {
         stages: &[Stage],
     ) {
         explanation.backend = Some(self.backend(placement.target()));
+        let shadows = placement.shadows(self).iter();
+        explanation.shadows = shadows
+            .map(|shadow| {
+                let backend = self.backend(&Target::Upstream(shadow.upstream));
+                format!("{backend} ({}%)", shadow.share * 100.0)
+            })
+            .collect();
         let Some((id, arm)) = placement.arm() else {
             return;
         };

@@ -41,6 +41,7 @@ mod rate;
 mod retry;
 mod rewrite;
 mod route;
+mod shadow;
 mod spiffe;
 pub mod token;
 mod user;
@@ -76,6 +77,7 @@ pub use rate::{RateKey, RateLimit};
 pub use retry::{Retries, RetryOn};
 pub use rewrite::{Rewrite, RewritePath};
 pub use route::{NoRoute, Request, Route};
+pub use shadow::{Compare, Pointer, Shadow};
 pub use spiffe::{BadPattern, NotSpiffe, SpiffeId, SpiffePattern};
 pub use target::{Redirect, Target};
 pub use upstream::{

@@ -4,8 +4,8 @@ use http::{HeaderMap, StatusCode};
 
 use crate::assignment::Standing;
 use crate::{
-    ArmId, Assignment, Caller, Experiment, ExperimentId, Permit, Policy, RouteId, Stage, State,
-    Target,
+    ArmId, Assignment, Caller, Experiment, ExperimentId, Permit, Policy, RouteId, Shadow, Stage,
+    State, Target,
 };
 
 /// Proof that a permitted request was placed. Only [`Policy::place`] makes one.
@@ -85,6 +85,13 @@ impl Placement {
     fn next<'p>(&self, policy: &'p Policy) -> Option<&'p Target> {
         let route = policy.routes.get(self.route().index())?;
         route.fallback.get(self.fallen)
+    }
+
+    /// Where copies of it may go.
+    #[must_use]
+    pub fn shadows<'p>(&self, policy: &'p Policy) -> &'p [Shadow] {
+        let route = policy.routes.get(self.route().index());
+        route.map_or(&[], |route| &route.shadows)
     }
 
     /// How the request's unit was assigned; none outside experiments, and none if the request does

@@ -18,7 +18,8 @@ pub(crate) use table::Table;
 
 use crate::permit::Rule;
 use crate::{
-    Asked, Introduction, ListenerId, Policy, RateLimit, Retries, Rewrite, RouteId, Target, host,
+    Asked, Introduction, ListenerId, Policy, RateLimit, Retries, Rewrite, RouteId, Shadow, Target,
+    host,
 };
 
 /// What routing may look at. The path has gone through [`crate::path::normalize`] and has no query.
@@ -56,6 +57,8 @@ pub struct Route {
     pub retries: Option<Retries>,
     /// Where it goes instead when its backend is down or refuses, in order.
     pub fallback: Vec<Target>,
+    /// Where copies of its requests go.
+    pub shadows: Vec<Shadow>,
     /// How many requests callers may send; none if as many as they like.
     pub rate: Option<RateLimit>,
     /// Protocols that a connection may change to, in small letters.

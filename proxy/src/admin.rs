@@ -11,6 +11,7 @@ mod guard;
 mod operations;
 mod page;
 mod problem;
+mod shadows;
 mod upstreams;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::live::Live;
 use crate::referee::Referee;
 use crate::reload::Reload;
 use crate::server::{Leave, Phase};
+use crate::shadow;
 use crate::workers::Workers;
 use door::{Asker, Door};
 use problem::Problem;
@@ -46,6 +48,8 @@ pub(crate) struct Desk {
     pub(crate) reload: Reload,
     /// Who fetches the keys of issuers.
     pub(crate) key_servers: KeyServers,
+    /// Who compares the answers of shadows.
+    pub(crate) shadows: shadow::Desk,
     /// How far the server has come.
     pub(crate) phase: watch::Receiver<Phase>,
     /// Whom the gate did not let in.
@@ -101,6 +105,7 @@ fn router(desk: Arc<Desk>) -> Router {
         .route("/feedback", post(operations::feedback))
         .route("/audit", get(operations::audit))
         .route("/certificates", get(operations::certificates))
+        .route("/shadows", get(shadows::list))
         .route("/upstreams", get(upstreams::list))
         .route("/policy", get(operations::policy))
         .route("/reload", post(operations::reload))

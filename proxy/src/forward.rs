@@ -21,8 +21,9 @@ mod upload;
 use std::rc::Rc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::{Response, StatusCode, Version, request};
-use policy::Placement;
+use policy::{Placement, RouteId, UpstreamId};
 use tokio::time::timeout_at;
 
 pub(crate) use budget::Budget;
@@ -32,8 +33,8 @@ pub(crate) use pool::{Pool, cannot_serve};
 pub(crate) use tls::{Tls, connector};
 pub(crate) use upload::Source;
 
-use crate::gateway::Chance;
-use crate::observe::Passage;
+use crate::gateway::{Chance, Inbound};
+use crate::observe::{Passage, View};
 use crate::refusal::Refusal;
 use hop::{strip_response, switch_response};
 use plan::Plan;
@@ -76,4 +77,19 @@ pub(crate) async fn forward(
     }
     *response.version_mut() = Version::HTTP_11;
     Ok(response)
+}
+
+/// The answer of an upstream to a copy of a request, which nobody has asked for: one try, and whoever drops it has
+/// stopped waiting.
+pub(crate) async fn copy(
+    view: &Rc<View>,
+    pool: &Rc<Pool>,
+    upstream: UpstreamId,
+    route: RouteId,
+    (head, body): (request::Parts, Vec<Bytes>),
+    chance: u64,
+) -> Result<Response<Download>, Refusal> {
+    let plan = Plan::copy(view, pool, upstream, route, &head);
+    let body = Source::new(Inbound::whole(body), u64::MAX, 0, 0)?;
+    plan.once(head, &body, chance).await
 }

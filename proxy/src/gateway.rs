@@ -9,6 +9,7 @@ mod collect;
 mod decorate;
 mod head;
 mod inbound;
+mod mirror;
 pub(crate) mod model;
 mod onward;
 mod redirect;
@@ -31,6 +32,7 @@ use policy::{Asked, Denial, Permit, Placement, Target};
 pub(crate) use chance::Chance;
 pub(crate) use head::normalise;
 pub(crate) use inbound::{Cut, Inbound};
+pub(crate) use onward::{ARM, EXPERIMENT};
 pub(crate) use reply::{Content, Reply};
 pub(crate) use usage::Usage;
 
@@ -78,8 +80,10 @@ pub(crate) async fn serve(
             Err(refusal)
         }
     };
+    let mut mirror = None;
     let answered = match admitted {
         Ok(Admitted::Placed(mut placement, allowance)) => {
+            mirror = mirror::mirror(&worker, &peer, &placement, &head, &mut body, &passage);
             let answered = answer(&worker, &peer, &mut placement, head, body, &mut passage).await;
             let mut response = told(answered, &worker, &id, is_call);
             tunnel::dig(upgrade, &mut response, idle(&placement, &passage));
@@ -105,6 +109,7 @@ pub(crate) async fn serve(
     }
     let watch = Watch::of(&head.headers, asks_language_model);
     let reply = Reply::new(content, passage, busy, head_only).watched(watch);
+    let reply = reply.mirrored(mirror, &head);
     Response::from_parts(head, reply)
 }
 

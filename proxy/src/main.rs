@@ -23,6 +23,7 @@ mod referee;
 mod refusal;
 mod reload;
 mod server;
+mod shadow;
 mod store;
 mod token;
 mod workers;

@@ -38,7 +38,7 @@ use crate::referee::{self, Referee};
 use crate::reload::Reload;
 use crate::store::Store;
 use crate::workers::{Ask, Workers};
-use crate::{admin, credentials, reload, store};
+use crate::{admin, credentials, reload, shadow, store};
 use ending::{Ending, Signals};
 use worker::Duty;
 
@@ -193,6 +193,7 @@ impl Up {
         let signals = Signals::install();
         let (phase, watched) = watch::channel(Phase::Serving);
         let key_servers = KeyServers::start(self.live.clone(), self.referee.clone());
+        let shadows = shadow::Desk::start();
         let (drained, all_drained) = mpsc::channel(1);
         let (begun, told) = mpsc::channel(mailboxes.len().max(1));
         let begun_all = Begun {
@@ -203,6 +204,7 @@ impl Up {
             live: self.live.clone(),
             referee: self.referee.clone(),
             key_servers: key_servers.clone(),
+            shadows: shadows.clone(),
             mailbox,
             sockets,
             phase: watched.clone(),
@@ -228,14 +230,9 @@ impl Up {
             succession: Some(Succession::start(self.taking, begun_all, estate)).into(),
             signals: signals.into(),
         };
-        let keeper = Keeper::start(self.live.clone());
-        let keepers = (key_servers.clone(), keeper);
-        let reload = Reload::start(
-            self.document,
-            self.live.clone(),
-            self.referee.clone(),
-            keepers,
-        );
+        let keepers = (key_servers.clone(), Keeper::start(self.live.clone()));
+        let (live, referee) = (self.live.clone(), self.referee.clone());
+        let reload = Reload::start(self.document, live, referee, keepers);
         tokio::spawn(credentials::warn(self.live.clone()));
         let desk = admin::Desk {
             live: self.live,
@@ -243,6 +240,7 @@ impl Up {
             workers: self.workers,
             reload,
             key_servers,
+            shadows: shadows.clone(),
             phase: watched,
             refused: admin::Refused::default(),
             leave: self.leave,

@@ -26,6 +26,7 @@ mod recording;
 mod reloading;
 mod replacing;
 mod securing;
+mod shadowing;
 mod sharing;
 mod smuggling;
 mod starting;

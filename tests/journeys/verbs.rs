@@ -53,9 +53,9 @@ async fn a_section_that_is_not_built_yet_is_refused_by_name() {
     let folder = Folder::new();
     let text = document(
         "\
-upstreams: [{ name: spare, endpoints: [\"http://127.0.0.1:1\"] }]
+upstreams: [{ name: spare, endpoints: [\"http://127.0.0.1:1\"], region: ae }]
 routes:
-  - { name: all, allow: [{ callers: anyone }], backend: { upstream: spare }, shadow: [{ backend: { upstream: spare } }] }
+  - { name: all, allow: [{ callers: anyone }], backend: { upstream: spare } }
 ",
     );
     let path = folder.write("wald.yaml", text);

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use config::document::{self, RouteLimits, Shadow};
+use config::document::{self, RouteLimits};
 use config::{Path, code};
 use http::HeaderName;
 
-use super::{Report, Scope, allow, backend, introduction, pattern, rate, retry, rewrite};
+use super::{Report, Scope, allow, backend, introduction, pattern, rate, retry, rewrite, shadow};
 use crate::{RateLimit, Route, RouteId, Target};
 
 /// How long an exchange may take unless the document says otherwise.
@@ -37,7 +37,7 @@ pub(super) fn compile(
         rewrite,
     } = written;
     let fallback = self::fallback(scope, path, fallback);
-    self::shadow(scope, path, shadow);
+    let shadows = shadow::compile(scope, path, shadow);
     let rules = allow::rules(scope, path, allowed);
     let introduction = introduction::compile(scope, path, set_headers, token.as_ref());
     let timeout = scope
@@ -65,6 +65,7 @@ pub(super) fn compile(
         total,
         retries,
         fallback,
+        shadows,
         rate,
         upgrades: self::upgrades(&mut scope.report, path, upgrades),
         rewrite,
@@ -94,26 +95,6 @@ fn fallback(scope: &mut Scope<'_>, path: &Path, written: &[document::Backend]) -
         Some(target)
     };
     written.iter().enumerate().filter_map(target).collect()
-}
-
-/// Not built yet, but its names are looked up, so that no problem stays hidden behind another.
-fn shadow(scope: &mut Scope<'_>, path: &Path, written: &[Shadow]) {
-    scope.report.not_built(path, "shadow", !written.is_empty());
-    for (
-        position,
-        Shadow {
-            backend,
-            share: _,
-            compare: _,
-        },
-    ) in written.iter().enumerate()
-    {
-        backend::target(
-            scope,
-            &path.field("shadow").index(position).field("backend"),
-            backend,
-        );
-    }
 }
 
 /// HTTP/2 is no protocol to change to (RFC 9113 §3.1), and a name is a token (RFC 9110 §7.8).

@@ -47,7 +47,7 @@ pub(super) async fn metrics(State(desk): State<Arc<Desk>>) -> Response {
         desk.reload.outcomes(),
         &standings,
         &desk.refused,
-        &snapshot,
+        (&snapshot, &desk.shadows.shown()),
     );
     let version = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(CONTENT_TYPE, version)], text).into_response()

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::header::UPGRADE;
 use http::{HeaderMap, HeaderValue, Method, Response, request};
-use policy::{Placement, Retries, Route, Target, UpstreamId};
+use policy::{Placement, Retries, Route, RouteId, Target, UpstreamId};
 
 use super::balance::Wish;
 use super::retry_after::retry_after;
@@ -29,7 +29,7 @@ pub(super) struct Plan {
     view: Rc<View>,
     pool: Rc<Pool>,
     upstream: UpstreamId,
-    route: policy::RouteId,
+    route: RouteId,
     method: Method,
     /// What the connection is to change to.
     protocol: Option<HeaderValue>,
@@ -91,6 +91,47 @@ impl Plan {
             end: end(route, &head.headers, is_call, arrived),
             view,
         })
+    }
+
+    /// What a copy of a request may take: a try over connections that serve nothing else.
+    pub(super) fn copy(
+        view: &Rc<View>,
+        pool: &Rc<Pool>,
+        upstream: UpstreamId,
+        route: RouteId,
+        head: &request::Parts,
+    ) -> Self {
+        Self {
+            view: Rc::clone(view),
+            pool: Rc::clone(pool),
+            upstream,
+            route,
+            method: head.method.clone(),
+            protocol: None,
+            is_call: false,
+            is_final: true,
+            arrived: Instant::now(),
+            end: None,
+        }
+    }
+
+    /// One try at one server.
+    pub(super) async fn once(
+        &self,
+        mut head: request::Parts,
+        body: &Rc<Source>,
+        chance: u64,
+    ) -> Result<Response<Download>, Refusal> {
+        self.present(&mut head.headers);
+        let wish = Wish {
+            now: self.arrived,
+            chance,
+            key: None,
+            tried: &[],
+        };
+        let server = self.pool.pick(&wish).await?;
+        let upload = body.upload().ok_or(Refusal::BodyBroken)?;
+        self.attempt(&server, head, upload, body).await
     }
 
     /// When the exchange ends at the latest.

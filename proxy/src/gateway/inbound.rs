@@ -2,19 +2,22 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::model::{Scanner, Unsound};
+use crate::shadow::Tee;
 
 /// A body that passes on what was read ahead, and then the rest. If it was looked into, it is looked into to
 /// its end: what would give it another meaning cuts it off before anyone else has read that.
 pub(crate) struct Inbound {
     ahead: VecDeque<Bytes>,
-    rest: Incoming,
+    rest: Option<Incoming>,
     scanner: Option<Scanner>,
+    tee: Option<Rc<Tee>>,
 }
 
 /// Why a body does not reach its end.
@@ -33,8 +36,51 @@ impl Inbound {
     pub(crate) fn new(rest: Incoming) -> Self {
         Self {
             ahead: VecDeque::new(),
-            rest,
+            rest: Some(rest),
             scanner: None,
+            tee: None,
+        }
+    }
+
+    /// All of it is at hand.
+    pub(crate) fn whole(parts: Vec<Bytes>) -> Self {
+        Self {
+            ahead: parts.into(),
+            rest: None,
+            scanner: None,
+            tee: None,
+        }
+    }
+
+    /// Lets it pass this on its way.
+    pub(super) fn pass(&mut self, tee: Rc<Tee>) {
+        if self.is_end_stream() {
+            tee.end();
+        }
+        self.tee = Some(tee);
+    }
+
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        match &mut self.rest {
+            Some(rest) => Pin::new(rest).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.rest.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    /// The next frame, looked into where that was begun.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if let Some(data) = self.ahead.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        match self.poll_rest(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(None) => Poll::Ready(self.finish().err().map(Err)),
+            Poll::Ready(Some(Err(broken))) => Poll::Ready(Some(Err(Cut::ByClient(broken)))),
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(self.look(&frame).map(|()| frame))),
         }
     }
 
@@ -43,7 +89,7 @@ impl Inbound {
         if self.scanner.is_none() {
             self.scanner = Some(Scanner::new());
         }
-        match Pin::new(&mut self.rest).poll_frame(cx) {
+        match self.poll_rest(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(None) => Poll::Ready(self.finish().map(|()| None)),
             Poll::Ready(Some(Err(broken))) => Poll::Ready(Err(Cut::ByClient(broken))),
@@ -89,7 +135,7 @@ impl Inbound {
             scanner.feed(data).map_err(Cut::Unsound)?;
         }
         // Whoever knows the length will not ask again.
-        if self.rest.is_end_stream() {
+        if self.rest.as_ref().is_none_or(Body::is_end_stream) {
             scanner.finish().map_err(Cut::Unsound)?;
         }
         Ok(())
@@ -109,24 +155,34 @@ impl Body for Inbound {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        if let Some(data) = self.ahead.pop_front() {
-            return Poll::Ready(Some(Ok(Frame::data(data))));
+        let polled = self.poll_next(cx);
+        if let Some(tee) = &self.tee {
+            match &polled {
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Some(data) = frame.data_ref() {
+                        tee.part(data);
+                    }
+                    if self.is_end_stream() {
+                        tee.end();
+                    }
+                }
+                Poll::Ready(None) => tee.end(),
+                Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+            }
         }
-        match Pin::new(&mut self.rest).poll_frame(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(None) => Poll::Ready(self.finish().err().map(Err)),
-            Poll::Ready(Some(Err(broken))) => Poll::Ready(Some(Err(Cut::ByClient(broken)))),
-            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(self.look(&frame).map(|()| frame))),
-        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ahead.is_empty() && self.rest.is_end_stream()
+        self.ahead.is_empty() && self.has_ended()
     }
 
     fn size_hint(&self) -> SizeHint {
         let ahead: u64 = self.ahead.iter().map(|data| data.len() as u64).sum();
-        let rest = self.rest.size_hint();
+        let rest = self
+            .rest
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
         let mut whole = SizeHint::new();
         whole.set_lower(ahead + rest.lower());
         if let Some(upper) = rest.upper() {

@@ -11,6 +11,7 @@ use crate::accept::Busy;
 use crate::forward::{Download, Interrupted};
 use crate::grpc;
 use crate::observe::Passage;
+use crate::shadow::Mirror;
 
 /// What an answer consists of.
 pub(crate) enum Content {
@@ -25,6 +26,7 @@ pub(crate) struct Reply {
     content: Content,
     passage: Option<Passage>,
     watch: Option<Box<Watch>>,
+    mirror: Option<Box<Mirror>>,
     busy: Busy,
 }
 
@@ -35,6 +37,7 @@ impl Reply {
             content,
             passage: Some(passage),
             watch: None,
+            mirror: None,
             busy,
         };
         if head_only || reply.is_end_stream() {
@@ -49,6 +52,24 @@ impl Reply {
         self
     }
 
+    /// Lets this keep what passes of the answer with this head, for the copies of its request.
+    pub(super) fn mirrored(
+        mut self,
+        mirror: Option<Box<Mirror>>,
+        head: &http::response::Parts,
+    ) -> Self {
+        let Some(mut mirror) = mirror else {
+            return self;
+        };
+        mirror.answered(head);
+        // Without a passage it has ended already.
+        match &self.passage {
+            None => mirror.end(),
+            Some(_) => self.mirror = Some(mirror),
+        }
+        self
+    }
+
     fn end(&mut self) {
         self.busy.answered();
         if let Some(passage) = self.passage.take() {
@@ -57,6 +78,9 @@ impl Reply {
                 lane.used(usage);
             }
             passage.end();
+        }
+        if let Some(mirror) = self.mirror.take() {
+            mirror.end();
         }
     }
 }
@@ -76,11 +100,14 @@ impl Body for Reply {
             Content::Stream(download) => Pin::new(download).poll_frame(cx),
         };
         match &polled {
-            Poll::Ready(Some(Err(_))) => this.passage = None,
+            Poll::Ready(Some(Err(_))) => (this.passage, this.mirror) = (None, None),
             Poll::Ready(None) => this.end(),
             Poll::Ready(Some(Ok(frame))) => {
                 if let (Some(watch), Some(data)) = (&mut this.watch, frame.data_ref()) {
                     watch.part(data, this.passage.as_ref());
+                }
+                if let (Some(mirror), Some(data)) = (&this.mirror, frame.data_ref()) {
+                    mirror.part(data);
                 }
                 if let Some(status) = frame.trailers_ref().and_then(grpc::Status::of)
                     && let Some(passage) = &mut this.passage

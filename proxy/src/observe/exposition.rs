@@ -1,5 +1,6 @@
 //! The counters as Prometheus reads them: names and labels of the interface, values of all workers together.
 
+mod copies;
 mod endpoints;
 mod keys;
 mod secrecy;
@@ -15,6 +16,7 @@ use crate::identify::key_servers::Standing;
 use crate::live::Snapshot;
 use crate::referee::{Book, Entry};
 use crate::reload::Outcomes;
+use crate::shadow;
 
 type Labels<'a> = &'a [(&'a str, &'a str)];
 
@@ -25,7 +27,7 @@ pub(crate) fn render(
     reloads: &Outcomes,
     standings: &[Standing],
     refused: &Refused,
-    snapshot: &Snapshot,
+    (snapshot, shadows): (&Snapshot, &[shadow::Shown]),
 ) -> Vec<u8> {
     let mut counters = Counters::default();
     counters.refusals.extend(refused.counts());
@@ -36,6 +38,7 @@ pub(crate) fn render(
     families.extend(experiments(book));
     families.extend(control(book, reloads, snapshot.policy.hash()));
     families.extend(tokens(&counters));
+    families.extend(copies::families(&counters, shadows));
     families.extend(keys::families(standings, snapshot));
     families.extend(secrecy::families(&counters, snapshot));
     families.extend(endpoints::families(&counters, snapshot));

@@ -16,11 +16,14 @@ use super::{Limits, Observed};
 use crate::forward::{Budget, Pool};
 use crate::identify::Cache;
 use crate::live::Snapshot;
+use crate::shadow::Copies;
 
 /// A snapshot with the worker's own evidence, counts and connections beside it.
 pub(crate) struct View {
     snapshot: Arc<Snapshot>,
     pools: Vec<Rc<Pool>>,
+    /// By `RouteId`.
+    copies: Vec<Vec<Rc<Copies>>>,
     tokens: Rc<Cache>,
     lanes: Lanes,
     runs: Vec<RefCell<RunShard>>,
@@ -51,6 +54,21 @@ impl View {
             let pool = kept.cloned();
             Some(pool.unwrap_or_else(|| Rc::new(Pool::new(upstream, tls(upstream), roster))))
         };
+        let copy = |route: &policy::Route, shadow: &policy::Shadow| {
+            let upstream = policy.upstreams().get(shadow.upstream.index())?;
+            let roster = rosters.get(upstream.id)?;
+            let mut kept = before
+                .into_iter()
+                .flat_map(|before| before.copies.iter().flatten());
+            let kept = kept.find(|copies| copies.pool().serves(upstream, tls(upstream), roster));
+            let pool = kept.map(|copies| Rc::clone(copies.pool()));
+            let pool = pool.unwrap_or_else(|| Rc::new(Pool::new(upstream, tls(upstream), roster)));
+            Some(Rc::new(Copies::new(route, &upstream.name, shadow, pool)))
+        };
+        let copies = |route: &policy::Route| {
+            let shadows = route.shadows.iter();
+            shadows.filter_map(|shadow| copy(route, shadow)).collect()
+        };
         let run = |(experiment, stage): (&policy::Experiment, &policy::Stage)| {
             let mut shard = RunShard::new(experiment, stage.run(), snapshot.recorded);
             if let Some(limits) = before.and_then(|view| view.limits(experiment, stage.run())) {
@@ -66,6 +84,7 @@ impl View {
             tokens: same_keys.unwrap_or_default(),
             // Each upstream has its roster: both come from the same policy.
             pools: policy.upstreams().iter().filter_map(pool).collect(),
+            copies: policy.routes().iter().map(copies).collect(),
             lanes: Lanes::new(policy),
             runs: policy
                 .experiments()
@@ -97,6 +116,11 @@ impl View {
     /// The connections to each upstream, by `UpstreamId`.
     pub(crate) fn pools(&self) -> &[Rc<Pool>] {
         &self.pools
+    }
+
+    /// Where copies of a route's requests go.
+    pub(crate) fn copies(&self, route: RouteId) -> &[Rc<Copies>] {
+        self.copies.get(route.index()).map_or(&[], Vec::as_slice)
     }
 
     /// The tokens that were verified with the snapshot's keys.
@@ -220,6 +244,10 @@ impl View {
     pub(crate) fn export(&self, into: &mut Counters) {
         let policy = &self.snapshot.policy;
         self.lanes.export(policy, into);
+        self.copies
+            .iter()
+            .flatten()
+            .for_each(|copies| copies.export(into));
         for (route, tally) in policy.routes().iter().zip(&self.routes) {
             *into.in_flight.entry(route.name.to_string()).or_default() += tally.in_flight.get();
             if route.retries.is_some() {
@@ -249,6 +277,9 @@ impl View {
     pub(crate) fn sweep(&self, now: Instant) {
         for pool in &self.pools {
             pool.sweep(now);
+        }
+        for copies in self.copies.iter().flatten() {
+            copies.pool().sweep(now);
         }
     }
 }

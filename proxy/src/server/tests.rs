@@ -60,6 +60,7 @@ impl Wald {
             live: live.clone(),
             referee: Referee::for_tests(),
             key_servers: KeyServers::for_tests(),
+            shadows: crate::shadow::Desk::for_tests(),
             mailbox: mailboxes.remove(0),
             sockets: vec![(listener, crate::accept::Socket::Tcp(socket))],
             phase: watched,

@@ -21,6 +21,7 @@ use crate::live::Live;
 use crate::observe::{Counters, Limits, Observed, View};
 use crate::referee::Referee;
 use crate::refusal::Refusal;
+use crate::shadow;
 use crate::workers::Ask;
 
 /// How often idle connections are looked at. Their limits are kept this exactly.
@@ -34,6 +35,8 @@ pub(crate) struct Duty {
     pub(crate) referee: Referee,
     /// Who fetches the keys of issuers.
     pub(crate) key_servers: KeyServers,
+    /// Who compares the answers of shadows.
+    pub(crate) shadows: shadow::Desk,
     /// What others ask of this worker.
     pub(crate) mailbox: mpsc::Receiver<Ask>,
     /// The sockets that are this worker's own.
@@ -51,6 +54,7 @@ pub(crate) struct Worker {
     live: Live,
     referee: Referee,
     key_servers: KeyServers,
+    shadows: shadow::Desk,
     chance: Chance,
     view: RefCell<Rc<View>>,
     older: RefCell<Vec<Rc<View>>>,
@@ -75,13 +79,14 @@ async fn serve(duty: Duty, chance: Chance) -> std::io::Result<()> {
         live,
         referee,
         key_servers,
+        shadows,
         mailbox,
         sockets,
         mut phase,
         begun,
         drained,
     } = duty;
-    let worker = Rc::new(Worker::new(live, referee, key_servers, chance));
+    let worker = Rc::new(Worker::new(live, referee, (key_servers, shadows), chance));
     let mut doors = JoinSet::new();
     let mut connections = Vec::with_capacity(sockets.len());
     for (listener, socket) in sockets {
@@ -144,12 +149,18 @@ async fn sweep(worker: Rc<Worker>, connections: Vec<Rc<Connections>>) {
 }
 
 impl Worker {
-    fn new(live: Live, referee: Referee, key_servers: KeyServers, chance: Chance) -> Self {
+    fn new(
+        live: Live,
+        referee: Referee,
+        (key_servers, shadows): (KeyServers, shadow::Desk),
+        chance: Chance,
+    ) -> Self {
         let view = Rc::new(View::new(Arc::clone(&live.load()), None));
         Self {
             live,
             referee,
             key_servers,
+            shadows,
             chance,
             view: RefCell::new(view),
             older: RefCell::default(),
@@ -184,6 +195,11 @@ impl Worker {
     /// Who fetches the keys of issuers.
     pub(crate) fn key_servers(&self) -> &KeyServers {
         &self.key_servers
+    }
+
+    /// Who compares the answers of shadows.
+    pub(crate) fn shadows(&self) -> &shadow::Desk {
+        &self.shadows
     }
 
     /// Counts a token, and whether it had been verified before.

@@ -43,9 +43,9 @@ fn models_that_batch_or_speak_text() {
 }
 
 #[test]
-fn routes_that_mirror() {
-    let fields = [("shadow", "[{ backend: { upstream: fraud-v1 } }]")];
-    refused_behind(ROUTE, "\n    ", "routes[0].", &fields);
+fn models_as_shadows() {
+    let with = format!("{ROUTE}\n    shadow: [{{ backend: {{ model: digits }} }}]");
+    refused(code::NOT_BUILT, "routes[0].shadow[0].backend", ROUTE, &with);
 }
 
 #[test]

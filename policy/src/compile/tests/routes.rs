@@ -160,3 +160,49 @@ fn a_connection_changes_to_what_the_route_names_and_never_to_http2() {
         refused_with(code::BAD_MATCH, "upgrades[0]", &fields);
     }
 }
+
+#[test]
+fn a_shadow_is_an_upstream_with_limits_and_pointers() {
+    let with = |fields: &str| {
+        format!("{ROUTE}\n    shadow: [{{ backend: {{ upstream: fraud-v2 }}, {fields} }}]")
+    };
+    for (code, place, fields) in [
+        (
+            code::BAD_MATCH,
+            "compare.ignore[0]",
+            "compare: { ignore: [id] }",
+        ),
+        (
+            code::BAD_MATCH,
+            "compare.only[1]",
+            "compare: { only: [/a, /b~2] }",
+        ),
+        (
+            code::OUT_OF_RANGE,
+            "compare.tolerance",
+            "compare: { tolerance: 1.5 }",
+        ),
+        (
+            code::OUT_OF_RANGE,
+            "compare.cosine",
+            "compare: { cosine: 1.5 }",
+        ),
+        (code::OUT_OF_RANGE, "in_flight", "in_flight: 0"),
+        (code::BAD_MATCH, "methods[0]", "methods: [post]"),
+    ] {
+        let place = format!("routes[0].shadow[0].{place}");
+        refused(code, &place, ROUTE, &with(fields));
+    }
+    let answer = with("").replace("upstream: fraud-v2", "respond: { status: 204 }");
+    refused(
+        code::BAD_BACKEND,
+        "routes[0].shadow[0].backend",
+        ROUTE,
+        &answer,
+    );
+    let policy = sample::policy(&[(ROUTE, &with("share: 10%, methods: [POST], body_max: 1KiB"))]);
+    let shadow = &policy.routes()[0].shadows[0];
+    assert!(shadow.copies(&http::Method::POST, 0.09) && !shadow.copies(&http::Method::POST, 0.1));
+    assert!(!shadow.copies(&http::Method::PUT, 0.0));
+    assert_eq!((shadow.body_bytes, shadow.in_flight), (1024, 32));
+}

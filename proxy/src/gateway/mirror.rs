@@ -1,0 +1,53 @@
+//! Which requests are copied, and what a shadow is asked.
+
+use std::rc::Rc;
+
+use http::header::UPGRADE;
+use http::request;
+use policy::Placement;
+
+use super::{Inbound, chance, introduce, onward};
+use crate::accept::Peer;
+use crate::grpc;
+use crate::observe::Passage;
+use crate::server::Worker;
+use crate::shadow::Mirror;
+
+/// What is kept of a request for the shadows of its route that it is drawn for and that have room. Calls of gRPC
+/// and connections that change their protocol are not copied.
+pub(super) fn mirror(
+    worker: &Worker,
+    peer: &Peer,
+    placement: &Placement,
+    head: &request::Parts,
+    body: &mut Inbound,
+    passage: &Passage,
+) -> Option<Box<Mirror>> {
+    let view = passage.view();
+    let shadows = placement.shadows(&view.snapshot().policy);
+    if shadows.is_empty() || grpc::is_call(&head.headers) || head.headers.contains_key(UPGRADE) {
+        return None;
+    }
+    let draw = || chance::fraction(worker.chance().draw());
+    let copies = view.copies(placement.route()).iter();
+    let chosen = copies.filter(|copies| copies.takes(&head.method, draw()));
+    let slots: Vec<_> = chosen.filter_map(|copies| copies.slot()).collect();
+    if slots.is_empty() {
+        return None;
+    }
+    let mut head = head.clone();
+    onward::tell(&mut head.headers, peer, passage.lane());
+    introduce(&mut head, placement, passage);
+    let arm = passage.lane().and_then(|lane| lane.arm.as_ref());
+    let arm = arm.and_then(|(_, arm)| arm.to_str().ok());
+    let mirror = Mirror::new(
+        Rc::clone(view),
+        worker.shadows().clone(),
+        slots,
+        head,
+        arm.unwrap_or_default(),
+        worker.chance().draw(),
+    );
+    body.pass(mirror.tee());
+    Some(Box::new(mirror))
+}

@@ -1,0 +1,315 @@
+//! Whether two answers say the same, and where they do not.
+
+use bytes::Bytes;
+use policy::Compare;
+use serde_json::{Map, Value};
+
+use super::mirror::Answer;
+
+/// How many differences of one pair are told; the first says that there are some.
+const DIFFERENCES_MAX: usize = 16;
+
+/// Where two answers differ, without what people wrote into them: text is told by its length alone.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Difference {
+    /// `status`, `body`, `answer`, or a JSON pointer in which `*` stands for any member of a list.
+    pub(crate) at: String,
+    pub(crate) primary: String,
+    pub(crate) shadow: String,
+}
+
+/// The differences of two answers by a rule; none if they agree. No answer at all differs from any.
+pub(super) fn differences(
+    rule: &Compare,
+    primary: &Answer,
+    shadow: Option<&Answer>,
+) -> Vec<Difference> {
+    let Some(shadow) = shadow else {
+        return vec![Difference::new("answer", "there", "none")];
+    };
+    let mut found = Differences {
+        rule,
+        path: Vec::new(),
+        found: Vec::new(),
+    };
+    if primary.status != shadow.status {
+        let (primary, shadow) = (primary.status.as_str(), shadow.status.as_str());
+        found.found.push(Difference::new("status", primary, shadow));
+    }
+    let (one, other) = (concat(&primary.parts), concat(&shadow.parts));
+    let parsed = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).ok();
+    let is_encoded = primary.is_encoded || shadow.is_encoded;
+    match (is_encoded, parsed(&one), parsed(&other)) {
+        (false, Some(one), Some(other)) => found.values(&one, &other),
+        (false, ..) if is_same_text(&one, &other) => {}
+        (true, ..) if one == other => {}
+        _ => {
+            let told = |bytes: &[u8]| format!("{} bytes", bytes.len());
+            found
+                .found
+                .push(Difference::new("body", &told(&one), &told(&other)));
+        }
+    }
+    found.found.truncate(DIFFERENCES_MAX);
+    found.found
+}
+
+impl Difference {
+    fn new(at: &str, primary: &str, shadow: &str) -> Self {
+        Self {
+            at: at.to_owned(),
+            primary: primary.to_owned(),
+            shadow: shadow.to_owned(),
+        }
+    }
+}
+
+fn concat(parts: &[Bytes]) -> Vec<u8> {
+    parts.concat()
+}
+
+/// Whether two texts have the same words: line ends and indentation say nothing.
+fn is_same_text(one: &[u8], other: &[u8]) -> bool {
+    let (one, other) = (String::from_utf8_lossy(one), String::from_utf8_lossy(other));
+    one.split_whitespace().eq(other.split_whitespace())
+}
+
+struct Differences<'a> {
+    rule: &'a Compare,
+    path: Vec<String>,
+    found: Vec<Difference>,
+}
+
+impl Differences<'_> {
+    fn values(&mut self, one: &Value, other: &Value) {
+        if self.is_left_out() {
+            return;
+        }
+        match (one, other) {
+            (Value::Object(one), Value::Object(other)) => self.maps(one, other),
+            (Value::Array(one), Value::Array(other)) => self.lists(one, other),
+            _ if !self.is_asked_for() || self.is_same(one, other) => {}
+            _ => self.differ(&told(one), &told(other)),
+        }
+    }
+
+    fn maps(&mut self, one: &Map<String, Value>, other: &Map<String, Value>) {
+        let more = other.keys().filter(|key| !one.contains_key(*key));
+        for key in one.keys().chain(more) {
+            self.path.push(key.clone());
+            match (one.get(key), other.get(key)) {
+                (Some(one), Some(other)) => self.values(one, other),
+                _ if self.is_left_out() || !self.is_asked_for() => {}
+                (one, other) => {
+                    let told = |value: Option<&Value>| value.map_or("absent".to_owned(), told);
+                    self.differ(&told(one), &told(other));
+                }
+            }
+            self.path.pop();
+        }
+    }
+
+    fn lists(&mut self, one: &[Value], other: &[Value]) {
+        if one.len() != other.len() {
+            if self.is_asked_for() {
+                let told = |list: &[Value]| format!("{} members", list.len());
+                self.differ(&told(one), &told(other));
+            }
+            return;
+        }
+        let vectors = self.rule.cosine.zip(numbers(one).zip(numbers(other)));
+        if let Some((least, (one, other))) = vectors.filter(|_| one.len() > 1) {
+            let cosine = cosine(&one, &other);
+            if self.is_asked_for() && cosine < least {
+                self.differ("a vector", &format!("cosine {cosine:.4}"));
+            }
+            return;
+        }
+        self.path.push("*".to_owned());
+        for (one, other) in one.iter().zip(other) {
+            self.values(one, other);
+        }
+        self.path.pop();
+    }
+
+    fn is_same(&self, one: &Value, other: &Value) -> bool {
+        // Whole numbers are compared as such: a double does not tell all of them apart.
+        if (one.is_f64() || other.is_f64() || self.rule.tolerance > 0.0)
+            && let (Some(one), Some(other)) = (one.as_f64(), other.as_f64())
+        {
+            let scale = one.abs().max(other.abs()).max(1.0);
+            return (one - other).abs() <= self.rule.tolerance * scale;
+        }
+        one == other
+    }
+
+    fn differ(&mut self, primary: &str, shadow: &str) {
+        if self.found.len() < DIFFERENCES_MAX {
+            let escaped =
+                |part: &String| format!("/{}", part.replace('~', "~0").replace('/', "~1"));
+            let at: String = self.path.iter().map(escaped).collect();
+            let at = if at.is_empty() { "body" } else { &at };
+            self.found.push(Difference::new(at, primary, shadow));
+        }
+    }
+
+    fn is_left_out(&self) -> bool {
+        let path: Vec<&str> = self.path.iter().map(|part| &**part).collect();
+        let only = &self.rule.only;
+        self.rule.ignore.iter().any(|it| it.covers(&path))
+            || !(only.is_empty() || only.iter().any(|it| it.meets(&path)))
+    }
+
+    /// Whether this very place is compared, and not only something below it.
+    fn is_asked_for(&self) -> bool {
+        let path: Vec<&str> = self.path.iter().map(|part| &**part).collect();
+        let only = &self.rule.only;
+        only.is_empty() || only.iter().any(|it| it.covers(&path))
+    }
+}
+
+fn numbers(list: &[Value]) -> Option<Vec<f64>> {
+    list.iter().map(Value::as_f64).collect()
+}
+
+/// The cosine of the angle between two vectors; two that are nought point the same way.
+fn cosine(one: &[f64], other: &[f64]) -> f64 {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let (a, b) = (dot(one, one), dot(other, other));
+    match (a == 0.0, b == 0.0) {
+        (true, true) => 1.0,
+        (false, false) => dot(one, other) / (a * b).sqrt(),
+        _ => 0.0,
+    }
+}
+
+/// A value as anyone may see it.
+fn told(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(value) => value.to_string(),
+        Value::String(text) => format!("text of {} characters", text.chars().count()),
+        Value::Array(list) => format!("a list of {}", list.len()),
+        Value::Object(map) => format!("an object of {}", map.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use policy::Pointer;
+
+    use super::*;
+
+    fn answer(text: &str) -> Answer {
+        Answer {
+            status: StatusCode::OK,
+            is_encoded: false,
+            parts: vec![Bytes::copy_from_slice(text.as_bytes())],
+        }
+    }
+
+    #[track_caller]
+    fn check(rule: &Compare, one: &str, other: &str, expected: &[&str]) {
+        let found = differences(rule, &answer(one), Some(&answer(other)));
+        let found: Vec<&str> = found.iter().map(|it| &*it.at).collect();
+        assert_eq!(found, expected, "{one} and {other}");
+    }
+
+    fn pointers(written: &[&str]) -> Vec<Pointer> {
+        written.iter().filter_map(|it| Pointer::parse(it)).collect()
+    }
+
+    #[test]
+    fn json_is_compared_by_what_it_says() {
+        let plain = Compare::default();
+        check(
+            &plain,
+            r#"{"a":1,"b":[true]}"#,
+            r#"{ "b": [true], "a": 1.0 }"#,
+            &[],
+        );
+        check(&plain, r#"{"a":1}"#, r#"{"a":2}"#, &["/a"]);
+        check(&plain, r#"{"a":1}"#, r#"{"a":1,"b":0}"#, &["/b"]);
+        check(&plain, r#"{"a":"x"}"#, r#"{"a":null}"#, &["/a"]);
+        check(&plain, "[1,2]", "[1,2,3]", &["body"]);
+        check(
+            &plain,
+            r#"{"a":[{"b/c":1},{"b/c":2}]}"#,
+            r#"{"a":[{"b/c":1},{"b/c":3}]}"#,
+            &["/a/*/b~1c"],
+        );
+        check(&plain, "[9007199254740993]", "[9007199254740992]", &["/*"]);
+        check(&plain, "one two", "one\n  two\n", &[]);
+        check(&plain, "one two", "one three", &["body"]);
+    }
+
+    #[test]
+    fn numbers_may_differ_by_a_part_of_the_larger_one_or_of_one() {
+        let rule = Compare {
+            tolerance: 1e-3,
+            ..Compare::default()
+        };
+        check(&rule, "[1000.0]", "[1000.9]", &[]);
+        check(&rule, "[1000.0]", "[1001.1]", &["/*"]);
+        check(&rule, "[0.0001]", "[0.001]", &[]);
+        check(&rule, "[0.0]", "[0.002]", &["/*"]);
+    }
+
+    #[test]
+    fn what_is_ignored_may_differ_and_what_is_asked_for_alone_counts() {
+        let (one, other) = (
+            r#"{"id":"a","outputs":[{"label":"x","score":0.1}]}"#,
+            r#"{"id":"b","outputs":[{"label":"x","score":0.2}]}"#,
+        );
+        let ignore = Compare {
+            ignore: pointers(&["/id"]),
+            ..Compare::default()
+        };
+        check(&ignore, one, other, &["/outputs/*/score"]);
+        let only = Compare {
+            only: pointers(&["/outputs/*/label"]),
+            ..Compare::default()
+        };
+        check(&only, one, other, &[]);
+        check(
+            &only,
+            one,
+            r#"{"outputs":[{"label":"y"}]}"#,
+            &["/outputs/*/label"],
+        );
+        check(&only, one, r#"{"outputs":[{}]}"#, &["/outputs/*/label"]);
+    }
+
+    #[test]
+    fn vectors_agree_by_their_direction() {
+        let rule = Compare {
+            cosine: Some(0.99),
+            ..Compare::default()
+        };
+        check(&rule, "[1,2,3]", "[2,4,6.1]", &[]);
+        check(&rule, "[1,2,3]", "[3,2,1]", &["body"]);
+        check(&rule, "[0,0]", "[0,0]", &[]);
+        check(&rule, "[0,0]", "[0,1]", &["body"]);
+    }
+
+    #[test]
+    fn differences_tell_no_text() {
+        let found = differences(
+            &Compare::default(),
+            &answer(r#"{"name":"Ada Lovelace"}"#),
+            Some(&answer(r#"{"name":"Ada"}"#)),
+        );
+        assert_eq!(
+            found,
+            [Difference::new(
+                "/name",
+                "text of 12 characters",
+                "text of 3 characters"
+            )]
+        );
+        let none = differences(&Compare::default(), &answer("{}"), None);
+        assert_eq!(none, [Difference::new("answer", "there", "none")]);
+    }
+}

@@ -1,0 +1,98 @@
+//! One copy on its way.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::request;
+use hyper::body::Body as _;
+use tokio::time::timeout;
+
+use super::desk::{Key, Pair};
+use super::mirror::{Answer, is_encoded};
+use super::tally::Slot;
+use super::{Desk, Outcome};
+use crate::forward::{self, Download};
+use crate::observe::View;
+
+/// A request as it goes to a shadow, and what it is compared with.
+pub(super) struct Copy {
+    pub(super) view: Rc<View>,
+    pub(super) desk: Desk,
+    pub(super) slot: Slot,
+    pub(super) head: request::Parts,
+    pub(super) body: Vec<Bytes>,
+    pub(super) arm: Box<str>,
+    pub(super) primary: Answer,
+    /// What picks one of several servers.
+    pub(super) seed: u64,
+}
+
+impl Copy {
+    /// Asks the shadow, and has the answers compared.
+    pub(super) async fn send(self) {
+        let Self {
+            view,
+            desk,
+            slot,
+            head,
+            body,
+            arm,
+            primary,
+            seed,
+        } = self;
+        let copies = &slot.0;
+        let patience = copies.shadow.timeout;
+        let answer = timeout(patience, async {
+            let (upstream, route) = (copies.shadow.upstream, copies.route_id);
+            let asked = (head, body);
+            let asked = forward::copy(&view, &copies.pool, upstream, route, asked, seed);
+            let response = asked.await.map_err(|refusal| {
+                tracing::debug!(route = %copies.route, shadow = %copies.backend, %refusal, "a copy failed");
+                Outcome::Failed
+            })?;
+            collect(response, copies.shadow.body_bytes).await
+        });
+        let answer = answer.await.unwrap_or(Err(Outcome::Late));
+        copies.count(
+            answer
+                .as_ref()
+                .map_or_else(|outcome| *outcome, |_| Outcome::Answered),
+        );
+        if matches!(answer, Err(Outcome::Shed)) {
+            return;
+        }
+        let pair = Pair {
+            key: Key {
+                route: copies.route.clone(),
+                backend: copies.backend.clone(),
+                against: arm,
+            },
+            rule: copies.shadow.compare.clone(),
+            primary,
+            shadow: answer.ok(),
+        };
+        if !desk.compare(pair) {
+            copies.count(Outcome::Shed);
+        }
+    }
+}
+
+async fn collect(response: http::Response<Download>, limit: u64) -> Result<Answer, Outcome> {
+    let (head, mut body) = response.into_parts();
+    let (mut parts, mut room) = (Vec::new(), limit);
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let frame = frame.map_err(|_| Outcome::Failed)?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        room = room.checked_sub(data.len() as u64).ok_or(Outcome::Shed)?;
+        parts.push(data);
+    }
+    Ok(Answer {
+        status: head.status,
+        is_encoded: is_encoded(&head.headers),
+        parts,
+    })
+}
