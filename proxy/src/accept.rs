@@ -34,7 +34,7 @@ pub(crate) use peer::{Distrusted, Peer};
 pub(crate) use socket::Socket;
 pub(crate) use tls::{Failure, Proved, Tls};
 
-use crate::gateway;
+use crate::gateway::{self, Reply};
 use crate::server::{Phase, Worker};
 use activity::Activity;
 use handshakes::{Handshake, Handshakes};
@@ -207,21 +207,9 @@ impl Door {
         let (worker, peer) = (Rc::clone(&self.worker), Rc::new(peer));
         let io = Watched::new(TokioIo::new(stream), Rc::clone(&activity));
         let service = service_fn(move |request: Request<Incoming>| {
-            let has_goodbye = request.version() == Version::HTTP_2;
-            let leaver = Rc::clone(&worker);
-            let served = gateway::serve(
-                Rc::clone(&worker),
-                Rc::clone(&peer),
-                Busy::begin(&activity, &request),
-                request,
-            );
-            async move {
-                let mut response = served.await;
-                if !has_goodbye && leaver.is_leaving() {
-                    say_goodbye(&mut response);
-                }
-                Ok::<_, std::convert::Infallible>(response)
-            }
+            let busy = Busy::begin(&activity, &request);
+            // In a box, because whoever holds a future moves all of it, and this one is large.
+            Box::pin(answer(Rc::clone(&worker), Rc::clone(&peer), busy, request))
         });
         let connection = watcher.watch(
             self.http
@@ -236,6 +224,20 @@ impl Door {
     fn count_handshake(&self, outcome: &'static str) {
         self.worker.count_handshake(&self.listener.name, outcome);
     }
+}
+
+async fn answer(
+    worker: Rc<Worker>,
+    peer: Rc<Peer>,
+    busy: Busy,
+    request: Request<Incoming>,
+) -> Result<Response<Reply>, std::convert::Infallible> {
+    let has_goodbye = request.version() == Version::HTTP_2;
+    let mut response = gateway::serve(&worker, &peer, busy, request).await;
+    if !has_goodbye && worker.is_leaving() {
+        say_goodbye(&mut response);
+    }
+    Ok(response)
 }
 
 /// A connection before it says anything.

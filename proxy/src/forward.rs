@@ -18,6 +18,7 @@ mod standing;
 mod tls;
 mod upload;
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -55,13 +56,14 @@ pub(crate) async fn forward(
     let plan = Plan::new(placement, &head, passage)?;
     let sent = Instant::now();
     let end = plan.end();
-    let answered = plan.answer(placement, head, body, chance);
+    // In its place from the beginning: what is moved is copied, and this is large.
+    let mut answered = pin!(plan.answer(placement, head, body, chance));
     let answered = match end {
         Some(end) if end.at <= sent => Err(end.refusal()),
-        Some(end) => timeout_at(end.at.into(), answered)
+        Some(end) => timeout_at(end.at.into(), answered.as_mut())
             .await
             .unwrap_or(Err(end.refusal())),
-        None => answered.await,
+        None => answered.as_mut().await,
     };
     passage.waited(sent);
     let mut response = answered?;

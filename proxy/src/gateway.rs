@@ -50,8 +50,8 @@ use watch::Watch;
 
 /// Serves one request of a connection.
 pub(crate) async fn serve(
-    worker: Rc<Worker>,
-    peer: Rc<Peer>,
+    worker: &Worker,
+    peer: &Peer,
     busy: Busy,
     mut request: Request<Incoming>,
 ) -> Response<Reply> {
@@ -59,7 +59,7 @@ pub(crate) async fn serve(
     let (mut head, body) = request.into_parts();
     let mut body = Inbound::new(body);
     let mut passage = Passage::begin(worker.view(), peer.listener(), Moment::now());
-    let is_believed = is_forwarder(&peer, &passage);
+    let is_believed = is_forwarder(peer, &passage);
     if !is_believed.unwrap_or(true) {
         trace::forget(&mut head.headers);
     }
@@ -70,10 +70,10 @@ pub(crate) async fn serve(
         passage.begin_call();
     }
     let asks_language_model = watch::asks_language_model(head.uri.path());
-    let admitted = match recheck(&peer, &passage) {
+    let admitted = match recheck(peer, &passage) {
         Ok(()) => {
             remove_claimed(&mut head.headers, is_believed.unwrap_or(false));
-            admit(&worker, &peer, &mut head, &mut body, &mut passage).await
+            admit(worker, peer, &mut head, &mut body, &mut passage).await
         }
         Err(refusal) => {
             busy.end_soon();
@@ -83,9 +83,9 @@ pub(crate) async fn serve(
     let mut mirror = None;
     let answered = match admitted {
         Ok(Admitted::Placed(mut placement, allowance)) => {
-            mirror = mirror::mirror(&worker, &peer, &placement, &head, &mut body, &passage);
-            let answered = answer(&worker, &peer, &mut placement, head, body, &mut passage).await;
-            let mut response = told(answered, &worker, &id, is_call);
+            mirror = mirror::mirror(worker, peer, &placement, &head, &mut body, &passage);
+            let answered = answer(worker, peer, &mut placement, head, body, &mut passage).await;
+            let mut response = told(answered, worker, &id, is_call);
             tunnel::dig(upgrade, &mut response, idle(&placement, &passage));
             decorate::with_arm(&mut response, &placement, &passage, worker.chance());
             if let Some(allowance) = allowance {
@@ -94,12 +94,12 @@ pub(crate) async fn serve(
             response
         }
         Ok(Admitted::Reserved(resource)) => told(
-            reserved::answer(resource, &worker, body).await,
-            &worker,
+            reserved::answer(resource, worker, body).await,
+            worker,
             &id,
             is_call,
         ),
-        Err(refusal) => told(Err(refusal), &worker, &id, is_call),
+        Err(refusal) => told(Err(refusal), worker, &id, is_call),
     };
     let (mut head, content) = answered.into_parts();
     decorate::with_id(&mut head.headers, id);
