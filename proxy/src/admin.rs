@@ -5,6 +5,7 @@
 //! `Host` or `Origin` is refused.
 
 mod door;
+mod events;
 mod experiments;
 mod gate;
 mod guard;
@@ -21,7 +22,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use config::Code;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::identify::key_servers::KeyServers;
 use crate::live::Live;
@@ -54,6 +55,8 @@ pub(crate) struct Desk {
     pub(crate) phase: watch::Receiver<Phase>,
     /// Whom the gate did not let in.
     pub(crate) refused: Refused,
+    /// Places for those who listen to events.
+    pub(crate) listeners: Arc<Semaphore>,
     /// Ends the server when it is set.
     pub(crate) leave: watch::Sender<Option<Leave>>,
 }
@@ -61,6 +64,11 @@ pub(crate) struct Desk {
 /// Requests that were refused for want of a role, by code.
 #[derive(Default)]
 pub(crate) struct Refused([AtomicU64; 3]);
+
+/// Places for as many as may listen to events at once.
+pub(crate) fn listeners() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(events::LISTENERS_MAX))
+}
 
 impl Refused {
     /// What is counted, in the order of the counts.
@@ -99,6 +107,7 @@ pub(crate) async fn serve(socket: std::net::TcpListener, desk: Desk) {
 
 fn router(desk: Arc<Desk>) -> Router {
     let api = Router::new()
+        .route("/events", get(events::listen))
         .route("/experiments", get(experiments::list))
         .route("/experiments/{name}", get(experiments::show))
         .route("/experiments/{name}/{verb}", post(experiments::order))

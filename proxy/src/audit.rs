@@ -6,7 +6,7 @@
 //! which are not built yet.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// What happened, before it has its place in the chain.
@@ -118,6 +118,28 @@ impl Record {
         }
     }
 
+    /// The record as an event for others (CloudEvents 1.0, structured mode in JSON), and what happened.
+    pub(crate) fn cloud_event(&self) -> serde_json::Result<(String, Value)> {
+        let body: Body = serde_json::from_str(&self.body)?;
+        let event = json!({
+            "specversion": "1.0",
+            "id": body.sequence.to_string(),
+            "source": format!("/api/v1/experiments/{}", body.experiment),
+            "type": format!("wald.experiment.{}", body.kind),
+            "subject": format!("{}/{}", body.experiment, body.run),
+            "time": body.time,
+            "datacontenttype": "application/json",
+            "data": {
+                "experiment": body.experiment,
+                "run": body.run,
+                "actor": body.actor,
+                "detail": body.detail,
+                "hash": self.hash,
+            },
+        });
+        Ok((body.kind, event))
+    }
+
     /// One line of JSON with the hash in it.
     fn line(&self) -> String {
         let open = self.body.strip_suffix('}').unwrap_or(&self.body);
@@ -168,8 +190,6 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn chain(length: u64) -> Vec<Record> {

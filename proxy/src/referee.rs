@@ -20,12 +20,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use policy::{KeySource, Policy};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use book::{Book, Entry};
 pub(crate) use order::{Actor, Order, OrderError};
 pub(crate) use run::told;
 
+use crate::audit::Record;
 use crate::credentials::Credentials;
 use crate::feedback::{Item, Receipt};
 use crate::identify::{KeySet, KeySets};
@@ -94,6 +95,7 @@ struct Trust {
 pub(crate) struct Referee {
     letters: mpsc::Sender<Letter>,
     book: Arc<ArcSwap<Book>>,
+    trail: Option<Arc<Store>>,
 }
 
 /// The mailbox is full, or the referee is gone.
@@ -131,11 +133,13 @@ pub(crate) async fn start(
 ) -> Result<(Live, Referee), StartError> {
     let (letters, mailbox) = mpsc::channel(MAILBOX);
     let book = Arc::new(ArcSwap::from_pointee(Book::default()));
+    let store = Arc::new(store);
     let referee = Referee {
         letters,
         book: Arc::clone(&book),
+        trail: Some(Arc::clone(&store)),
     };
-    let (keeper, live) = Keeper::begin(Arc::new(store), first, book, recording, unix_ms()).await?;
+    let (keeper, live) = Keeper::begin(store, first, book, recording, unix_ms()).await?;
     tokio::spawn(Task::new(keeper, workers, mailbox).judge());
     Ok((live, referee))
 }
@@ -147,6 +151,7 @@ impl Referee {
         Self {
             letters: mpsc::channel(1).0,
             book: Arc::default(),
+            trail: None,
         }
     }
 
@@ -236,6 +241,18 @@ impl Referee {
             // No answer means that the server is ending.
             drop(answer.await);
         }
+    }
+
+    /// The number of the last record of the audit chain, now and whenever one is added.
+    pub(crate) fn last_record(&self) -> Option<watch::Receiver<u64>> {
+        self.trail.as_ref().map(|store| store.last_record())
+    }
+
+    /// Some records of the audit chain after this number; none where they cannot be read.
+    pub(crate) async fn records_after(&self, number: u64) -> Option<Vec<(u64, Record)>> {
+        let store = Arc::clone(self.trail.as_ref()?);
+        let read = tokio::task::spawn_blocking(move || store.records_after(number));
+        read.await.ok()?.ok()
     }
 
     /// Takes in the last evidence, writes it down and ends the task; what another process has to write down

@@ -243,6 +243,7 @@ impl Up {
             shadows: shadows.clone(),
             phase: watched,
             refused: admin::Refused::default(),
+            listeners: admin::listeners(),
             leave: self.leave,
         };
         tokio::spawn(admin::serve(sockets.admin, desk));

@@ -22,6 +22,10 @@ pub(crate) use tables::Transaction;
 pub(crate) use crate::audit::Audit;
 use crate::audit::Record;
 use tables::{AUDIT, FORMAT, FORMAT_KEY, META};
+use tokio::sync::watch;
+
+/// How many records are read at once by whoever follows the chain.
+const RECORDS_AT_ONCE: usize = 256;
 
 /// A store that this process may write to.
 pub(crate) struct Store {
@@ -29,6 +33,8 @@ pub(crate) struct Store {
     database: RwLock<Option<Database>>,
     /// None if it lasts as long as the process.
     path: Option<PathBuf>,
+    /// The number of the last record of the audit chain, for whoever follows it.
+    last_record: watch::Sender<u64>,
 }
 
 /// A store that another process may be writing to.
@@ -93,10 +99,7 @@ impl<E: Into<redb::Error>> From<E> for StoreError {
 impl Store {
     /// Opens the store in this file, or makes it.
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self {
-            database: RwLock::new(Some(opened(path)?)),
-            path: Some(path.to_owned()),
-        })
+        Self::of(opened(path)?, Some(path))
     }
 
     /// A store that lasts as long as the process.
@@ -104,9 +107,16 @@ impl Store {
         let path = Path::new("memory");
         let database = Builder::new().create_with_backend(InMemoryBackend::new());
         let database = database.map_err(|error| refused(path, error.into()))?;
+        Self::of(ready(path, database)?, None)
+    }
+
+    fn of(database: Database, path: Option<&Path>) -> Result<Self, OpenError> {
+        let at = path.unwrap_or(Path::new("memory"));
+        let last = last_record(&database).map_err(|error| refused(at, error))?;
         Ok(Self {
-            database: RwLock::new(Some(ready(path, database)?)),
-            path: None,
+            database: RwLock::new(Some(database)),
+            path: path.map(Path::to_owned),
+            last_record: watch::Sender::new(last),
         })
     }
 
@@ -149,8 +159,13 @@ impl Store {
         let database = self.shared();
         let database = database.as_ref().ok_or(StoreError::Lent)?;
         let transaction = database.begin_write()?;
-        let result = work(&mut Transaction::new(&transaction))?;
+        let mut changes = Transaction::new(&transaction);
+        let result = work(&mut changes)?;
+        let appended = changes.appended();
         transaction.commit()?;
+        if let Some(last) = appended {
+            self.last_record.send_replace(last);
+        }
         Ok(result)
     }
 
@@ -159,6 +174,31 @@ impl Store {
         let database = self.shared();
         let database = database.as_ref().ok_or(StoreError::Lent)?;
         records(&database.begin_read()?)
+    }
+
+    /// The number of the last record of the audit chain, now and whenever one is added.
+    pub(crate) fn last_record(&self) -> watch::Receiver<u64> {
+        self.last_record.subscribe()
+    }
+
+    /// The records of the audit chain after the one with this number, each with its own.
+    pub(crate) fn records_after(&self, number: u64) -> Result<Vec<(u64, Record)>, StoreError> {
+        let database = self.shared();
+        let database = database.as_ref().ok_or(StoreError::Lent)?;
+        let table = match database.begin_read()?.open_table(AUDIT) {
+            Ok(table) => table,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let mut records = Vec::new();
+        for entry in table
+            .range(number.saturating_add(1)..)?
+            .take(RECORDS_AT_ONCE)
+        {
+            let (number, value) = entry?;
+            records.push((number.value(), record(value.value())));
+        }
+        Ok(records)
     }
 
     /// What is behind the lock is a handle, which no panic leaves half done.
@@ -234,13 +274,25 @@ fn records(transaction: &ReadTransaction) -> Result<Audit, StoreError> {
     let mut records = Vec::new();
     for entry in table.iter()? {
         let (_, value) = entry?;
-        let (hash, body) = value.value();
-        records.push(Record {
-            hash: hash.to_owned(),
-            body: body.to_owned(),
-        });
+        records.push(record(value.value()));
     }
     Ok(Audit::new(records))
+}
+
+fn record((hash, body): (&str, &str)) -> Record {
+    Record {
+        hash: hash.to_owned(),
+        body: body.to_owned(),
+    }
+}
+
+fn last_record(database: &Database) -> Result<u64, redb::Error> {
+    let table = match database.begin_read()?.open_table(AUDIT) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(0),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(table.last()?.map_or(0, |(number, _)| number.value()))
 }
 
 #[cfg(test)]

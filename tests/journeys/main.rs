@@ -12,6 +12,7 @@ mod explaining;
 mod failing;
 mod feedback;
 mod flooding;
+mod following;
 mod guarding;
 mod inference;
 mod instrument;

@@ -25,6 +25,9 @@ impl Ruling {
         if !run.is_counting() {
             return None;
         }
+        if let Some(alarm) = Self::alarm(run, now_ms) {
+            return Some(alarm);
+        }
         let verdict = run.ledger.verdict();
         let outcome = match verdict.decision {
             Decision::Promote { arm } => Outcome::Promote(ArmId(u8::try_from(arm).ok()?)),
@@ -81,6 +84,55 @@ impl Ruling {
             event,
             verdict: verdict.map(|verdict| verdict.to_string()),
         }
+    }
+
+    /// An alarm that has gone off and has not been told in this run. It changes nothing by itself.
+    fn alarm(run: &Run, now_ms: u64) -> Option<Self> {
+        let ratio = run.ledger.sample_ratio();
+        if !ratio.alarm() && !run.ledger.is_alarmed() {
+            return None;
+        }
+        let is_new = |name: &String| !run.record.alarms.contains(name);
+        let metrics = run.ledger.report().metrics.into_iter();
+        let behind = metrics.filter(|metric| metric.alarm).map(|metric| {
+            let arm = run.experiment.arms.get(metric.arm).map_or("", |arm| &*arm.name);
+            let name = format!("{}/{arm}", metric.name);
+            let reason = format!(
+                "{} of {arm} may be worse than its margin allows somewhere in its distribution: the ramp stays",
+                metric.name
+            );
+            (name, reason)
+        });
+        let shares = ratio.alarm().then(|| {
+            let reason = format!(
+                "the arms do not get their shares (log e {:.1}): nothing is promoted",
+                ratio.log_e()
+            );
+            ("sample_ratio".to_owned(), reason)
+        });
+        let (name, reason) = shares
+            .into_iter()
+            .chain(behind)
+            .find(|(name, _)| is_new(name))?;
+        let mut record = run.record.clone();
+        let observations = run.ledger.observations();
+        let history = &mut record.history;
+        history.push(milestone(
+            run,
+            run.stage(),
+            "alarm",
+            observations,
+            &reason,
+            now_ms,
+        ));
+        let detail = json!({ "alarm": name, "reason": reason, "at_observations": observations });
+        record.alarms.push(name);
+        Some(Self {
+            record,
+            ledger: run.ledger.clone(),
+            event: event(run, "alarm", detail, now_ms),
+            verdict: None,
+        })
     }
 
     /// A promotion that waits for people, once a run.
@@ -250,5 +302,57 @@ pub(super) fn event(run: &Run, kind: &'static str, detail: Value, now_ms: u64) -
         run: run.record.run,
         actor: None,
         detail,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::tests::policy;
+
+    const DOCUMENT: &str = r#"
+version: wald/v1
+listeners: [{ name: edge, address: "127.0.0.1:8080" }]
+upstreams: [{ name: both, endpoints: ["http://127.0.0.1:8001"] }]
+routes: [{ name: all, match: {}, allow: [{ callers: anyone }], backend: { experiment: trial } }]
+experiments:
+  - name: trial
+    unit: request
+    arms:
+      - { name: control, backend: { upstream: both } }
+      - { name: candidate, backend: { upstream: both } }
+    metrics:
+      - { name: failures, kind: proportion, source: failed, better: lower, role: goal, window: 1s }
+"#;
+
+    /// A run in which each arm was given so many requests.
+    fn run(exposures: [u64; 2]) -> Run {
+        let policy = policy(DOCUMENT);
+        let experiment = &policy.experiments()[0];
+        let mut run = Run::begin(experiment, 1, 0);
+        let mut delta = stats::Delta::new(&experiment.design);
+        for (arm, count) in exposures.into_iter().enumerate() {
+            for unit in 0..count {
+                delta.expose(0, 1, arm, unit);
+            }
+        }
+        run.absorb(delta);
+        run.close_ticks(60_000);
+        run
+    }
+
+    #[test]
+    fn arms_that_do_not_get_their_shares_are_told_once_a_run() {
+        let mut run = run([600, 400]);
+        let told = Ruling::of(&run, 60_000).unwrap();
+        assert_eq!((told.event.kind, told.verdict), ("alarm", None));
+        assert_eq!(told.event.detail["alarm"], "sample_ratio");
+        run.record = told.record;
+        assert!(Ruling::of(&run, 61_000).is_none(), "it was told");
+    }
+
+    #[test]
+    fn arms_that_get_their_shares_raise_no_alarm() {
+        assert!(Ruling::of(&run([510, 490]), 60_000).is_none());
     }
 }

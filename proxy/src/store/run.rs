@@ -32,6 +32,9 @@ pub(crate) struct RunRecord {
     /// A promotion that waits for people.
     #[serde(default)]
     pub(crate) proposal: Option<Proposal>,
+    /// Alarms that have gone off, by name: each is told once a run.
+    #[serde(default)]
+    pub(crate) alarms: Vec<String>,
     /// At which values metrics are cut off.
     #[serde(default)]
     pub(crate) caps: BTreeMap<String, f64>,
@@ -110,6 +113,7 @@ impl RunRecord {
             reason: None,
             advised: false,
             proposal: None,
+            alarms: Vec::new(),
             caps: BTreeMap::new(),
             history: Vec::new(),
         }

@@ -28,11 +28,16 @@ const KEYS: TableDefinition<'_, u32, (u64, &[u8])> = TableDefinition::new("keys"
 pub(crate) type Kept = (RunRecord, Option<Vec<u8>>, Vec<(u64, u128)>);
 
 /// Changes that happen together.
-pub(crate) struct Transaction<'a>(&'a WriteTransaction);
+pub(crate) struct Transaction<'a>(&'a WriteTransaction, Option<u64>);
 
 impl<'a> Transaction<'a> {
     pub(super) fn new(transaction: &'a WriteTransaction) -> Self {
-        Self(transaction)
+        Self(transaction, None)
+    }
+
+    /// The number of the last record that it appended to the audit chain, if it did.
+    pub(super) fn appended(&self) -> Option<u64> {
+        self.1
     }
 
     /// What the store knows of an experiment.
@@ -135,6 +140,8 @@ impl<'a> Transaction<'a> {
         )
         .map_err(StoreError::Json)?;
         audit.insert(sequence, (record.hash.as_str(), record.body.as_str()))?;
+        drop(audit);
+        self.1 = Some(sequence);
         Ok(())
     }
 
