@@ -28,10 +28,11 @@ pub(super) fn mirror(
     if shadows.is_empty() || grpc::is_call(&head.headers) || head.headers.contains_key(UPGRADE) {
         return None;
     }
+    let now = passage.arrived().instant;
     let draw = || chance::fraction(worker.chance().draw());
     let copies = view.copies(placement.route()).iter();
     let chosen = copies.filter(|copies| copies.takes(&head.method, draw()));
-    let slots: Vec<_> = chosen.filter_map(|copies| copies.slot()).collect();
+    let slots: Vec<_> = chosen.filter_map(|copies| copies.slot(now)).collect();
     if slots.is_empty() {
         return None;
     }

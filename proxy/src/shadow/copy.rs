@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::request;
@@ -43,6 +44,8 @@ impl Copy {
             seed,
         } = self;
         let copies = &slot.0;
+        // Whoever waits for an answer comes first.
+        tokio::task::yield_now().await;
         let patience = copies.shadow.timeout;
         let answer = timeout(patience, async {
             let (upstream, route) = (copies.shadow.upstream, copies.route_id);
@@ -55,6 +58,8 @@ impl Copy {
             collect(response, copies.shadow.body_bytes).await
         });
         let answer = answer.await.unwrap_or(Err(Outcome::Late));
+        let has_answered = !matches!(answer, Err(Outcome::Failed | Outcome::Late));
+        copies.heard(has_answered, Instant::now());
         copies.count(
             answer
                 .as_ref()

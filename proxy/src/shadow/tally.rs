@@ -3,12 +3,19 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use http::Method;
 use policy::{Route, RouteId, Shadow};
 
 use crate::forward::Pool;
 use crate::observe::Counters;
+
+/// After so many copies without an answer a shadow is left alone, first for this long, and twice as long after
+/// each further one, up to the last.
+const UNANSWERED_MAX: u32 = 5;
+const REST: Duration = Duration::from_secs(1);
+const REST_MAX: Duration = Duration::from_secs(30);
 
 /// What became of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +53,10 @@ pub(crate) struct Copies {
     pub(super) shadow: Shadow,
     pub(super) pool: Rc<Pool>,
     in_flight: Cell<u32>,
+    /// How many copies in a row had no answer.
+    unanswered: Cell<u32>,
+    /// Until when no copy is sent.
+    rests_until: Cell<Option<Instant>>,
     outcomes: RefCell<BTreeMap<Outcome, u64>>,
 }
 
@@ -62,6 +73,8 @@ impl Copies {
             shadow: shadow.clone(),
             pool,
             in_flight: Cell::default(),
+            unanswered: Cell::default(),
+            rests_until: Cell::default(),
             outcomes: RefCell::default(),
         }
     }
@@ -76,15 +89,31 @@ impl Copies {
         self.shadow.copies(method, drawn)
     }
 
-    /// Room for one more, if there is any.
-    pub(crate) fn slot(self: &Rc<Self>) -> Option<Slot> {
+    /// Room for one more, if there is any and the shadow is not left alone just now.
+    pub(crate) fn slot(self: &Rc<Self>, now: Instant) -> Option<Slot> {
         let in_flight = self.in_flight.get();
-        if in_flight >= self.shadow.in_flight {
+        let rests = self.rests_until.get().is_some_and(|until| now < until);
+        if rests || in_flight >= self.shadow.in_flight {
             self.count(Outcome::Shed);
             return None;
         }
         self.in_flight.set(in_flight + 1);
         Some(Slot(Rc::clone(self)))
+    }
+
+    /// Leaves the shadow alone for a while when copy after copy has no answer: each attempt would only cost what
+    /// those need whose answers matter.
+    pub(super) fn heard(&self, has_answered: bool, now: Instant) {
+        if has_answered {
+            self.unanswered.set(0);
+            return;
+        }
+        let unanswered = self.unanswered.get().saturating_add(1);
+        self.unanswered.set(unanswered);
+        if let Some(again) = unanswered.checked_sub(UNANSWERED_MAX) {
+            let rest = REST.saturating_mul(1 << again.min(5)).min(REST_MAX);
+            self.rests_until.set(Some(now + rest));
+        }
     }
 
     /// One ended so.
@@ -109,5 +138,56 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let in_flight = &self.0.in_flight;
         in_flight.set(in_flight.get().saturating_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::View;
+    use crate::server::tests::snapshot;
+
+    const DOCUMENT: &str = r#"
+version: wald/v1
+listeners: [{ name: edge, address: "127.0.0.1:8080" }]
+upstreams: [{ name: one, endpoints: ["http://127.0.0.1:8001"] }, { name: two, endpoints: ["http://127.0.0.1:8002"] }]
+routes: [{ name: all, allow: [{ callers: anyone }], backend: { upstream: one }, shadow: [{ backend: { upstream: two }, in_flight: 2 }] }]
+"#;
+
+    #[test]
+    fn a_shadow_that_does_not_answer_is_left_alone_for_longer_and_longer() {
+        let view = View::new(std::sync::Arc::new(snapshot(DOCUMENT)), None);
+        let route = view.snapshot().policy.routes()[0].id;
+        let copies = &view.copies(route)[0];
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        for _ in 1..UNANSWERED_MAX {
+            copies.heard(false, begun);
+        }
+        assert!(copies.slot(begun).is_some(), "four may be chance");
+        copies.heard(false, begun);
+        assert!(copies.slot(begun).is_none());
+        assert!(copies.slot(at(1)).is_some(), "one tries again");
+        copies.heard(false, at(1));
+        assert!(copies.slot(at(2)).is_none());
+        assert!(copies.slot(at(3)).is_some());
+        copies.heard(true, at(3));
+        copies.heard(false, at(3));
+        assert!(
+            copies.slot(at(3)).is_some(),
+            "an answer begins the count anew"
+        );
+    }
+
+    #[test]
+    fn no_more_copies_are_on_their_way_than_may_be() {
+        let view = View::new(std::sync::Arc::new(snapshot(DOCUMENT)), None);
+        let route = view.snapshot().policy.routes()[0].id;
+        let copies = &view.copies(route)[0];
+        let now = Instant::now();
+        let (one, two) = (copies.slot(now), copies.slot(now));
+        assert!(one.is_some() && two.is_some() && copies.slot(now).is_none());
+        drop(one);
+        assert!(copies.slot(now).is_some());
     }
 }
