@@ -120,6 +120,65 @@ async fn a_dead_shadow_and_a_silent_one_cost_no_client_anything() {
 }
 
 #[tokio::test]
+async fn what_wald_itself_answers_is_compared_with_nothing() {
+    let primary = Upstream::start("primary", Reply::Name).await;
+    let shadow = Upstream::start("shadow", Reply::Name).await;
+    let journey = Journey::start(&primary, &shadow, "share: 100%").await;
+    drop(primary);
+    let mut client = journey.wald.connect("edge").await;
+    assert_eq!(client.get("/").await.status, StatusCode::BAD_GATEWAY);
+    until("the copy is given up", async || {
+        (journey.copies("incomplete").await == 1).then_some(())
+    })
+    .await;
+    assert_eq!(
+        (journey.shadows().await["shadows"].clone(), shadow.asked()),
+        (json!([]), 0)
+    );
+}
+
+#[tokio::test]
+async fn of_two_shadows_each_has_its_own_limit() {
+    let primary = Upstream::start("primary", Reply::Echo).await;
+    let (small, large) = (
+        Upstream::start("small", Reply::Echo).await,
+        Upstream::start("large", Reply::Echo).await,
+    );
+    let folder = Folder::new();
+    let text = document(&format!(
+        "\
+upstreams:
+  - {{ name: primary, endpoints: [{}] }}
+  - {{ name: small, endpoints: [{}] }}
+  - {{ name: large, endpoints: [{}] }}
+routes:
+  - name: all
+    allow: [{{ callers: anyone }}]
+    backend: {{ upstream: primary }}
+    shadow: [{{ backend: {{ upstream: small }}, body_max: 1KiB }}, {{ backend: {{ upstream: large }}, body_max: 4KiB }}]
+",
+        primary.endpoint(),
+        small.endpoint(),
+        large.endpoint(),
+    ));
+    let wald = Wald::run(&folder.write("wald.yaml", text)).await;
+    let journey = Journey { wald, folder };
+    let mut client = journey.wald.connect("edge").await;
+    client
+        .send(Method::POST, "/", &[], Bytes::from(vec![b'x'; 2000]))
+        .await;
+    let seen = journey.compared(1).await;
+    assert_eq!(
+        (&seen["backend"], &seen["agreed"]),
+        (&json!("large"), &json!(1))
+    );
+    assert_eq!(
+        (small.asked(), large.asked(), journey.copies("shed").await),
+        (0, 1, 1)
+    );
+}
+
+#[tokio::test]
 async fn methods_that_the_document_does_not_name_and_large_bodies_are_not_copied() {
     let primary = Upstream::start("primary", Reply::Echo).await;
     let shadow = Upstream::start("shadow", Reply::Echo).await;

@@ -149,7 +149,13 @@ impl Mirror {
             }
         };
         let (status, is_encoded) = (self.status, self.is_encoded);
+        let largest = length(&body).max(length(&parts));
         for slot in slots {
+            // What is held has the room of the shadow that takes most.
+            if largest > slot.0.shadow.body_bytes {
+                slot.0.count(Outcome::Shed);
+                continue;
+            }
             let primary = Answer {
                 status,
                 is_encoded,
@@ -177,6 +183,10 @@ impl Drop for Mirror {
             slot.0.count(Outcome::Incomplete);
         }
     }
+}
+
+fn length(parts: &[Bytes]) -> u64 {
+    parts.iter().map(|part| part.len() as u64).sum()
 }
 
 pub(super) fn is_encoded(headers: &HeaderMap) -> bool {
