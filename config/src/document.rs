@@ -66,6 +66,8 @@ record! {
         pub drain: Option<Drain>,
         /// How another takes over from it (`wald run --upgrade`).
         pub upgrade: Option<Upgrade>,
+        /// How the audit trail is signed. Default: it is not.
+        pub audit: Option<Audit>,
         /// What is told about it all.
         pub telemetry: Option<Telemetry>,
     } with {
@@ -82,6 +84,17 @@ record! {
         pub wait: Option<Period>,
         /// How long requests may take to finish after that. Default: `30s`.
         pub time: Option<Period>,
+    }
+}
+
+record! {
+    /// Signed checkpoints of the audit trail, without which nobody sees that its end was cut off.
+    pub struct Audit {
+        /// A private Ed25519 key in PEM, for example `audit.key` (`openssl genpkey -algorithm ed25519`).
+        pub key: PathBuf = required,
+        /// The file that checkpoints are appended to, best on another disk. Default: the store's path with
+        /// `.checkpoints` behind it.
+        pub checkpoints: Option<PathBuf>,
     }
 }
 

@@ -39,7 +39,7 @@ use names::Names;
 use report::Report;
 
 use crate::route::Table;
-use crate::{Drain, Policy, canonical};
+use crate::{Audit, Drain, Policy, canonical};
 
 /// Compiles a document, reporting every problem in it rather than the first.
 ///
@@ -61,6 +61,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
         dns,
         drain,
         upgrade,
+        audit,
         telemetry,
         places: _,
     } = document;
@@ -72,6 +73,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
     let issuers = list(&mut scope, "tokens", tokens, token::compile);
     let drain = self::drain(&mut scope.report, drain.as_ref());
     let upgrade_socket = self::upgrade(&mut scope.report, upgrade.as_ref(), store.as_ref());
+    let audit = self::audit(&mut scope.report, audit.as_ref(), store.as_ref());
     let dns_servers = upstream::dns_servers(&mut scope.report, dns.as_ref());
     let upstreams = list(&mut scope, "upstreams", upstreams, upstream::compile);
     let models = list(&mut scope, "models", models, model::compile);
@@ -98,6 +100,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
         dns_servers,
         drain,
         upgrade_socket,
+        audit,
     })
 }
 
@@ -208,6 +211,35 @@ fn upgrade(
         );
     }
     Some(socket.clone())
+}
+
+/// Who signs the audit trail; without a store there is nothing to sign.
+fn audit(
+    report: &mut Report<'_>,
+    written: Option<&document::Audit>,
+    store: Option<&document::Store>,
+) -> Option<Audit> {
+    let document::Audit { key, checkpoints } = written?;
+    let Some(store) = store else {
+        let message = "there is no audit trail to sign without a store";
+        let remedy = "add `store: { path: … }`, or remove `audit`";
+        report.error(
+            code::NOTHING_THERE,
+            &Path::root().field("audit"),
+            message,
+            remedy,
+        );
+        return None;
+    };
+    let beside = || {
+        let mut path = store.path.clone().into_os_string();
+        path.push(".checkpoints");
+        PathBuf::from(path)
+    };
+    Some(Audit {
+        key: key.clone(),
+        checkpoints: checkpoints.clone().unwrap_or_else(beside),
+    })
 }
 
 fn telemetry(report: &mut Report<'_>, written: Option<&Telemetry>) {

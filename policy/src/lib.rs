@@ -71,7 +71,7 @@ pub use model::Model;
 pub use origin::{Forwarders, Networks, Origin};
 pub use permit::{Denial, Miss, Misses, Permit};
 pub use placement::Placement;
-pub use policy::{Drain, Policy};
+pub use policy::{Audit, Drain, Policy};
 pub use ramp::{Outcome, Stage, State};
 pub use rate::{RateKey, RateLimit};
 pub use retry::{Retries, RetryOn};

@@ -33,6 +33,16 @@ pub struct Policy {
     pub(crate) dns_servers: Vec<SocketAddr>,
     pub(crate) drain: Drain,
     pub(crate) upgrade_socket: Option<PathBuf>,
+    pub(crate) audit: Option<Audit>,
+}
+
+/// How the audit trail is signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// A file with a private key.
+    pub key: PathBuf,
+    /// The file that signed checkpoints are appended to.
+    pub checkpoints: PathBuf,
 }
 
 /// How a server stops.
@@ -118,6 +128,12 @@ impl Policy {
     #[must_use]
     pub fn drain(&self) -> Drain {
         self.drain
+    }
+
+    /// How the audit trail is signed, if it is.
+    #[must_use]
+    pub fn audit(&self) -> Option<&Audit> {
+        self.audit.as_ref()
     }
 
     /// The Unix socket at which another Wald asks to take over; if none, nobody can.

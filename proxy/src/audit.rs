@@ -2,12 +2,16 @@
 //!
 //! A record's body is one line of JSON that names the hash of the record before; its own hash is the
 //! SHA-256 of exactly those bytes. Whoever changes, removes or reorders a record breaks the chain there.
-//! Cutting off its end cannot be seen from the chain alone: that takes signed checkpoints kept elsewhere,
-//! which are not built yet.
+//! Cutting off its end cannot be seen from the chain alone: that takes signed checkpoints kept elsewhere
+//! ([`checkpoint`]).
+
+pub(crate) mod checkpoint;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+
+use checkpoint::{Checkpoint, PublicKey};
 
 /// What happened, before it has its place in the chain.
 #[derive(Clone, Debug)]
@@ -73,6 +77,15 @@ pub(crate) enum Flaw {
     /// A record is missing before it, or stands elsewhere.
     #[error("it does not follow the one before: something was removed or reordered")]
     Unlinked,
+    /// A signed checkpoint names it, and it is not there.
+    #[error("it was cut off: a signed checkpoint names it")]
+    CutOff,
+    /// A signed checkpoint names another in its place.
+    #[error("it is not the one that a signed checkpoint names: the chain was written anew")]
+    Rewritten,
+    /// Somebody else signed the checkpoint, or another text.
+    #[error("the signature of a checkpoint at it does not fit")]
+    Forged,
 }
 
 /// What the first record names as the one before.
@@ -166,6 +179,29 @@ impl Audit {
                 .check(seq, previous)
                 .map_err(|flaw| Broken { seq, flaw })?;
             previous = &record.hash;
+        }
+        Ok(())
+    }
+}
+
+impl Audit {
+    /// Checks that every record that a checkpoint names stands where it stood.
+    pub(crate) fn holds_at(
+        &self,
+        checkpoints: &[Checkpoint],
+        key: &PublicKey,
+    ) -> Result<(), Broken> {
+        for checkpoint in checkpoints {
+            let seq = checkpoint.sequence;
+            let place = usize::try_from(seq).ok().and_then(|seq| seq.checked_sub(1));
+            let record = place.and_then(|place| self.0.get(place));
+            let flaw = match record {
+                _ if !checkpoint.is_signed_by(key) => Flaw::Forged,
+                None => Flaw::CutOff,
+                Some(record) if record.hash != checkpoint.hash => Flaw::Rewritten,
+                Some(_) => continue,
+            };
+            return Err(Broken { seq, flaw });
         }
         Ok(())
     }

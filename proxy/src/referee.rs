@@ -13,6 +13,7 @@ mod order;
 mod ruling;
 mod run;
 mod settling;
+mod signing;
 mod task;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub(crate) use order::{Actor, Order, OrderError};
 pub(crate) use run::told;
 
 use crate::audit::Record;
+use crate::audit::checkpoint::Notary;
 use crate::credentials::Credentials;
 use crate::feedback::{Item, Receipt};
 use crate::identify::{KeySet, KeySets};
@@ -129,7 +131,7 @@ pub(crate) async fn start(
     store: Store,
     first: Candidate,
     workers: Workers,
-    recording: Option<Recording>,
+    (recording, notary): (Option<Recording>, Option<Notary>),
 ) -> Result<(Live, Referee), StartError> {
     let (letters, mailbox) = mpsc::channel(MAILBOX);
     let book = Arc::new(ArcSwap::from_pointee(Book::default()));
@@ -139,7 +141,7 @@ pub(crate) async fn start(
         book: Arc::clone(&book),
         trail: Some(Arc::clone(&store)),
     };
-    let (keeper, live) = Keeper::begin(store, first, book, recording, unix_ms()).await?;
+    let (keeper, live) = Keeper::begin(store, first, book, (recording, notary), unix_ms()).await?;
     tokio::spawn(Task::new(keeper, workers, mailbox).judge());
     Ok((live, referee))
 }

@@ -291,6 +291,10 @@ fn needs_restart(before: &Policy, after: &Policy) -> Option<&'static str> {
             "the admin address",
             before.admin().address != after.admin().address,
         ),
+        (
+            "how the audit trail is signed",
+            before.audit() != after.audit(),
+        ),
         ("the store's path", before.store() != after.store()),
         ("the number of workers", before.workers() != after.workers()),
     ];

@@ -29,6 +29,7 @@ pub(crate) use socket::at;
 pub(crate) use worker::Worker;
 
 use crate::accept;
+use crate::audit::checkpoint::{CheckpointError, Notary};
 use crate::handover::{self, Begun, Copies, Estate, HandOverError, Inherited, Succession, Taking};
 use crate::identify::key_servers::KeyServers;
 use crate::live::Live;
@@ -82,6 +83,9 @@ pub(crate) enum StartError {
     /// The observations cannot be recorded.
     #[error(transparent)]
     Record(#[from] crate::recording::RecordError),
+    /// The audit trail cannot be signed.
+    #[error("cannot sign the audit trail")]
+    Audit(#[from] CheckpointError),
     /// The operating system gave no thread or event loop.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -149,10 +153,17 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
     if let Some(taking) = &mut taking {
         control.block_on(taking.have_store_closed())?;
     }
+    let notary = policy.audit();
+    let notary = notary.map(|audit| Notary::open(&audit.key, &audit.checkpoints));
+    let notary = notary.transpose()?;
     let store = open(&policy)?;
     let (workers, mailboxes) = Workers::new(count(&policy));
-    let (live, referee) =
-        control.block_on(referee::start(store, first, workers.clone(), recording))?;
+    let (live, referee) = control.block_on(referee::start(
+        store,
+        first,
+        workers.clone(),
+        (recording, notary),
+    ))?;
     let up = Up {
         document: (start.document, read),
         leave: start.leave,

@@ -26,6 +26,7 @@ mod recomputing;
 mod recording;
 mod reloading;
 mod replacing;
+mod sealing;
 mod securing;
 mod shadowing;
 mod sharing;

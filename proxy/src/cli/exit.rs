@@ -71,6 +71,14 @@ pub(crate) enum Failure {
     /// There is nothing to look into.
     #[error("the document names no store, so nothing is recorded")]
     NoStore,
+    /// There are checkpoints and no key to believe them by.
+    #[error(
+        "give the key that signed the checkpoints with --key, or in the document as `audit: {{ key }}`"
+    )]
+    NoAuditKey,
+    /// The checkpoints cannot be read.
+    #[error(transparent)]
+    Checkpoints(#[from] crate::audit::checkpoint::CheckpointError),
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),

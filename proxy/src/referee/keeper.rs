@@ -1,7 +1,7 @@
 //! All that the referee keeps: runs and what follows for them, written down before it is published.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -15,6 +15,7 @@ use super::ruling::Ruling;
 use super::run::{Run, encode};
 use super::settling::settle;
 use super::{AdoptError, Adopted, Candidate, StartError, Trust, desk, millis};
+use crate::audit::checkpoint::Notary;
 use crate::causes::causes;
 use crate::credentials::Credentials;
 use crate::identify::KeySets;
@@ -53,6 +54,7 @@ pub(super) struct Keeper {
     checkpoint_ms: u64,
     book: Arc<ArcSwap<Book>>,
     recording: Option<Recording>,
+    pub(super) notary: Option<Arc<Mutex<Notary>>>,
 }
 
 impl Keeper {
@@ -61,7 +63,7 @@ impl Keeper {
         store: Arc<Store>,
         first: Candidate,
         book: Arc<ArcSwap<Book>>,
-        recording: Option<Recording>,
+        (recording, notary): (Option<Recording>, Option<Notary>),
         now_ms: u64,
     ) -> Result<(Self, Live), StartError> {
         let keys = keys(&store, now_ms)?;
@@ -116,6 +118,7 @@ impl Keeper {
             checkpoint_ms: now_ms,
             book,
             recording,
+            notary: notary.map(|notary| Arc::new(Mutex::new(notary))),
         };
         keeper.write_book();
         Ok((keeper, live))
@@ -158,6 +161,7 @@ impl Keeper {
         if now_ms.saturating_sub(self.checkpoint_ms) >= millis(CHECKPOINT) {
             self.checkpoint_ms = now_ms;
             self.checkpoint().await;
+            self.sign(now_ms).await;
         }
         self.rotate_keys(now_ms).await;
         self.write_book();

@@ -165,3 +165,17 @@ fn another_wald_asks_beside_the_store_or_where_the_document_says() {
         &long,
     );
 }
+
+#[test]
+fn the_audit_trail_is_signed_where_there_is_one() {
+    let with = |text: &str| format!("version: wald/v1\n{text}");
+    let signed = with("audit: { key: /etc/wald/audit.key }\n");
+    refused(code::NOTHING_THERE, "audit", "version: wald/v1\n", &signed);
+    let stored = signed + "store: { path: /var/lib/wald.redb }\n";
+    let policy = sample::policy(&[("version: wald/v1\n", &stored)]);
+    let audit = policy.audit().unwrap();
+    assert_eq!(
+        audit.checkpoints.to_str(),
+        Some("/var/lib/wald.redb.checkpoints")
+    );
+}
