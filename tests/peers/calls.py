@@ -3,6 +3,7 @@
 `calls.py serve` prints the port that it got; `calls.py call ADDRESS` prints what calls through it came to.
 """
 
+import queue
 import sys
 from concurrent import futures
 
@@ -46,19 +47,18 @@ def serve():
 def call(address):
     with grpc.insecure_channel(address) as channel:
         # Each message is sent when the one before has come back: both directions are open at once.
-        sent = futures.Future()
+        back = queue.Queue()
 
         def messages():
             for number in range(3):
                 yield str(number).encode()
-                sent.result(10)
+                back.get(timeout=10)
 
         stream = channel.stream_stream("/test.Calls/Echo")(messages())
         answers = []
         for answer in stream:
             answers.append(answer.decode())
-            before, sent = sent, futures.Future()
-            before.set_result(None)
+            back.put(None)
         print("echo", answers, dict(stream.initial_metadata()).get("x-initial"))
         print("trailing", dict(stream.trailing_metadata()).get("x-trailing"), stream.code())
         try:
