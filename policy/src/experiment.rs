@@ -69,6 +69,10 @@ pub enum Observe {
     Duration,
     /// Seconds from the request's head to the first byte of its answer.
     FirstByte,
+    /// Bytes of the answer's body, once it has gone out entirely.
+    ResponseBytes,
+    /// Tokens that the answer says it consists of; nothing where it does not say.
+    Tokens,
     /// What clients report afterwards.
     Feedback,
     /// 1 unless clients have reported the metric at this position.

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::RETRY_AFTER;
-use http::{Request, Response, StatusCode, request};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Request, Response, StatusCode, request};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -211,6 +211,10 @@ async fn answer(
     };
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
+    if behaviour.name.starts_with('{') {
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(CONTENT_TYPE, json);
+    }
     if let Reply::Resting(seconds) = reply {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }

@@ -17,6 +17,7 @@ mod guarding;
 mod inference;
 mod instrument;
 mod limiting;
+mod measuring;
 mod ordering;
 mod overloading;
 mod peers;

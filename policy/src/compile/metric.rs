@@ -220,8 +220,8 @@ fn observe(
         Source::FirstByte => return Some(Observe::FirstByte),
         Source::Feedback => return Some(Observe::Feedback),
         Source::Missing(of) => return missing(report, path, all, of),
-        Source::Tokens => "`tokens` as a source",
-        Source::ResponseBytes => "`response_bytes` as a source",
+        Source::Tokens => return Some(Observe::Tokens),
+        Source::ResponseBytes => return Some(Observe::ResponseBytes),
         Source::Response(_) => "`response` as a source",
     };
     report.not_built_value(path, what);

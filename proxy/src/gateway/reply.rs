@@ -72,10 +72,9 @@ impl Reply {
 
     fn end(&mut self) {
         self.busy.answered();
-        if let Some(passage) = self.passage.take() {
-            let usage = self.watch.as_ref().and_then(|watch| watch.usage());
-            if let Some((usage, lane)) = usage.zip(passage.lane()) {
-                lane.used(usage);
+        if let Some(mut passage) = self.passage.take() {
+            if let Some(usage) = self.watch.as_ref().and_then(|watch| watch.usage()) {
+                passage.used(usage);
             }
             passage.end();
         }
@@ -103,6 +102,9 @@ impl Body for Reply {
             Poll::Ready(Some(Err(_))) => (this.passage, this.mirror) = (None, None),
             Poll::Ready(None) => this.end(),
             Poll::Ready(Some(Ok(frame))) => {
+                if let (Some(passage), Some(data)) = (&mut this.passage, frame.data_ref()) {
+                    passage.sent(data.len());
+                }
                 if let (Some(watch), Some(data)) = (&mut this.watch, frame.data_ref()) {
                     watch.part(data, this.passage.as_ref());
                 }

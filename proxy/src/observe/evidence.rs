@@ -41,6 +41,31 @@ pub(crate) struct Outcome {
     pub(crate) duration: Duration,
     /// From the request's head to the head of the answer.
     pub(crate) first_byte: Duration,
+    /// How large the answer was, if it went out entirely.
+    pub(crate) size: Option<Size>,
+}
+
+/// How large a whole answer was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Size {
+    /// Bytes of its body.
+    pub(crate) bytes: u64,
+    /// Tokens, if it said how many.
+    pub(crate) tokens: Option<u64>,
+}
+
+impl Outcome {
+    /// What a metric observes of it; nothing if that does not say, or comes from elsewhere.
+    fn value(&self, observe: Observe) -> Option<f64> {
+        match observe {
+            Observe::Failed => Some(f64::from(u8::from(self.failed))),
+            Observe::Duration => Some(self.duration.as_secs_f64()),
+            Observe::FirstByte => Some(self.first_byte.as_secs_f64()),
+            Observe::ResponseBytes => Some(self.size?.bytes as f64),
+            Observe::Tokens => Some(self.size?.tokens? as f64),
+            Observe::Feedback | Observe::Missing { .. } => None,
+        }
+    }
 }
 
 /// The evidence that one worker gathered since it was last collected.
@@ -221,6 +246,7 @@ impl RunShard {
                 failed: true,
                 duration: window,
                 first_byte: window,
+                size: None,
             };
             self.record(exposed, end, exposed.passed..exposed.passed + 1);
             exposed.passed += 1;
@@ -281,11 +307,8 @@ impl RunShard {
             if !windows.contains(&window) {
                 continue;
             }
-            let value = match observe {
-                Observe::Failed => f64::from(u8::from(outcome.failed)),
-                Observe::Duration => outcome.duration.as_secs_f64(),
-                Observe::FirstByte => outcome.first_byte.as_secs_f64(),
-                Observe::Feedback | Observe::Missing { .. } => continue,
+            let Some(value) = outcome.value(observe) else {
+                continue;
             };
             let beside = beside.map(|beside| match beside {
                 Beside::RequestBytes => bytes,
@@ -390,6 +413,7 @@ experiments:
             failed: false,
             duration: Duration::from_millis(1750),
             first_byte: Duration::ZERO,
+            size: None,
         };
         shard.close(exposure, outcome);
         assert_eq!(sums(&mut shard, &experiment.design), [(1, 1.5), (0, 0.0)]);

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 use policy::{ExperimentId, ListenerId, Placement, Route, RouteId};
 
-use super::evidence::{Exposure, Moment, Outcome};
+use super::evidence::{Exposure, Moment, Outcome, Size};
 use super::lane::{Lane, Lanes};
 use super::view::View;
+use crate::gateway::Usage;
 use crate::grpc::Status;
 
 /// Nginx's number for a client that left before there was an answer; it goes into counts, never to anyone.
@@ -26,6 +27,7 @@ pub(crate) struct Passage {
     answered: Option<Answered>,
     fell_back: bool,
     call: Call,
+    size: Size,
     ended: bool,
 }
 
@@ -61,6 +63,7 @@ impl Passage {
             answered: None,
             fell_back: false,
             call: Call::None,
+            size: Size::default(),
             ended: false,
         }
     }
@@ -152,6 +155,19 @@ impl Passage {
         }
     }
 
+    /// So many bytes of the answer's body go out.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.size.bytes += bytes as u64;
+    }
+
+    /// The answer has said how many tokens it took.
+    pub(crate) fn used(&mut self, usage: Usage) {
+        self.size.tokens = Some(usage.output);
+        if let Some(lane) = self.lane() {
+            lane.used(usage);
+        }
+    }
+
     /// The answer went out entirely.
     pub(crate) fn end(mut self) {
         // A call that ends without saying how has failed, as its caller sees it.
@@ -159,10 +175,10 @@ impl Passage {
             self.call_ended(Status::UNKNOWN);
         }
         let failed = self.answered.is_none_or(|answered| answered.failed);
-        self.record(failed);
+        self.record(failed, Some(self.size));
     }
 
-    fn record(&mut self, failed: bool) {
+    fn record(&mut self, failed: bool, size: Option<Size>) {
         self.ended = true;
         let duration = self.arrived.instant.elapsed();
         tracing::debug!(lane = self.lane, failed, ?duration, "request ended");
@@ -191,6 +207,7 @@ impl Passage {
                     failed,
                     duration,
                     first_byte,
+                    size,
                 },
             );
         }
@@ -206,7 +223,7 @@ impl Passage {
 impl Drop for Passage {
     fn drop(&mut self) {
         if !self.ended {
-            self.record(true);
+            self.record(true, None);
         }
     }
 }

@@ -86,6 +86,7 @@ experiments:
                 failed: false,
                 duration: Duration::from_millis(1),
                 first_byte: Duration::ZERO,
+                size: None,
             };
             shard.close(exposure, outcome);
             Observed {

@@ -46,6 +46,10 @@ fn is_time(observe: Observe) -> bool {
     matches!(observe, Observe::Duration | Observe::FirstByte)
 }
 
+fn is_size(observe: Observe) -> bool {
+    matches!(observe, Observe::ResponseBytes | Observe::Tokens)
+}
+
 fn refuse(report: &mut Report<'_>, path: &Path, field: &str, message: &str, remedy: &str) {
     report.error(code::BAD_METRIC, &path.field(field), message, remedy);
 }
@@ -62,6 +66,11 @@ fn proportion(
     if is_time(observe) {
         let remedy = "give an `slo` to count how often it is exceeded, or use `kind: mean`";
         refuse(report, path, "kind", "a time is no proportion", remedy);
+        return None;
+    }
+    if is_size(observe) {
+        let message = "a size is no proportion";
+        refuse(report, path, "kind", message, "use `kind: mean`");
         return None;
     }
     Some(Kind::Proportion)
@@ -106,6 +115,11 @@ fn mean(
         None if is_time(observe) => Scale::Log,
         None => Scale::Linear,
     };
+    if scale == Scale::Log && is_size(observe) {
+        let message = "an answer may be empty, and nought has no logarithm";
+        refuse(report, path, "scale", message, "use `scale: linear`");
+        return None;
+    }
     if scale == Scale::Log && observe == Observe::Feedback {
         let message = "what clients report may be nought, which has no logarithm: such reports are \
                        refused, and with them whatever they have to say";
@@ -167,9 +181,15 @@ fn ratio(
 }
 
 fn count(report: &mut Report<'_>, path: &Path, observe: Observe) -> Option<Kind> {
-    if is_time(observe) {
-        let message = "a time is no count of events";
-        refuse(report, path, "kind", message, "use `kind: mean`");
+    if is_time(observe) || is_size(observe) {
+        let message = "a time or a size is no count of rare events";
+        refuse(
+            report,
+            path,
+            "kind",
+            message,
+            "use `kind: mean`, or `ratio`",
+        );
         return None;
     }
     Some(Kind::Count)

@@ -61,11 +61,7 @@ fn experiments_with_more_than_two_sides() {
 
 #[test]
 fn metrics_of_what_is_in_an_answer() {
-    let sources = [
-        "source: tokens",
-        "source: response_bytes",
-        "source: { response: /score }",
-    ];
+    let sources = ["source: { response: /score }"];
     refused_instead(
         "experiments[0].metrics[0].source",
         "source: feedback",

@@ -1,0 +1,74 @@
+//! Metrics of what is in an answer: its size, and the tokens that it says it took.
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::Value;
+use tests::{Folder, Reply, Upstream, Wald, trial, until};
+
+const SHORT: &str =
+    r#"{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":20,"total_tokens":25}}"#;
+const LONG: &str = r#"{"choices":["and so on"],"usage":{"prompt_tokens":5,"completion_tokens":60,"total_tokens":65}}"#;
+const MUTE: &str = r#"{"choices":[]}"#;
+
+#[tokio::test]
+async fn tokens_and_bytes_of_each_arm_are_its_answers() {
+    let seen = ask(SHORT, LONG, 40).await;
+    let [control, candidate] = estimates(&seen, "tokens");
+    assert_eq!((control, candidate), (Some(20.0), Some(60.0)), "{seen}");
+    let [control, candidate] = estimates(&seen, "bytes");
+    assert_eq!(control, Some(SHORT.len() as f64));
+    assert_eq!(candidate, Some(LONG.len() as f64));
+    assert_eq!(count(&seen, "tokens"), count(&seen, "bytes"));
+}
+
+#[tokio::test]
+async fn answers_that_say_nothing_of_tokens_count_by_their_bytes_alone() {
+    let seen = ask(SHORT, MUTE, 40).await;
+    let [control, candidate] = count(&seen, "tokens");
+    assert!(control > 0 && candidate == 0, "{seen}");
+    assert_eq!(estimates(&seen, "bytes")[1], Some(MUTE.len() as f64));
+}
+
+/// What is known of an experiment after so many requests by users of both arms.
+async fn ask(control: &'static str, candidate: &'static str, users: usize) -> Value {
+    let control = Upstream::start(control, Reply::Name).await;
+    let candidate = Upstream::start(candidate, Reply::Name).await;
+    let folder = Folder::new();
+    let text = trial(&control, &candidate, &folder.path("wald.redb"));
+    let more = "    metrics:
+      - { name: tokens, kind: mean, source: tokens, better: lower, role: guardrail, margin: { relative: 10% }, window: 1s }
+      - { name: bytes, kind: mean, source: response_bytes, better: lower, role: guardrail, margin: { relative: 10% }, window: 1s }";
+    let text = text.replace("    metrics:", more);
+    let wald = Wald::run(&folder.write("wald.yaml", text)).await;
+    let mut client = wald.connect("edge").await;
+    for user in 0..users {
+        let user = user.to_string();
+        let headers = [("x-user", user.as_str())];
+        let answer = client
+            .send(Method::POST, "/v1/chat/completions", &headers, Bytes::new())
+            .await;
+        assert_eq!(answer.status, 200);
+    }
+    until("all of it is closed", async || {
+        let seen = wald.ask("/api/v1/experiments/trial").await;
+        let [control, candidate] = count(&seen, "bytes");
+        (control + candidate == users as u64).then_some(seen)
+    })
+    .await
+}
+
+fn metric(seen: &Value, name: &str) -> Value {
+    let metrics = seen["metrics"].as_array().expect("metrics");
+    let found = metrics.iter().find(|metric| metric["name"] == name);
+    found.expect("the metric").clone()
+}
+
+fn estimates(seen: &Value, name: &str) -> [Option<f64>; 2] {
+    let estimate = &metric(seen, name)["estimate"];
+    ["control", "candidate"].map(|arm| estimate[arm].as_f64())
+}
+
+fn count(seen: &Value, name: &str) -> [u64; 2] {
+    let n = &metric(seen, name)["n"];
+    [0, 1].map(|arm| n[arm].as_u64().expect("a count"))
+}
