@@ -110,10 +110,10 @@ impl Policy {
         stages: &[Stage],
     ) {
         explanation.backend = Some(self.backend(placement.target()));
-        let shadows = placement.shadows(self).iter();
+        let shadows = placement.shadows(self);
         explanation.shadows = shadows
-            .map(|shadow| {
-                let backend = self.backend(&Target::Upstream(shadow.upstream));
+            .map(|(shadow, copied)| {
+                let backend = self.backend(&Target::Upstream(copied.upstream()));
                 format!("{backend} ({}%)", shadow.share * 100.0)
             })
             .collect();

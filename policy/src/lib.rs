@@ -70,7 +70,7 @@ pub use listener::{Address, Listener, ListenerLimits};
 pub use model::Model;
 pub use origin::{Forwarders, Networks, Origin};
 pub use permit::{Denial, Miss, Misses, Permit};
-pub use placement::Placement;
+pub use placement::{Copied, Placement};
 pub use policy::{Audit, Drain, Policy};
 pub use ramp::{Outcome, Stage, State};
 pub use rate::{RateKey, RateLimit};

@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode};
 use crate::assignment::Standing;
 use crate::{
     ArmId, Assignment, Caller, Experiment, ExperimentId, Permit, Policy, RouteId, Shadow, Stage,
-    State, Target,
+    State, Target, UpstreamId,
 };
 
 /// Proof that a permitted request was placed. Only [`Policy::place`] makes one.
@@ -23,6 +23,33 @@ pub struct Placement {
     arm: Option<(ExperimentId, ArmId)>,
     assignment: Option<Assignment>,
     fallen: usize,
+}
+
+/// Proof that copies of a request that was placed may go to an upstream. Only [`Placement::shadows`] makes one.
+///
+/// ```compile_fail
+/// fn forge(route: policy::RouteId, upstream: policy::UpstreamId) -> policy::Copied {
+///     policy::Copied { route, upstream }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied {
+    route: RouteId,
+    upstream: UpstreamId,
+}
+
+impl Copied {
+    /// The route that the request takes.
+    #[must_use]
+    pub fn route(self) -> RouteId {
+        self.route
+    }
+
+    /// Where the copies go.
+    #[must_use]
+    pub fn upstream(self) -> UpstreamId {
+        self.upstream
+    }
 }
 
 impl Placement {
@@ -87,11 +114,18 @@ impl Placement {
         route.fallback.get(self.fallen)
     }
 
-    /// Where copies of it may go.
-    #[must_use]
-    pub fn shadows<'p>(&self, policy: &'p Policy) -> &'p [Shadow] {
-        let route = policy.routes.get(self.route().index());
-        route.map_or(&[], |route| &route.shadows)
+    /// Where copies of it may go, each with the proof that they may.
+    pub fn shadows<'p>(
+        &self,
+        policy: &'p Policy,
+    ) -> impl ExactSizeIterator<Item = (&'p Shadow, Copied)> + use<'p> {
+        let route = self.route();
+        let shadows = policy.routes.get(route.index());
+        let shadows = shadows.map_or(&[][..], |route| &route.shadows).iter();
+        shadows.map(move |shadow| {
+            let upstream = shadow.upstream;
+            (shadow, Copied { route, upstream })
+        })
     }
 
     /// How the request's unit was assigned; none outside experiments, and none if the request does

@@ -24,7 +24,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{Response, StatusCode, Version, request};
-use policy::{Placement, RouteId, UpstreamId};
+use policy::{Copied, Placement};
 use tokio::time::timeout_at;
 
 pub(crate) use budget::Budget;
@@ -86,12 +86,11 @@ pub(crate) async fn forward(
 pub(crate) async fn copy(
     view: &Rc<View>,
     pool: &Rc<Pool>,
-    upstream: UpstreamId,
-    route: RouteId,
+    copied: Copied,
     (head, body): (request::Parts, Vec<Bytes>),
     chance: u64,
 ) -> Result<Response<Download>, Refusal> {
-    let plan = Plan::copy(view, pool, upstream, route, &head);
+    let plan = Plan::copy(view, pool, copied, &head);
     let body = Source::new(Inbound::whole(body), u64::MAX, 0, 0)?;
     plan.once(head, &body, chance).await
 }

@@ -42,7 +42,7 @@ fn a_user_stays_on_one_arm() {
         let placement = place(&policy, stage(State::Running), Some(user));
         assert_eq!(
             placement.target(),
-            &Target::Upstream(crate::UpstreamId(upstream)),
+            &Target::Upstream(UpstreamId(upstream)),
             "{user}"
         );
         assert_eq!(placement.arm(), Some((ExperimentId(0), ArmId(arm))));
@@ -135,7 +135,7 @@ fn a_stage_that_names_no_arm_leads_to_the_control() {
         stage(State::Promoted(ArmId(7))),
         Some(OF_CANDIDATE),
     );
-    assert_eq!(placement.target(), &Target::Upstream(crate::UpstreamId(0)));
+    assert_eq!(placement.target(), &Target::Upstream(UpstreamId(0)));
 }
 
 #[test]

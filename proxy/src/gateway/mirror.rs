@@ -25,14 +25,15 @@ pub(super) fn mirror(
 ) -> Option<Box<Mirror>> {
     let view = passage.view();
     let shadows = placement.shadows(&view.snapshot().policy);
-    if shadows.is_empty() || grpc::is_call(&head.headers) || head.headers.contains_key(UPGRADE) {
+    if shadows.len() == 0 || grpc::is_call(&head.headers) || head.headers.contains_key(UPGRADE) {
         return None;
     }
     let now = passage.arrived().instant;
     let draw = || chance::fraction(worker.chance().draw());
-    let copies = view.copies(placement.route()).iter();
-    let chosen = copies.filter(|copies| copies.takes(&head.method, draw()));
-    let slots: Vec<_> = chosen.filter_map(|copies| copies.slot(now)).collect();
+    let copies = view.copies(placement.route()).iter().zip(shadows);
+    let chosen = copies.filter(|(_, (shadow, _))| shadow.copies(&head.method, draw()));
+    let slots = chosen.filter_map(|(copies, (_, copied))| copies.slot(copied, now));
+    let slots: Vec<_> = slots.collect();
     if slots.is_empty() {
         return None;
     }

@@ -48,9 +48,7 @@ impl Copy {
         tokio::task::yield_now().await;
         let patience = copies.shadow.timeout;
         let answer = timeout(patience, async {
-            let (upstream, route) = (copies.shadow.upstream, copies.route_id);
-            let asked = (head, body);
-            let asked = forward::copy(&view, &copies.pool, upstream, route, asked, seed);
+            let asked = forward::copy(&view, &copies.pool, slot.1, (head, body), seed);
             let response = asked.await.map_err(|refusal| {
                 tracing::debug!(route = %copies.route, shadow = %copies.backend, %refusal, "a copy failed");
                 Outcome::Failed

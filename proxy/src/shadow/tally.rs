@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::Method;
-use policy::{Route, RouteId, Shadow};
+use policy::{Copied, Route, Shadow};
 
 use crate::forward::Pool;
 use crate::observe::Counters;
@@ -48,7 +47,6 @@ impl Outcome {
 /// The copies of one route that go to one shadow.
 pub(crate) struct Copies {
     pub(super) route: Box<str>,
-    pub(super) route_id: RouteId,
     pub(super) backend: Box<str>,
     pub(super) shadow: Shadow,
     pub(super) pool: Rc<Pool>,
@@ -61,14 +59,13 @@ pub(crate) struct Copies {
 }
 
 /// The right to have one copy on its way, from the request's head to the comparison.
-pub(crate) struct Slot(pub(super) Rc<Copies>);
+pub(crate) struct Slot(pub(super) Rc<Copies>, pub(super) Copied);
 
 impl Copies {
     /// None so far, over the connections of `pool`, which serve nothing else.
     pub(crate) fn new(route: &Route, backend: &str, shadow: &Shadow, pool: Rc<Pool>) -> Self {
         Self {
             route: route.name.clone(),
-            route_id: route.id,
             backend: backend.into(),
             shadow: shadow.clone(),
             pool,
@@ -84,13 +81,8 @@ impl Copies {
         &self.pool
     }
 
-    /// Whether a request with this method, for which this was drawn, is copied.
-    pub(crate) fn takes(&self, method: &Method, drawn: f64) -> bool {
-        self.shadow.copies(method, drawn)
-    }
-
     /// Room for one more, if there is any and the shadow is not left alone just now.
-    pub(crate) fn slot(self: &Rc<Self>, now: Instant) -> Option<Slot> {
+    pub(crate) fn slot(self: &Rc<Self>, copied: Copied, now: Instant) -> Option<Slot> {
         let in_flight = self.in_flight.get();
         let rests = self.rests_until.get().is_some_and(|until| now < until);
         if rests || in_flight >= self.shadow.in_flight {
@@ -98,7 +90,7 @@ impl Copies {
             return None;
         }
         self.in_flight.set(in_flight + 1);
-        Some(Slot(Rc::clone(self)))
+        Some(Slot(Rc::clone(self), copied))
     }
 
     /// Leaves the shadow alone for a while when copy after copy has no answer: each attempt would only cost what
@@ -154,40 +146,58 @@ upstreams: [{ name: one, endpoints: ["http://127.0.0.1:8001"] }, { name: two, en
 routes: [{ name: all, allow: [{ callers: anyone }], backend: { upstream: one }, shadow: [{ backend: { upstream: two }, in_flight: 2 }] }]
 "#;
 
+    /// The one shadow of the document, and the proof that a request may be copied to it.
+    fn shadow() -> (Rc<Copies>, Copied) {
+        let view = View::new(std::sync::Arc::new(snapshot(DOCUMENT)), None);
+        let policy = &view.snapshot().policy;
+        let headers = http::HeaderMap::new();
+        let request = policy::Request {
+            listener: policy.listeners()[0].id,
+            host: "",
+            path: "/",
+            method: &http::Method::GET,
+            headers: &headers,
+            model: policy::Asked::Nothing,
+        };
+        let route = policy.route(&request).unwrap();
+        let permit = policy
+            .authorize(policy::Caller::anonymous(), route, &request)
+            .unwrap();
+        let placement = policy.place(permit, &[], &headers, 0);
+        let (_, copied) = placement.shadows(policy).next().unwrap();
+        (Rc::clone(&view.copies(route.id)[0]), copied)
+    }
+
     #[test]
     fn a_shadow_that_does_not_answer_is_left_alone_for_longer_and_longer() {
-        let view = View::new(std::sync::Arc::new(snapshot(DOCUMENT)), None);
-        let route = view.snapshot().policy.routes()[0].id;
-        let copies = &view.copies(route)[0];
+        let (copies, copied) = shadow();
         let begun = Instant::now();
         let at = |seconds| begun + Duration::from_secs(seconds);
         for _ in 1..UNANSWERED_MAX {
             copies.heard(false, begun);
         }
-        assert!(copies.slot(begun).is_some(), "four may be chance");
+        assert!(copies.slot(copied, begun).is_some(), "four may be chance");
         copies.heard(false, begun);
-        assert!(copies.slot(begun).is_none());
-        assert!(copies.slot(at(1)).is_some(), "one tries again");
+        assert!(copies.slot(copied, begun).is_none());
+        assert!(copies.slot(copied, at(1)).is_some(), "one tries again");
         copies.heard(false, at(1));
-        assert!(copies.slot(at(2)).is_none());
-        assert!(copies.slot(at(3)).is_some());
+        assert!(copies.slot(copied, at(2)).is_none());
+        assert!(copies.slot(copied, at(3)).is_some());
         copies.heard(true, at(3));
         copies.heard(false, at(3));
         assert!(
-            copies.slot(at(3)).is_some(),
+            copies.slot(copied, at(3)).is_some(),
             "an answer begins the count anew"
         );
     }
 
     #[test]
     fn no_more_copies_are_on_their_way_than_may_be() {
-        let view = View::new(std::sync::Arc::new(snapshot(DOCUMENT)), None);
-        let route = view.snapshot().policy.routes()[0].id;
-        let copies = &view.copies(route)[0];
+        let (copies, copied) = shadow();
         let now = Instant::now();
-        let (one, two) = (copies.slot(now), copies.slot(now));
-        assert!(one.is_some() && two.is_some() && copies.slot(now).is_none());
+        let (one, two) = (copies.slot(copied, now), copies.slot(copied, now));
+        assert!(one.is_some() && two.is_some() && copies.slot(copied, now).is_none());
         drop(one);
-        assert!(copies.slot(now).is_some());
+        assert!(copies.slot(copied, now).is_some());
     }
 }
