@@ -44,7 +44,10 @@ async fn balancers_hear_of_the_end_before_the_door_closes() {
     })
     .await;
     // Nothing has been lost so far, and whoever does not know yet is served.
-    assert_eq!(wald.connect("edge").await.get("/").await.text(), "backend");
+    let answer = wald.connect("edge").await.get("/").await;
+    assert_eq!(answer.text(), "backend");
+    // Clients hear of it, too, before they meet a closed connection.
+    assert_eq!(answer.header("connection"), "close");
     assert_eq!(wald.ended().await.code(), Some(0));
 }
 
