@@ -142,7 +142,7 @@ impl Standing {
     }
 }
 
-fn remainder(hash: u64, parts: u16) -> u16 {
+pub(crate) fn remainder(hash: u64, parts: u16) -> u16 {
     u16::try_from(hash % u64::from(parts)).unwrap_or_default()
 }
 
@@ -173,16 +173,20 @@ fn territory(candidate: u8, candidates: u8) -> u16 {
     u16::try_from(slot).unwrap_or(SLOTS)
 }
 
-/// How many slots a share gives each candidate: the nearest whole number, but never more than a
-/// territory holds, which a share of exactly 1/K could by rounding.
+/// How many slots a share is: the nearest whole number.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a share lies between 0 and 1, so the product lies between 0 and SLOTS"
 )]
+pub(crate) fn slots(share: Share) -> u16 {
+    (share.value() * f64::from(SLOTS)).round() as u16
+}
+
+/// How many slots a share gives each candidate, but never more than a territory holds, which a share of exactly
+/// 1/K could by rounding.
 pub(crate) fn width(share: Share, candidates: u8) -> u16 {
-    let nearest = (share.value() * f64::from(SLOTS)).round() as u16;
-    nearest.min(SLOTS / u16::from(candidates.max(1)))
+    slots(share).min(SLOTS / u16::from(candidates.max(1)))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod admin;
 mod allow;
+mod audience;
 mod authorization;
 mod backend;
 mod experiment;
@@ -39,7 +40,7 @@ use names::Names;
 use report::Report;
 
 use crate::route::Table;
-use crate::{Audit, Drain, Policy, canonical};
+use crate::{Audit, Drain, Experiment, Policy, Target, canonical};
 
 /// Compiles a document, reporting every problem in it rather than the first.
 ///
@@ -78,7 +79,9 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
     let upstreams = list(&mut scope, "upstreams", upstreams, upstream::compile);
     let models = list(&mut scope, "models", models, model::compile);
     let experiments = list(&mut scope, "experiments", experiments, experiment::compile);
-    let routes = list(&mut scope, "routes", routes, route::compile);
+    audience::layers(&mut scope.report, &experiments);
+    let mut routes = list(&mut scope, "routes", routes, route::compile);
+    part_by_model(&mut routes, &experiments);
     let warnings = scope.finish(&routes)?;
     let asks_for_models = routes.iter().any(crate::Route::asks_for_model);
     let table = Table::new(routes.iter().map(|route| &route.pattern));
@@ -168,6 +171,16 @@ fn list<T, U>(
     let section = Path::root().field(section);
     let item = |(position, written)| compile(scope, &section.index(position), position, written);
     written.iter().enumerate().filter_map(item).collect()
+}
+
+/// Tells routes whether who takes part in their experiment depends on the model.
+fn part_by_model(routes: &mut [crate::Route], experiments: &[Experiment]) {
+    for route in routes {
+        if let Target::Experiment(id) = route.target {
+            let experiment = experiments.get(id.index());
+            route.is_parted_by_model = experiment.is_some_and(|it| it.audience.asks_for_model());
+        }
+    }
 }
 
 fn workers(report: &mut Report<'_>, written: Option<u32>) -> Option<NonZeroUsize> {

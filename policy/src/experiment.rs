@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::audience::Audience;
 use crate::{ArmId, ExperimentId, Share, Target, Unit, assignment};
 
 /// A comparison of a control with its candidates.
@@ -16,6 +17,8 @@ pub struct Experiment {
     pub arms: Vec<Arm>,
     /// Who stays on one arm.
     pub unit: Unit,
+    /// Who takes part.
+    pub(crate) audience: Audience,
     /// Each candidate's share, step by step, rising.
     pub ramp: Vec<Share>,
     /// How evidence is judged; its metrics stand in the order of `observations`.

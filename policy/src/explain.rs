@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use crate::permit::Denial;
 use crate::route::{Mismatch, Subject};
-use crate::{Caller, NoRoute, Placement, Policy, Request, Route, Stage, Target};
+use crate::{
+    Caller, Experiment, NoRoute, Outside, Placement, Policy, Request, Route, Stage, Target,
+};
 
 /// What would happen to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -68,7 +70,7 @@ impl Policy {
                 explanation
                     .why
                     .push(format!("route {} allows {who}", route.name));
-                let placement = self.place(permit, stages, request.headers, chance);
+                let placement = self.place(permit, stages, request, chance);
                 self.explain_placement(&mut explanation, &placement, stages);
             }
             Err(denial) => explain_denial(&mut explanation, route, &denial),
@@ -135,24 +137,42 @@ impl Policy {
         explanation
             .why
             .push(format!("experiment {} is {state}", experiment.name));
-        explanation.why.push(match placement.assignment() {
-            Some(assignment) if experiment.unit == crate::Unit::Request => {
+        let why = match placement.assignment() {
+            Some(assignment) => {
+                let unit = match &experiment.unit {
+                    crate::Unit::Request => "chance".to_owned(),
+                    unit => unit.to_string(),
+                };
                 format!(
-                    "chance puts the request on arm {arm} (bucket {})",
+                    "{unit} puts the request on arm {arm} (bucket {})",
                     assignment.bucket
                 )
             }
-            Some(assignment) => {
-                format!(
-                    "{} puts the request on arm {arm} (bucket {})",
-                    experiment.unit, assignment.bucket
-                )
-            }
             None => format!(
-                "the request has no {}, so arm {arm} serves it and nothing is counted",
-                experiment.unit
+                "{}, so arm {arm} serves it and nothing is counted",
+                outside(experiment, placement.outside())
             ),
-        });
+        };
+        explanation.why.push(why);
+    }
+}
+
+/// Why a request takes no part in an experiment.
+fn outside(experiment: &Experiment, why: Option<Outside>) -> String {
+    match why {
+        None | Some(Outside::NoUnit) => format!("the request has no {}", experiment.unit),
+        Some(Outside::OptedOut) => "the request has opted out".to_owned(),
+        Some(Outside::OtherSegment) => "the request is in none of the segments".to_owned(),
+        Some(Outside::HeldOut) => format!("its {} is held out of all experiments", experiment.unit),
+        Some(Outside::OtherLayer) => {
+            let layer = experiment.audience.layer.as_ref();
+            let layer = layer.map_or("", |layer| &*layer.name);
+            format!(
+                "its {} is not in the experiment's part of layer {layer}",
+                experiment.unit
+            )
+        }
+        Some(Outside::Chosen) => "a tester chose the arm".to_owned(),
     }
 }
 

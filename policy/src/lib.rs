@@ -7,7 +7,7 @@
 //! fn serve(policy: &Policy, stages: &[Stage], request: &Request<'_>, chance: u64) -> Option<Placement> {
 //!     let route = policy.route(request).ok()?;
 //!     let permit = policy.authorize(Caller::anonymous(), route, request).ok()?;
-//!     Some(policy.place(permit, stages, request.headers, chance))
+//!     Some(policy.place(permit, stages, request, chance))
 //! }
 //! ```
 //! The crate is pure: nothing here waits, reads a clock, draws a number or touches a file.
@@ -27,6 +27,7 @@ mod upstream;
 mod admin;
 mod asked;
 mod assignment;
+mod audience;
 mod authorization;
 mod caller;
 mod claim;
@@ -57,6 +58,7 @@ pub use config::value::Share;
 pub use admin::{Admin, Role};
 pub use asked::Asked;
 pub use assignment::{Assignment, BUCKETS, SLOTS, Unit};
+pub use audience::{OVERRIDE, Outside};
 pub use authorization::{Authorization, Secret};
 pub use caller::Caller;
 pub use claim::ClaimPath;

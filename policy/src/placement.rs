@@ -1,18 +1,18 @@
 //! Where one permitted request goes.
 
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 
 use crate::assignment::Standing;
 use crate::{
-    ArmId, Assignment, Caller, Experiment, ExperimentId, Permit, Policy, RouteId, Shadow, Stage,
-    State, Target, UpstreamId,
+    ArmId, Assignment, Caller, Experiment, ExperimentId, Outside, Permit, Policy, Request, RouteId,
+    Shadow, Stage, State, Target, UpstreamId,
 };
 
 /// Proof that a permitted request was placed. Only [`Policy::place`] makes one.
 ///
 /// ```compile_fail
 /// fn forge(permit: policy::Permit, target: policy::Target) -> policy::Placement {
-///     policy::Placement { permit, target, arm: None, assignment: None, fallen: 0 }
+///     policy::Placement { permit, target, arm: None, assignment: None, outside: None, fallen: 0 }
 /// }
 /// ```
 #[derive(Debug, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub struct Placement {
     target: Target,
     arm: Option<(ExperimentId, ArmId)>,
     assignment: Option<Assignment>,
+    outside: Option<Outside>,
     fallen: usize,
 }
 
@@ -59,6 +60,7 @@ impl Placement {
             target,
             arm: None,
             assignment: None,
+            outside: None,
             fallen: 0,
         }
     }
@@ -128,11 +130,17 @@ impl Placement {
         })
     }
 
-    /// How the request's unit was assigned; none outside experiments, and none if the request does
-    /// not say which unit it belongs to (then it is served as by default and nothing is counted).
+    /// How the request's unit was assigned; none outside experiments, and none if the request takes no part in
+    /// its own.
     #[must_use]
     pub fn assignment(&self) -> Option<&Assignment> {
         self.assignment.as_ref()
+    }
+
+    /// Why the request takes no part in the experiment that serves it; none if it does.
+    #[must_use]
+    pub fn outside(&self) -> Option<Outside> {
+        self.outside
     }
 }
 
@@ -146,7 +154,7 @@ impl Policy {
         &self,
         permit: Permit,
         stages: &[Stage],
-        headers: &HeaderMap,
+        request: &Request<'_>,
         chance: u64,
     ) -> Placement {
         let target = self
@@ -164,42 +172,58 @@ impl Policy {
                 .get(id.index())
                 .copied()
                 .unwrap_or(Stage::from_parts(0, 0, 0, State::Draft));
-        let assignment = assign(experiment, stage, permit.caller(), headers, chance);
-        let arm = assignment.map_or_else(
-            || experiment.served_by(stage.default_arm()),
-            |assigned| assigned.arm,
-        );
+        let (arm, assigned) = assign(experiment, stage, permit.caller(), request, chance);
         let target = experiment
             .arms
             .get(arm.index())
             .map_or(UNKNOWN, |arm| arm.target.clone());
         Placement {
             arm: Some((*id, arm)),
-            assignment,
+            assignment: assigned.ok(),
+            outside: assigned.err(),
             ..Placement::new(permit, target)
         }
     }
 }
 
-/// Assigns the request's unit, if it names one.
+/// Assigns the request's unit, if it takes part; otherwise says which arm serves it all the same.
 fn assign(
     experiment: &Experiment,
     stage: Stage,
     caller: &Caller,
-    headers: &HeaderMap,
+    request: &Request<'_>,
     chance: u64,
-) -> Option<Assignment> {
-    let unit = experiment.unit.of(headers, caller, chance)?;
+) -> (ArmId, Result<Assignment, Outside>) {
+    let audience = &experiment.audience;
+    if let Some(arm) = audience.chosen(experiment, request, caller) {
+        return (arm, Err(Outside::Chosen));
+    }
+    let unit = experiment.unit.of(request.headers, caller, chance);
+    let outside = audience.outside(request, caller, unit.as_deref());
+    let unit = match (outside, unit) {
+        (None, Some(unit)) => unit,
+        (outside, _) => {
+            let outside = outside.unwrap_or(Outside::NoUnit);
+            let arm = if outside.keeps_control() {
+                ArmId::CONTROL
+            } else {
+                experiment.served_by(stage.default_arm())
+            };
+            return (arm, Err(outside));
+        }
+    };
     let Standing { unit, slot, bucket } = Standing::of(&unit, experiment.salt);
-    Some(Assignment {
+    let arm = experiment.served_by(stage.arm_of(experiment, slot));
+    let assignment = Assignment {
         experiment: experiment.id,
         run: stage.run(),
         epoch: stage.epoch(),
-        arm: experiment.served_by(stage.arm_of(experiment, slot)),
+        arm,
         unit,
         bucket,
         counted: stage.state() == State::Running,
-    })
+    };
+    (arm, Ok(assignment))
 }
 
 /// What a permit of another policy leads to. One snapshot a request keeps this from happening.

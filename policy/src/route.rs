@@ -73,6 +73,8 @@ pub struct Route {
     pub introduction: Introduction,
     pub(crate) pattern: Pattern,
     pub(crate) allow: Vec<Rule>,
+    /// Whether who takes part in its experiment depends on the model.
+    pub(crate) is_parted_by_model: bool,
 }
 
 /// No route matches the request.
@@ -109,7 +111,8 @@ impl Route {
     /// Whether it depends on the model that a request asks for.
     #[must_use]
     pub fn asks_for_model(&self) -> bool {
-        self.rewrite.model.is_some()
+        self.is_parted_by_model
+            || self.rewrite.model.is_some()
             || self.pattern.model.is_some()
             || self.allow.iter().any(Rule::asks_for_model)
     }

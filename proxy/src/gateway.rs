@@ -174,6 +174,7 @@ async fn admit(
         Some(Some(model)) => Asked::Model(model),
     };
     let (placement, allowance) = place(worker, peer, identity, head, asked, passage)?;
+    head.headers.remove(policy::OVERRIDE);
     if let Some(protocol) = upgrade {
         tunnel::ask(&mut head.headers, protocol, &placement, passage)?;
     }
@@ -248,7 +249,7 @@ fn place(
         None => None,
         Some(rate) => Some(take(rate, &permit, peer, head)?),
     };
-    let placement = policy.place(permit, stages, &head.headers, worker.chance().draw());
+    let placement = policy.place(permit, stages, &request, worker.chance().draw());
     passage.placed(&placement, content_length(&head.headers));
     Ok((placement, allowance))
 }

@@ -37,7 +37,8 @@ const CLAIMED: [HeaderName; 3] = [
 ];
 
 /// Removes everything that only Wald may say, or a proxy before it that is believed. `Forwarded` (RFC 7239)
-/// is not kept: nothing here would add to it, so it would contradict what is added to.
+/// is not kept: nothing here would add to it, so it would contradict what is added to. What a tester asks for stays
+/// until the request is placed: it claims nothing.
 pub(crate) fn remove_claimed(headers: &mut HeaderMap, is_believed: bool) {
     headers.remove(FORWARDED);
     if is_believed {
@@ -45,7 +46,7 @@ pub(crate) fn remove_claimed(headers: &mut HeaderMap, is_believed: bool) {
     }
     let claimed: Vec<HeaderName> = headers
         .keys()
-        .filter(|name| name.as_str().starts_with(OURS))
+        .filter(|name| name.as_str().starts_with(OURS) && **name != policy::OVERRIDE)
         .cloned()
         .collect();
     for name in claimed.iter().chain(&CLAIMED) {
@@ -168,6 +169,7 @@ mod tests {
         let mut headers: HeaderMap = [
             "x-wald-arm",
             "x-wald-anything",
+            "x-wald-override",
             "forwarded",
             "x-forwarded-for",
             "x-walden",
@@ -190,9 +192,9 @@ mod tests {
             left.join(" ")
         };
         remove_claimed(&mut headers, true);
-        let believed = "accept x-forwarded-for x-wald-anything x-wald-arm x-walden";
+        let believed = "accept x-forwarded-for x-wald-anything x-wald-arm x-wald-override x-walden";
         assert_eq!(left(&headers), believed);
         remove_claimed(&mut headers, false);
-        assert_eq!(left(&headers), "accept x-walden");
+        assert_eq!(left(&headers), "accept x-wald-override x-walden");
     }
 }

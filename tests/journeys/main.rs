@@ -35,6 +35,7 @@ mod smuggling;
 mod starting;
 mod stopping;
 mod surviving;
+mod taking_part;
 mod tidy;
 mod tokens;
 mod upgrading;

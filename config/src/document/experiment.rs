@@ -1,6 +1,8 @@
 //! What is being decided.
 
-use super::{Anything, Backend, Metric};
+use std::collections::BTreeMap;
+
+use super::{Allow, Anything, Backend, Callers, Metric, ValueMatch};
 use crate::decode::{choice, record};
 use crate::value::{Period, Share};
 
@@ -31,16 +33,51 @@ record! {
         pub tick: Option<Period>,
         /// Whether `all` goals must be reached or `any`, each then tested more strictly. Default: `all`.
         pub goals: Option<Goals>,
-        /// Reserved: groups of units that are also judged apart.
-        pub segments: Option<Anything>,
-        /// Reserved: experiments that share no units.
-        pub layer: Option<Anything>,
-        /// Reserved: units that no experiment takes.
-        pub holdout: Option<Anything>,
+        /// Who takes part: whoever fits one of these. Default: everyone.
+        pub segments: Vec<Segment>,
+        /// Who takes no part, whatever else fits.
+        pub opt_out: Vec<Segment>,
+        /// Shares out units, so that none is in two experiments of one layer.
+        pub layer: Option<Layer>,
+        /// The part of the units that stays with the control, the same ones in all experiments that have the same
+        /// unit, for example `5%`. Default: none.
+        pub holdout: Option<Share>,
+        /// Who may choose an arm with the header `x-wald-override: EXPERIMENT=ARM`. Default: nobody.
+        pub testers: Vec<Allow>,
         /// How many different people must approve before a promotion takes effect, for example `2`. Default: none.
         pub approve: Option<u32>,
         /// Reserved: a shadow phase before the first step.
         pub shadow_first: Option<Anything>,
+    }
+}
+
+record! {
+    /// Some of the requests; all conditions must hold, and an absent one always does.
+    pub struct Segment {
+        /// Workloads by SPIFFE id, or `anyone`.
+        pub callers: Option<Callers>,
+        /// The issuer of the caller's token, for example `https://issuer.example`.
+        pub issuer: Option<String>,
+        /// Claims of that token, for example `{ tier: { exact: gold } }`.
+        pub claims: BTreeMap<String, ValueMatch>,
+        /// Headers, for example `{ x-country: { any_of: [AE, SA] } }`.
+        pub headers: BTreeMap<String, ValueMatch>,
+        /// The model that is asked for, for example `[fraud]`.
+        pub models: Vec<String>,
+        /// The part of the units that fit, for example `20%`. Default: all.
+        pub share: Option<Share>,
+    }
+}
+
+record! {
+    /// An experiment's part of a layer.
+    pub struct Layer {
+        /// What the experiments that share no units have in common, for example `checkout`.
+        pub name: String,
+        /// Where its part of the units begins. Default: `0%`.
+        pub from: Option<Share>,
+        /// Where it ends, for example `50%`. Default: `100%`.
+        pub to: Option<Share>,
     }
 }
 

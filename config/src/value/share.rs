@@ -11,6 +11,11 @@ pub struct Share(f64);
 spelled!(Share, "A part of a whole: `5%` or `0.05`.", r"^[0-9]+(\.[0-9]+)?%$", { "type": "number", "minimum": 0, "maximum": 1 });
 
 impl Share {
+    /// Nothing.
+    pub const NONE: Self = Self(0.0);
+    /// The whole.
+    pub const ALL: Self = Self(1.0);
+
     /// A share of `value`, if that lies between 0 and 1.
     #[must_use]
     pub fn new(value: f64) -> Option<Self> {

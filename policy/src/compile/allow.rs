@@ -63,6 +63,23 @@ fn rule(scope: &mut Scope<'_>, path: &Path, written: &Allow, proves: bool) -> Ru
             remedy,
         );
     }
+    conditions(scope, path, written, proves)
+}
+
+/// Compiles what an entry asks for, be it nothing.
+pub(super) fn conditions(
+    scope: &mut Scope<'_>,
+    path: &Path,
+    written: &Allow,
+    proves: bool,
+) -> Rule {
+    let Allow {
+        callers,
+        issuer,
+        claims,
+        methods,
+        models,
+    } = written;
     let callers = callers.as_ref().filter(|callers| !callers.anyone());
     if issuer.is_none() && !claims.is_empty() && scope.document.tokens.len() > 1 {
         let message = "each of the issuers can make these claims";

@@ -9,7 +9,7 @@ use http::header::HeaderName;
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Report, Scope, allow, backend, metric, names, provable, ramp};
+use super::{Report, Scope, allow, audience, backend, metric, names, provable, ramp};
 use crate::{
     Arm, Decide, End, Experiment, ExperimentId, Share, StepMinimum, Target, Unit, canonical,
 };
@@ -50,23 +50,22 @@ pub(super) fn compile(
         end,
         tick,
         goals,
-        segments: _,
-        layer: _,
-        holdout: _,
         approve,
-        shadow_first: _,
+        shadow_first,
+        .. // who takes part is read by audience
     } = written;
     let candidates = u8::try_from(arms.len().saturating_sub(1)).unwrap_or(u8::MAX);
     let arms = self::arms(scope, &path.field("arms"), arms);
     let approvals = approvals(scope, path, *approve);
     let unit = self::unit(scope, &path.field("unit"), unit);
+    let audience = audience::compile(scope, path, written);
     let report = &mut scope.report;
-    later(report, path, written);
+    report.not_built(path, "shadow_first", shadow_first.is_some());
     let end = self::end(report, path, end.as_ref());
     let judged_unit = judged_unit(unit.as_ref());
     let metrics = metric::compile(report, &path.field("metrics"), metrics, judged_unit);
     let ramp = ramp::compile(report, &path.field("ramp"), ramp, candidates);
-    let (unit, arms, ramp, metrics) = (unit?, arms?, ramp?, metrics?);
+    let (unit, arms, ramp, metrics, audience) = (unit?, arms?, ramp?, metrics?, audience?);
     let experiment = Experiment {
         id: ExperimentId(position),
         name: name.as_str().into(),
@@ -86,6 +85,7 @@ pub(super) fn compile(
         definition: definition(scope.document, written, &arms),
         arms,
         unit,
+        audience,
         ramp,
         step_minimum: self::step_minimum(step_minimum.as_ref()),
         end,
@@ -98,18 +98,6 @@ pub(super) fn compile(
     };
     provable::tell(&mut scope.report, path, &experiment);
     Some(experiment)
-}
-
-/// Refuses what is not built yet.
-fn later(report: &mut Report<'_>, path: &Path, written: &document::Experiment) {
-    for (field, used) in [
-        ("segments", written.segments.is_some()),
-        ("layer", written.layer.is_some()),
-        ("holdout", written.holdout.is_some()),
-        ("shadow_first", written.shadow_first.is_some()),
-    ] {
-        report.not_built(path, field, used);
-    }
 }
 
 /// People can only be told apart if the admin address knows them.

@@ -147,7 +147,8 @@ fn expression(report: &mut Report<'_>, path: &Path, written: &str) -> Option<Exp
     expression.ok()
 }
 
-fn headers(
+/// Compiles conditions on header fields; none if one is none.
+pub(super) fn headers(
     report: &mut Report<'_>,
     path: &Path,
     written: &BTreeMap<String, ValueMatch>,

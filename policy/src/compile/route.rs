@@ -74,6 +74,8 @@ pub(super) fn compile(
         introduction,
         pattern: pattern?,
         allow: rules,
+        // Known once the experiments are beside it.
+        is_parted_by_model: false,
     })
 }
 

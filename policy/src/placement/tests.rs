@@ -24,7 +24,7 @@ fn place(policy: &Policy, stage: Stage, user: Option<&str>) -> Placement {
     let permit = policy
         .authorize(Caller::anonymous(), route, &request)
         .expect("a permit");
-    policy.place(permit, &[stage], &headers, 0)
+    policy.place(permit, &[stage], &request, 0)
 }
 
 fn stage(state: State) -> Stage {
@@ -148,7 +148,7 @@ fn a_user_stays_on_one_arm_by_what_was_proved() {
         let assigned = |caller| {
             let route = policy.route(&request).expect("a route");
             let permit = policy.authorize(caller, route, &request).expect("a permit");
-            let placement = policy.place(permit, &[stage(State::Running)], &headers, 0);
+            let placement = policy.place(permit, &[stage(State::Running)], &request, 0);
             placement.assignment().map(|assignment| assignment.unit)
         };
         let user =
@@ -188,7 +188,7 @@ fn policy_of_another_issuer(unit: &str) -> Policy {
 fn workloads_are_callers_too() {
     let workload = |id: &str| Caller::anonymous().with_workload(id.parse().expect("an id"));
     let unit = |caller: &Caller| {
-        let headers = HeaderMap::new();
+        let headers = http::HeaderMap::new();
         crate::Unit::Caller
             .of(&headers, caller, 0)
             .map(std::borrow::Cow::into_owned)
@@ -219,7 +219,7 @@ fn chance_decides_where_nobody_is_remembered() {
             .authorize(Caller::anonymous(), route, &request)
             .expect("a permit");
         policy
-            .place(permit, &stages, &headers, chance)
+            .place(permit, &stages, &request, chance)
             .arm()
             .expect("an arm")
             .1
@@ -235,7 +235,7 @@ fn chance_decides_where_nobody_is_remembered() {
 fn a_route_without_an_allow_list_lets_nobody_through() {
     let policy = sample::policy(&[]);
     let headers = sample::headers(&[]);
-    let request = crate::Request {
+    let request = Request {
         listener: crate::ListenerId(1),
         ..sample::request(&Method::GET, "/closed", &headers)
     };

@@ -138,7 +138,7 @@ pub(crate) struct HeaderPattern {
 }
 
 impl HeaderPattern {
-    fn matches(&self, headers: &HeaderMap) -> bool {
+    pub(crate) fn matches(&self, headers: &HeaderMap) -> bool {
         headers
             .get_all(&self.name)
             .iter()

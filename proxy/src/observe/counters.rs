@@ -160,6 +160,8 @@ pub(crate) struct Counters {
     pub(crate) in_flight: BTreeMap<String, u64>,
     /// `wald_shadow_requests_total`, by route, backend and outcome.
     pub(crate) shadows: BTreeMap<(String, String, &'static str), u64>,
+    /// `wald_experiment_outside_total`, by experiment and reason.
+    pub(crate) outside: BTreeMap<(String, &'static str), u64>,
     /// `wald_retries_total`, by route.
     pub(crate) retries: BTreeMap<String, u64>,
     /// `wald_refusals_total`, by code.
@@ -189,6 +191,7 @@ impl Counters {
         add(&mut self.in_flight, other.in_flight);
         add(&mut self.refusals, other.refusals);
         add(&mut self.shadows, other.shadows);
+        add(&mut self.outside, other.outside);
         add(&mut self.retries, other.retries);
         add(&mut self.limits, other.limits);
         add(&mut self.panicking, other.panicking);

@@ -36,6 +36,7 @@ pub(crate) fn render(
         .for_each(|worker| counters.merge(worker));
     let mut families = traffic(&counters, book);
     families.extend(experiments(book));
+    families.push(outside(&counters));
     families.extend(control(book, reloads, snapshot.policy.hash()));
     families.extend(tokens(&counters));
     families.extend(copies::families(&counters, shadows));
@@ -258,6 +259,18 @@ fn arms(book: &Book) -> Vec<MetricFamily> {
             shares,
         ),
     ]
+}
+
+fn outside(counters: &Counters) -> MetricFamily {
+    let seen = counters.outside.iter().filter(|(_, count)| **count > 0);
+    family(
+        "wald_experiment_outside_total",
+        "Requests that take no part in the experiment of their route, by reason.",
+        MetricType::COUNTER,
+        seen.map(|((experiment, reason), count)| {
+            counter(&[("experiment", experiment), ("reason", reason)], *count)
+        }),
+    )
 }
 
 fn log_e_values(entry: &Entry) -> Vec<Metric> {

@@ -101,6 +101,9 @@ impl Passage {
     /// `request_bytes` is the length of its body, if it says one.
     pub(crate) fn placed(&mut self, placement: &Placement, request_bytes: Option<u64>) {
         self.lane = self.view.lanes().find(placement);
+        if let Some(((experiment, _), outside)) = placement.arm().zip(placement.outside()) {
+            self.view.outside(experiment, outside);
+        }
         if let Some(assignment) = placement
             .assignment()
             .filter(|assignment| assignment.counted)

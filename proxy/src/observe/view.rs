@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use policy::{Assignment, ExperimentId, ModelId, RouteId};
+use policy::{Assignment, ExperimentId, ModelId, Outside, RouteId};
 use stats::MovingLimit;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -28,6 +28,8 @@ pub(crate) struct View {
     lanes: Lanes,
     runs: Vec<RefCell<RunShard>>,
     experiments: Vec<u64>,
+    /// By `ExperimentId`, then by why requests take no part.
+    outside: Vec<[Cell<u64>; Outside::ALL.len()]>,
     routes: Vec<RouteTally>,
     inferences: Vec<RefCell<Histogram>>,
 }
@@ -93,16 +95,13 @@ impl View {
                 .map(run)
                 .map(RefCell::new)
                 .collect(),
-            experiments: policy
+            experiments: hashes(policy),
+            outside: policy
                 .experiments()
                 .iter()
-                .map(|it| xxh3_64(it.name.as_bytes()))
+                .map(|_| Default::default())
                 .collect(),
-            routes: policy
-                .routes()
-                .iter()
-                .map(|_| RouteTally::default())
-                .collect(),
+            routes: policy.routes().iter().map(|_| Default::default()).collect(),
             inferences: policy.models().iter().map(|_| RefCell::default()).collect(),
             snapshot,
         }
@@ -147,6 +146,14 @@ impl View {
     ) -> Option<Exposure> {
         let run = self.runs.get(assignment.experiment.index())?;
         Some(run.borrow_mut().expose(assignment, at, request_bytes))
+    }
+
+    /// Counts a request that takes no part in its experiment.
+    pub(crate) fn outside(&self, experiment: ExperimentId, why: Outside) {
+        let counts = self.outside.get(experiment.index());
+        if let Some(count) = counts.and_then(|counts| counts.get(why as usize)) {
+            count.set(count.get() + 1);
+        }
     }
 
     /// Records the outcome of an exposure.
@@ -261,6 +268,12 @@ impl View {
                 .or_default()
                 .merge(&tally.overhead.borrow());
         }
+        for (experiment, counts) in policy.experiments().iter().zip(&self.outside) {
+            for (why, count) in Outside::ALL.iter().zip(counts) {
+                let labels = (experiment.name.to_string(), why.as_str());
+                *into.outside.entry(labels).or_default() += count.get();
+            }
+        }
         for (model, seen) in policy.models().iter().zip(&self.inferences) {
             let labels = ModelLabels {
                 model: model.name.to_string(),
@@ -282,4 +295,10 @@ impl View {
             copies.pool().sweep(now);
         }
     }
+}
+
+/// What tokens call the experiments.
+fn hashes(policy: &policy::Policy) -> Vec<u64> {
+    let names = policy.experiments().iter().map(|it| it.name.as_bytes());
+    names.map(xxh3_64).collect()
 }

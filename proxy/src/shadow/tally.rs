@@ -163,7 +163,7 @@ routes: [{ name: all, allow: [{ callers: anyone }], backend: { upstream: one }, 
         let permit = policy
             .authorize(policy::Caller::anonymous(), route, &request)
             .unwrap();
-        let placement = policy.place(permit, &[], &headers, 0);
+        let placement = policy.place(permit, &[], &request, 0);
         let (_, copied) = placement.shadows(policy).next().unwrap();
         (Rc::clone(&view.copies(route.id)[0]), copied)
     }

@@ -313,3 +313,68 @@ fn approvals_are_asked_only_of_people_whom_the_admin_address_knows() {
     assert_eq!(policy.experiments()[0].approvals, 2);
     assert_eq!(sample::policy(&[]).experiments()[0].approvals, 0);
 }
+
+#[test]
+fn who_takes_part_makes_sense() {
+    let first = |text: &str| format!("unit: {{ header: x-user }}\n    {text}");
+    let (unit, second) = ("unit: { header: x-user }", "unit: request");
+    for (code, path, text) in [
+        (code::EMPTY_ALLOW, "segments[0]", "segments: [{}]"),
+        (
+            code::EMPTY_ALLOW,
+            "opt_out[0]",
+            "opt_out: [{ callers: anyone }]",
+        ),
+        (
+            code::OUT_OF_RANGE,
+            "segments[0].share",
+            "segments: [{ share: 0% }]",
+        ),
+        (
+            code::BAD_CLAIM,
+            "segments[0].claims.tier",
+            "segments: [{ claims: { tier: { exact: gold } } }]",
+        ),
+        (
+            code::BAD_MATCH,
+            "segments[0].headers[\"x y\"]",
+            "segments: [{ headers: { \"x y\": { exact: a } } }]",
+        ),
+        (code::OUT_OF_RANGE, "holdout", "holdout: 0%"),
+        (
+            code::BAD_AUDIENCE,
+            "layer",
+            "layer: { name: all, from: 50%, to: 50% }",
+        ),
+        (code::EMPTY_ALLOW, "testers[0]", "testers: [{}]"),
+    ] {
+        refused(code, &format!("experiments[0].{path}"), unit, &first(text));
+    }
+    for text in ["layer: { name: all }", "holdout: 5%"] {
+        let path = format!(
+            "experiments[1].{}",
+            text.split(':').next().unwrap_or_default()
+        );
+        let text = format!("{second}\n    {text}");
+        refused(code::BAD_AUDIENCE, &path, second, &text);
+    }
+}
+
+#[test]
+fn experiments_of_one_layer_share_out_the_same_units() {
+    let unit = "unit: { header: x-user }";
+    let layered = |unit: &str, part: &str| format!("{unit}\n    layer: {{ name: all, {part} }}");
+    let both = |first: &str, other: &str, second: &str| {
+        let (first, second) = (layered(unit, first), layered(other, second));
+        check(
+            Severity::Error,
+            code::BAD_AUDIENCE,
+            "experiments[1].layer",
+            &[(unit, &first), ("unit: request", &second)],
+        );
+    };
+    both("to: 50%", unit, "from: 40%");
+    both("to: 50%", "unit: { header: x-session }", "from: 50%");
+    let (first, second) = (layered(unit, "to: 50%"), layered(unit, "from: 50%"));
+    sample::policy(&[(unit, &first), ("unit: request", &second)]);
+}

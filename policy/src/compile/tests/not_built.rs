@@ -50,12 +50,7 @@ fn models_as_shadows() {
 
 #[test]
 fn experiments_with_more_than_two_sides() {
-    let fields = [
-        ("segments", "[]"),
-        ("layer", "a"),
-        ("holdout", "1%"),
-        ("shadow_first", "true"),
-    ];
+    let fields = [("shadow_first", "true")];
     refused_behind(RAMP, "\n    ", "experiments[0].", &fields);
 }
 
