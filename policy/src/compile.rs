@@ -40,7 +40,7 @@ use names::Names;
 use report::Report;
 
 use crate::route::Table;
-use crate::{Audit, Drain, Experiment, Policy, Target, canonical};
+use crate::{Audit, Drain, Experiment, Policy, Shadow, Target, canonical};
 
 /// Compiles a document, reporting every problem in it rather than the first.
 ///
@@ -81,7 +81,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
     let experiments = list(&mut scope, "experiments", experiments, experiment::compile);
     audience::layers(&mut scope.report, &experiments);
     let mut routes = list(&mut scope, "routes", routes, route::compile);
-    part_by_model(&mut routes, &experiments);
+    join(&mut routes, &experiments);
     let warnings = scope.finish(&routes)?;
     let asks_for_models = routes.iter().any(crate::Route::asks_for_model);
     let table = Table::new(routes.iter().map(|route| &route.pattern));
@@ -173,12 +173,18 @@ fn list<T, U>(
     written.iter().enumerate().filter_map(item).collect()
 }
 
-/// Tells routes whether who takes part in their experiment depends on the model.
-fn part_by_model(routes: &mut [crate::Route], experiments: &[Experiment]) {
+/// Tells routes what their experiments ask of requests.
+fn join(routes: &mut [crate::Route], experiments: &[Experiment]) {
     for route in routes {
         if let Target::Experiment(id) = route.target {
-            let experiment = experiments.get(id.index());
-            route.is_parted_by_model = experiment.is_some_and(|it| it.audience.asks_for_model());
+            let Some(experiment) = experiments.get(id.index()) else {
+                continue;
+            };
+            route.is_parted_by_model = experiment.audience.asks_for_model();
+            let phase_of = Some(id);
+            let copies = experiment.shadow_first.iter().flat_map(|it| &it.copies);
+            let copies = copies.cloned().map(|copy| Shadow { phase_of, ..copy });
+            route.shadows.extend(copies);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::audience::Audience;
-use crate::{ArmId, ExperimentId, Share, Target, Unit, assignment};
+use crate::{ArmId, ExperimentId, Shadow, Share, Target, Unit, assignment};
 
 /// A comparison of a control with its candidates.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub struct Experiment {
     pub window: Duration,
     /// How long each metric waits; its ticks close after that, whatever others wait for.
     pub windows: Vec<Duration>,
+    /// What candidates must show in the shadow before they serve anyone.
+    pub shadow_first: Option<ShadowFirst>,
     /// Whether it waits for people before its first step.
     pub is_drafted: bool,
     /// Whether a verdict takes effect by itself.
@@ -61,6 +63,18 @@ pub struct Arm {
     pub name: Box<str>,
     /// What serves it; never an experiment.
     pub target: Target,
+}
+
+/// A phase in which candidates get copies and nobody gets their answers.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ShadowFirst {
+    /// The part of answers that must agree, between 0 and 1.
+    pub agreement: f64,
+    /// How many answers are compared at least.
+    pub observations: u64,
+    /// The copies for each candidate, in their order.
+    pub copies: Vec<Shadow>,
 }
 
 /// What a metric is fed with.

@@ -114,7 +114,7 @@ impl Policy {
         explanation.backend = Some(self.backend(placement.target()));
         let shadows = placement.shadows(self);
         explanation.shadows = shadows
-            .map(|(shadow, copied)| {
+            .map(|(_, shadow, copied)| {
                 let backend = self.backend(&Target::Upstream(copied.upstream()));
                 format!("{backend} ({}%)", shadow.share * 100.0)
             })

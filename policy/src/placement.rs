@@ -12,7 +12,7 @@ use crate::{
 ///
 /// ```compile_fail
 /// fn forge(permit: policy::Permit, target: policy::Target) -> policy::Placement {
-///     policy::Placement { permit, target, arm: None, assignment: None, outside: None, fallen: 0 }
+///     policy::Placement { permit, target, arm: None, assignment: None, outside: None, shadow_phase: None, fallen: 0 }
 /// }
 /// ```
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Placement {
     arm: Option<(ExperimentId, ArmId)>,
     assignment: Option<Assignment>,
     outside: Option<Outside>,
+    /// The experiment whose candidates get a copy, as this is their shadow phase.
+    shadow_phase: Option<ExperimentId>,
     fallen: usize,
 }
 
@@ -61,6 +63,7 @@ impl Placement {
             arm: None,
             assignment: None,
             outside: None,
+            shadow_phase: None,
             fallen: 0,
         }
     }
@@ -116,17 +119,20 @@ impl Placement {
         route.fallback.get(self.fallen)
     }
 
-    /// Where copies of it may go, each with the proof that they may.
+    /// Where copies of it may go, each with its position among the route's shadows and the proof that they may.
     pub fn shadows<'p>(
         &self,
         policy: &'p Policy,
-    ) -> impl ExactSizeIterator<Item = (&'p Shadow, Copied)> + use<'p> {
-        let route = self.route();
+    ) -> impl Iterator<Item = (usize, &'p Shadow, Copied)> + use<'p> {
+        let (route, phase) = (self.route(), self.shadow_phase);
         let shadows = policy.routes.get(route.index());
         let shadows = shadows.map_or(&[][..], |route| &route.shadows).iter();
-        shadows.map(move |shadow| {
+        let meant = shadows
+            .enumerate()
+            .filter(move |(_, shadow)| shadow.phase_of.is_none() || shadow.phase_of == phase);
+        meant.map(move |(position, shadow)| {
             let upstream = shadow.upstream;
-            (shadow, Copied { route, upstream })
+            (position, shadow, Copied { route, upstream })
         })
     }
 
@@ -181,6 +187,7 @@ impl Policy {
             arm: Some((*id, arm)),
             assignment: assigned.ok(),
             outside: assigned.err(),
+            shadow_phase: (stage.state() == State::Shadow && assigned.is_ok()).then_some(*id),
             ..Placement::new(permit, target)
         }
     }

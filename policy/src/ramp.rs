@@ -20,6 +20,8 @@ pub struct Stage {
 pub enum State {
     /// Not started: all traffic goes to the control.
     Draft,
+    /// Candidates get copies of requests; everyone is served by the control.
+    Shadow,
     /// Arms get their shares, and evidence counts.
     Running,
     /// All traffic goes to the control until it is resumed: nobody is exposed without evidence.
@@ -39,6 +41,8 @@ pub enum State {
 pub enum Outcome {
     /// Begin what is still a draft.
     Start,
+    /// Begin the ramp, as the candidates agree in the shadow.
+    Open,
     /// Go up one step of the ramp.
     NextStep,
     /// Give all traffic to this arm.
@@ -63,6 +67,7 @@ impl State {
     pub fn describe(self) -> &'static str {
         match self {
             Self::Draft => "not started",
+            Self::Shadow => "asking the candidates in the shadow",
             Self::Running => "running",
             Self::Paused => "paused",
             Self::Promoted(_) => "decided: a candidate was promoted",
@@ -90,6 +95,19 @@ impl Stage {
     pub fn draft(run: u32) -> Self {
         Self {
             state: State::Draft,
+            ..Self::first(run)
+        }
+    }
+
+    /// The beginning of a run of this experiment, once it may begin.
+    #[must_use]
+    pub fn begin(run: u32, experiment: &Experiment) -> Self {
+        let state = match experiment.shadow_first {
+            Some(_) => State::Shadow,
+            None => State::Running,
+        };
+        Self {
+            state,
             ..Self::first(run)
         }
     }
@@ -161,14 +179,10 @@ impl Stage {
     /// back.
     #[must_use]
     pub fn after(&self, experiment: &Experiment, outcome: Outcome) -> Option<Self> {
-        use State::{Draft, Futile, Paused, Promoted, RolledBack, Running, Stopped};
+        use State::{Draft, Futile, Paused, Promoted, RolledBack, Running, Shadow, Stopped};
         let state = match (self.state, outcome) {
-            (Draft, Outcome::Start) => {
-                return Some(Self {
-                    state: Running,
-                    ..*self
-                });
-            }
+            (Draft, Outcome::Start) => Self::begin(self.run, experiment).state,
+            (Shadow, Outcome::Open) => Running,
             (Running, Outcome::NextStep) => return self.stepped_up(experiment),
             (Paused, Outcome::Resume) => {
                 return Some(Self {
@@ -178,12 +192,14 @@ impl Stage {
                 });
             }
             (Running, Outcome::Pause) => Paused,
-            (Running, Outcome::Futile) => Futile,
+            (Shadow | Running, Outcome::Futile) => Futile,
             (Running | Paused, Outcome::Promote(arm)) if experiment.has_candidate(arm) => {
                 Promoted(arm)
             }
-            (Running | Paused, Outcome::RollBack) | (Promoted(_), Outcome::Revert) => RolledBack,
-            (Draft | Running | Paused, Outcome::Stop) => Stopped,
+            (Shadow | Running | Paused, Outcome::RollBack) | (Promoted(_), Outcome::Revert) => {
+                RolledBack
+            }
+            (Draft | Shadow | Running | Paused, Outcome::Stop) => Stopped,
             _ => return None,
         };
         Some(Self { state, ..*self })
@@ -210,9 +226,12 @@ impl Stage {
         match self.state {
             State::Running => Allotment::Ramp,
             State::Promoted(arm) => Allotment::Everyone(arm),
-            State::Draft | State::Paused | State::RolledBack | State::Futile | State::Stopped => {
-                Allotment::Everyone(ArmId::CONTROL)
-            }
+            State::Draft
+            | State::Shadow
+            | State::Paused
+            | State::RolledBack
+            | State::Futile
+            | State::Stopped => Allotment::Everyone(ArmId::CONTROL),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 
-use crate::UpstreamId;
+use crate::{ExperimentId, UpstreamId};
 
 /// A copy of a route's requests.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +24,8 @@ pub struct Shadow {
     pub timeout: Duration,
     /// How answers are compared.
     pub compare: Compare,
+    /// The experiment whose shadow phase it is; none if copies are sent at all times.
+    pub phase_of: Option<ExperimentId>,
 }
 
 /// How answers are compared.

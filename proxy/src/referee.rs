@@ -10,6 +10,7 @@ mod hearing;
 mod keeper;
 mod lending;
 mod order;
+mod rehearsal;
 mod ruling;
 mod run;
 mod settling;
@@ -37,6 +38,7 @@ use crate::members::Rosters;
 use crate::observe::Observed;
 use crate::rates::Rates;
 use crate::recording::Recording;
+use crate::shadow;
 use crate::store::{Store, StoreError};
 use crate::workers::Workers;
 use keeper::Keeper;
@@ -126,12 +128,22 @@ pub(crate) enum AdoptError {
     Ending,
 }
 
+/// What the referee uses beside the store.
+pub(crate) struct Beside {
+    /// Where observations are recorded, if they are.
+    pub(crate) recording: Option<Recording>,
+    /// Who signs the audit trail, if anybody does.
+    pub(crate) notary: Option<Notary>,
+    /// What answers to copies say.
+    pub(crate) shadows: shadow::Desk,
+}
+
 /// Restores every run from the store, puts the first snapshot in force and starts to judge.
 pub(crate) async fn start(
     store: Store,
     first: Candidate,
     workers: Workers,
-    (recording, notary): (Option<Recording>, Option<Notary>),
+    beside: Beside,
 ) -> Result<(Live, Referee), StartError> {
     let (letters, mailbox) = mpsc::channel(MAILBOX);
     let book = Arc::new(ArcSwap::from_pointee(Book::default()));
@@ -141,7 +153,7 @@ pub(crate) async fn start(
         book: Arc::clone(&book),
         trail: Some(Arc::clone(&store)),
     };
-    let (keeper, live) = Keeper::begin(store, first, book, (recording, notary), unix_ms()).await?;
+    let (keeper, live) = Keeper::begin(store, first, book, beside, unix_ms()).await?;
     tokio::spawn(Task::new(keeper, workers, mailbox).judge());
     Ok((live, referee))
 }

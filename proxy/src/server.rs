@@ -35,7 +35,7 @@ use crate::identify::key_servers::KeyServers;
 use crate::live::Live;
 use crate::members::Keeper;
 use crate::recording::Recording;
-use crate::referee::{self, Referee};
+use crate::referee::{self, Beside, Referee};
 use crate::reload::Reload;
 use crate::store::Store;
 use crate::workers::{Ask, Workers};
@@ -158,18 +158,24 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
     let notary = notary.transpose()?;
     let store = open(&policy)?;
     let (workers, mailboxes) = Workers::new(count(&policy));
-    let (live, referee) = control.block_on(referee::start(
-        store,
-        first,
-        workers.clone(),
-        (recording, notary),
-    ))?;
+    let shadows = {
+        let _control = control.enter();
+        shadow::Desk::start()
+    };
+    let beside = Beside {
+        recording,
+        notary,
+        shadows: shadows.clone(),
+    };
+    let started = referee::start(store, first, workers.clone(), beside);
+    let (live, referee) = control.block_on(started)?;
     let up = Up {
         document: (start.document, read),
         leave: start.leave,
         live,
         referee,
         workers,
+        shadows,
         taking,
     };
     let served = {
@@ -190,6 +196,7 @@ struct Up {
     live: Live,
     referee: Referee,
     workers: Workers,
+    shadows: shadow::Desk,
     taking: Option<Taking>,
 }
 
@@ -204,7 +211,7 @@ impl Up {
         let signals = Signals::install();
         let (phase, watched) = watch::channel(Phase::Serving);
         let key_servers = KeyServers::start(self.live.clone(), self.referee.clone());
-        let shadows = shadow::Desk::start();
+        let shadows = self.shadows;
         let (drained, all_drained) = mpsc::channel(1);
         let (begun, told) = mpsc::channel(mailboxes.len().max(1));
         let begun_all = Begun {

@@ -44,6 +44,8 @@ pub enum Reply {
     },
     /// As `Name`, one request a beat: so many it can do, and no more.
     Works,
+    /// As `Name`, after this time.
+    After(Duration),
     /// 503, with `Retry-After` in seconds.
     Resting(u32),
     /// As `Name`, but each answer waits until [`Upstream::release`] lets it go.
@@ -196,6 +198,12 @@ async fn answer(
         Reply::Stuck { .. } => (StatusCode::OK, name),
         Reply::Works => {
             behaviour.beat.lock().await.tick().await;
+            (StatusCode::OK, name)
+        }
+        Reply::After(time) => {
+            let mut work = interval(time);
+            work.tick().await;
+            work.tick().await;
             (StatusCode::OK, name)
         }
         Reply::Resting(_) => (StatusCode::SERVICE_UNAVAILABLE, name),

@@ -25,6 +25,7 @@ mod presenting;
 mod proxying;
 mod recomputing;
 mod recording;
+mod releasing;
 mod reloading;
 mod replacing;
 mod sealing;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Allow, Anything, Backend, Callers, Metric, ValueMatch};
+use super::{Allow, Backend, Callers, Compare, Metric, ValueMatch};
 use crate::decode::{choice, record};
-use crate::value::{Period, Share};
+use crate::value::{ByteCount, Period, Share};
 
 record! {
     /// A comparison of backends on live traffic, and the rule that ends it.
@@ -46,8 +46,9 @@ record! {
         pub testers: Vec<Allow>,
         /// How many different people must approve before a promotion takes effect, for example `2`. Default: none.
         pub approve: Option<u32>,
-        /// Reserved: a shadow phase before the first step.
-        pub shadow_first: Option<Anything>,
+        /// Asks the candidates in the shadow before the first step: they get copies, everyone gets the control's
+        /// answers, and the ramp begins once the answers agree. Default: it begins at once.
+        pub shadow_first: Option<ShadowFirst>,
     }
 }
 
@@ -104,6 +105,26 @@ record! {
         pub name: String,
         /// Where its requests go, for example `{ upstream: fraud-v1 }`.
         pub backend: Backend,
+    }
+}
+
+record! {
+    /// What candidates must show in the shadow before they serve anyone.
+    pub struct ShadowFirst {
+        /// The part of their answers that must agree with the control's, for example `99%`.
+        pub agreement: Share,
+        /// How many answers are compared at least. Default: `2000`.
+        pub observations: Option<u64>,
+        /// The part of requests that is copied, for example `10%`. Default: `100%`.
+        pub share: Option<Share>,
+        /// Methods that are copied, for example `[POST]`. Default: all that the route takes.
+        pub methods: Vec<String>,
+        /// How much of a request's body, and of each answer, may be held. Default: `1MiB`.
+        pub body_max: Option<ByteCount>,
+        /// How long the answer to a copy may take. Default: `30s`.
+        pub timeout: Option<Period>,
+        /// How answers are compared. Default: they must be equal.
+        pub compare: Option<Compare>,
     }
 }
 

@@ -9,7 +9,7 @@ use http::header::HeaderName;
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Report, Scope, allow, audience, backend, metric, names, provable, ramp};
+use super::{Report, Scope, allow, audience, backend, metric, names, provable, ramp, shadow};
 use crate::{
     Arm, Decide, End, Experiment, ExperimentId, Share, StepMinimum, Target, Unit, canonical,
 };
@@ -38,44 +38,37 @@ pub(super) fn compile(
     written: &document::Experiment,
 ) -> Option<Experiment> {
     let document::Experiment {
-        name,
         unit,
         arms,
         ramp,
         metrics,
-        alpha,
-        start,
-        decide,
-        step_minimum,
         end,
-        tick,
-        goals,
-        approve,
         shadow_first,
-        .. // who takes part is read by audience
+        ..
     } = written;
     let candidates = u8::try_from(arms.len().saturating_sub(1)).unwrap_or(u8::MAX);
     let arms = self::arms(scope, &path.field("arms"), arms);
-    let approvals = approvals(scope, path, *approve);
+    let approvals = approvals(scope, path, written.approve);
     let unit = self::unit(scope, &path.field("unit"), unit);
     let audience = audience::compile(scope, path, written);
     let report = &mut scope.report;
-    report.not_built(path, "shadow_first", shadow_first.is_some());
     let end = self::end(report, path, end.as_ref());
     let judged_unit = judged_unit(unit.as_ref());
     let metrics = metric::compile(report, &path.field("metrics"), metrics, judged_unit);
     let ramp = ramp::compile(report, &path.field("ramp"), ramp, candidates);
     let (unit, arms, ramp, metrics, audience) = (unit?, arms?, ramp?, metrics?, audience?);
+    let first = shadow_first.as_ref();
+    let first = first.map(|it| shadow::first(&mut scope.report, path, it, &arms));
     let experiment = Experiment {
         id: ExperimentId(position),
-        name: name.as_str().into(),
+        name: written.name.as_str().into(),
         design: stats::Design {
             arms: arms.len(),
             unit: judged_unit,
             metrics: metrics.design,
-            alpha: self::alpha(&mut scope.report, path, *alpha),
+            alpha: alpha(&mut scope.report, path, written.alpha),
             end: end.observations,
-            goals: self::goals(goals.as_ref()),
+            goals: goals(written.goals.as_ref()),
         },
         observations: metrics.observations,
         beside: metrics.beside,
@@ -87,14 +80,15 @@ pub(super) fn compile(
         unit,
         audience,
         ramp,
-        step_minimum: self::step_minimum(step_minimum.as_ref()),
+        step_minimum: step_minimum(written.step_minimum.as_ref()),
         end,
-        tick: self::tick(&mut scope.report, path, *tick),
-        is_drafted: *start == Some(Start::Manual),
-        decide: self::decide(decide.as_ref()),
+        tick: tick(&mut scope.report, path, written.tick),
+        shadow_first: first.flatten(),
+        is_drafted: written.start == Some(Start::Manual),
+        decide: decide(written.decide.as_ref()),
         approvals,
         // From the name alone, so that users keep their arms when anything else changes.
-        salt: xxh3_64(name.as_bytes()),
+        salt: xxh3_64(written.name.as_bytes()),
     };
     provable::tell(&mut scope.report, path, &experiment);
     Some(experiment)

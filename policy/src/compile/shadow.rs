@@ -6,13 +6,16 @@ use config::document;
 use config::{Path, code};
 
 use super::{Report, Scope, backend, pattern};
-use crate::{Compare, Pointer, Shadow, Target};
+use crate::{Arm, Compare, Pointer, Shadow, ShadowFirst, Share, Target, UpstreamId};
 
 /// What may be held of a body, how many copies a worker has on their way, and for how long, unless the document
 /// says otherwise.
 const BODY_BYTES: u64 = 1 << 20;
 const IN_FLIGHT: u32 = 32;
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How many answers of a shadow phase are compared at least, unless the document says otherwise.
+const OBSERVATIONS: u64 = 2000;
 
 /// Compiles the shadows of the route at `path`.
 pub(super) fn compile(
@@ -39,19 +42,7 @@ fn one(scope: &mut Scope<'_>, path: &Path, written: &document::Shadow) -> Option
     let report = &mut scope.report;
     let (body_max, timeout) = (body_max.map(|it| it.0), timeout.map(|it| it.0));
     let shadow = Shadow {
-        upstream: match target? {
-            Target::Upstream(upstream) => upstream,
-            Target::Model(_) => {
-                report.not_built_value(&path.field("backend"), "a model as a shadow");
-                return None;
-            }
-            _ => {
-                let message = "copies of requests cannot go there";
-                let remedy = "name an upstream";
-                report.error(code::BAD_BACKEND, &path.field("backend"), message, remedy);
-                return None;
-            }
-        },
+        upstream: upstream(report, &path.field("backend"), &target?)?,
         share: share.map_or(1.0, |share| share.value()),
         methods: pattern::methods(report, &path.field("methods"), methods),
         body_bytes: report.positive(path, "body_max", body_max, BODY_BYTES),
@@ -61,8 +52,75 @@ fn one(scope: &mut Scope<'_>, path: &Path, written: &document::Shadow) -> Option
             .as_ref()
             .map(|written| self::compare(report, &path.field("compare"), written))
             .unwrap_or_default(),
+        phase_of: None,
     };
     Some(shadow)
+}
+
+/// Where copies may go.
+fn upstream(report: &mut Report<'_>, path: &Path, target: &Target) -> Option<UpstreamId> {
+    match target {
+        Target::Upstream(upstream) => return Some(*upstream),
+        Target::Model(_) => report.not_built_value(path, "a model as a shadow"),
+        _ => {
+            let message = "copies of requests cannot go there";
+            report.error(code::BAD_BACKEND, path, message, "name an upstream");
+        }
+    }
+    None
+}
+
+/// The shadow phase of the experiment at `path`.
+pub(super) fn first(
+    report: &mut Report<'_>,
+    path: &Path,
+    written: &document::ShadowFirst,
+    arms: &[Arm],
+) -> Option<ShadowFirst> {
+    let document::ShadowFirst {
+        agreement,
+        observations,
+        share,
+        methods,
+        body_max,
+        timeout,
+        compare,
+    } = written;
+    let arms_path = path.field("arms");
+    let path = path.field("shadow_first");
+    if *agreement <= Share::NONE || *agreement >= Share::ALL {
+        let message = "an agreement of nothing is no condition, and that of all is never proven";
+        let path = path.field("agreement");
+        report.error(code::OUT_OF_RANGE, &path, message, "99% is usual");
+    }
+    let template = Shadow {
+        upstream: UpstreamId(0),
+        share: share.unwrap_or(Share::ALL).value(),
+        methods: pattern::methods(report, &path.field("methods"), methods),
+        body_bytes: report.positive(&path, "body_max", body_max.map(|it| it.0), BODY_BYTES),
+        in_flight: IN_FLIGHT,
+        timeout: report.positive(&path, "timeout", timeout.map(|it| it.0), TIMEOUT),
+        compare: compare
+            .as_ref()
+            .map(|written| self::compare(report, &path.field("compare"), written))
+            .unwrap_or_default(),
+        phase_of: None,
+    };
+    let mut copy = |(position, arm): (usize, &Arm)| {
+        let path = arms_path.index(position).field("backend");
+        let upstream = upstream(report, &path, &arm.target)?;
+        Some(Shadow {
+            upstream,
+            ..template.clone()
+        })
+    };
+    let candidates = arms.iter().enumerate().skip(1);
+    let copies: Vec<_> = candidates.map(&mut copy).collect();
+    Some(ShadowFirst {
+        agreement: agreement.value(),
+        observations: report.positive(&path, "observations", *observations, OBSERVATIONS),
+        copies: copies.into_iter().collect::<Option<_>>()?,
+    })
 }
 
 fn compare(report: &mut Report<'_>, path: &Path, written: &document::Compare) -> Compare {

@@ -21,8 +21,9 @@ fn check(from: Stage, outcome: Outcome, expected: Option<Stage>) {
 }
 
 const CANDIDATE: ArmId = ArmId(1);
-const OUTCOMES: [Outcome; 9] = [
+const OUTCOMES: [Outcome; 10] = [
     Outcome::Start,
+    Outcome::Open,
     Outcome::NextStep,
     Outcome::Promote(CANDIDATE),
     Outcome::RollBack,
@@ -146,6 +147,30 @@ fn a_draft_can_only_be_started_or_stopped() {
             outcome,
             state.map(|state| Stage::from_parts(1, 0, 0, state)),
         );
+    }
+}
+
+#[test]
+fn one_that_is_tried_in_the_shadow_serves_nobody_before_it_is_opened() {
+    let unit = "unit: { header: x-user }";
+    let first = format!("{unit}\n    shadow_first: {{ agreement: 99% }}");
+    let policy = sample::policy(&[(unit, &first)]);
+    let experiment = policy.experiments().first().expect("an experiment");
+    let begun = Stage::begin(1, experiment);
+    assert_eq!(begun, Stage::from_parts(1, 0, 0, State::Shadow));
+    assert_eq!(begun.shares(experiment), [1.0, 0.0]);
+    let draft = Stage::draft(1);
+    assert_eq!(draft.after(experiment, Outcome::Start), Some(begun));
+    for outcome in OUTCOMES {
+        let state = match outcome {
+            Outcome::Open => Some(State::Running),
+            Outcome::RollBack => Some(State::RolledBack),
+            Outcome::Futile => Some(State::Futile),
+            Outcome::Stop => Some(State::Stopped),
+            _ => None,
+        };
+        let expected = state.map(|state| Stage::from_parts(1, 0, 0, state));
+        assert_eq!(begun.after(experiment, outcome), expected, "{outcome:?}");
     }
 }
 

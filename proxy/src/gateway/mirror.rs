@@ -24,15 +24,18 @@ pub(super) fn mirror(
     passage: &Passage,
 ) -> Option<Box<Mirror>> {
     let view = passage.view();
-    let shadows = placement.shadows(&view.snapshot().policy);
-    if shadows.len() == 0 || grpc::is_call(&head.headers) || head.headers.contains_key(UPGRADE) {
+    let mut shadows = placement.shadows(&view.snapshot().policy).peekable();
+    if shadows.peek().is_none()
+        || grpc::is_call(&head.headers)
+        || head.headers.contains_key(UPGRADE)
+    {
         return None;
     }
     let now = passage.arrived().instant;
     let draw = || chance::fraction(worker.chance().draw());
-    let copies = view.copies(placement.route()).iter().zip(shadows);
-    let chosen = copies.filter(|(_, (shadow, _))| shadow.copies(&head.method, draw()));
-    let slots = chosen.filter_map(|(copies, (_, copied))| copies.slot(copied, now));
+    let copies = view.copies(placement.route());
+    let chosen = shadows.filter(|(_, shadow, _)| shadow.copies(&head.method, draw()));
+    let slots = chosen.filter_map(|(position, _, copied)| copies.get(position)?.slot(copied, now));
     let slots: Vec<_> = slots.collect();
     if slots.is_empty() {
         return None;

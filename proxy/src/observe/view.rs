@@ -242,6 +242,12 @@ impl View {
         self.runs.iter().any(|run| run.borrow().has_evidence())
     }
 
+    /// The run of an experiment that this view shows.
+    pub(crate) fn run(&self, experiment: ExperimentId) -> Option<u32> {
+        let stages = &self.snapshot.stages;
+        stages.get(experiment.index()).map(policy::Stage::run)
+    }
+
     /// What tokens call an experiment: ids change with a reload, names do not.
     pub(crate) fn experiment_hash(&self, experiment: ExperimentId) -> Option<u64> {
         self.experiments.get(experiment.index()).copied()

@@ -160,10 +160,7 @@ impl Entry {
             observations: report.observations,
             at_observations: record.at_observations,
             late: report.late,
-            reason: record
-                .reason
-                .clone()
-                .unwrap_or_else(|| run.told(&run.ledger.explain().reason)),
+            reason: record.reason.clone().unwrap_or_else(|| waits_for(run)),
             history: record.history.clone(),
         }
     }
@@ -224,6 +221,16 @@ fn cap(run: &Run, metric: &str) -> Option<f64> {
     run.record.caps.get(metric).copied()
 }
 
+/// What a run without a verdict waits for.
+fn waits_for(run: &Run) -> String {
+    match run.stage().state() {
+        State::Shadow => {
+            "the candidates' answers to copies are compared with the control's".to_owned()
+        }
+        _ => run.told(&run.ledger.explain().reason),
+    }
+}
+
 fn is_over(state: State) -> bool {
     matches!(
         state,
@@ -235,6 +242,7 @@ fn is_over(state: State) -> bool {
 pub(super) fn word(state: State) -> &'static str {
     match state {
         State::Draft => "draft",
+        State::Shadow => "shadow",
         State::Running => "running",
         State::Paused => "paused",
         State::Promoted(_) => "promoted",

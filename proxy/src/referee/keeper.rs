@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use policy::Policy;
+use policy::{Policy, State};
 
 use super::book::{Book, Entry, Tally};
 use super::hearing::hear;
@@ -14,7 +14,7 @@ use super::order::{Order, OrderError};
 use super::ruling::Ruling;
 use super::run::{Run, encode};
 use super::settling::settle;
-use super::{AdoptError, Adopted, Candidate, StartError, Trust, desk, millis};
+use super::{AdoptError, Adopted, Beside, Candidate, StartError, Trust, desk, millis, rehearsal};
 use crate::audit::checkpoint::Notary;
 use crate::causes::causes;
 use crate::credentials::Credentials;
@@ -24,6 +24,7 @@ use crate::members::Rosters;
 use crate::observe::{Limits, Observed};
 use crate::rates::Rates;
 use crate::recording::Recording;
+use crate::shadow;
 use crate::store::{Store, StoreError, Transaction};
 use crate::token::{Key, Keys};
 
@@ -55,6 +56,7 @@ pub(super) struct Keeper {
     book: Arc<ArcSwap<Book>>,
     recording: Option<Recording>,
     pub(super) notary: Option<Arc<Mutex<Notary>>>,
+    shadows: shadow::Desk,
 }
 
 impl Keeper {
@@ -63,7 +65,7 @@ impl Keeper {
         store: Arc<Store>,
         first: Candidate,
         book: Arc<ArcSwap<Book>>,
-        (recording, notary): (Option<Recording>, Option<Notary>),
+        beside: Beside,
         now_ms: u64,
     ) -> Result<(Self, Live), StartError> {
         let keys = keys(&store, now_ms)?;
@@ -99,7 +101,7 @@ impl Keeper {
             rosters: Arc::clone(&rosters),
             rates: Arc::clone(&rates),
             keys: Arc::clone(&keys),
-            recorded: recording.is_some(),
+            recorded: beside.recording.is_some(),
         };
         let live = Live::new(snapshot);
         let keeper = Self {
@@ -117,8 +119,9 @@ impl Keeper {
             tally: Tally::default(),
             checkpoint_ms: now_ms,
             book,
-            recording,
-            notary: notary.map(|notary| Arc::new(Mutex::new(notary))),
+            recording: beside.recording,
+            notary: beside.notary.map(|notary| Arc::new(Mutex::new(notary))),
+            shadows: beside.shadows,
         };
         keeper.write_book();
         Ok((keeper, live))
@@ -180,7 +183,11 @@ impl Keeper {
             return;
         };
         run.close_ticks(now_ms);
-        let Some(ruling) = Ruling::of(run, now_ms) else {
+        let ruling = match run.stage().state() {
+            State::Shadow => rehearsal::ruling(run, &self.policy, &self.shadows, now_ms),
+            _ => Ruling::of(run, now_ms),
+        };
+        let Some(ruling) = ruling else {
             return;
         };
         if let Err(error) = self.put(place, ruling).await {

@@ -160,7 +160,10 @@ impl Order {
             }
             _ => {}
         }
-        let ends = !matches!(stage.state(), State::Running | State::Paused);
+        let ends = !matches!(
+            stage.state(),
+            State::Shadow | State::Running | State::Paused
+        );
         if ends {
             record.at_observations.get_or_insert(observations);
             record.reason = Some(reason.clone());

@@ -209,10 +209,10 @@ impl Ruling {
 
 /// The first line of a run's history and of its audit trail.
 pub(super) fn opening(run: &mut Run, why: &str, now_ms: u64) -> Event {
-    let kind = if run.experiment.is_drafted {
-        "drafted"
-    } else {
-        "started"
+    let kind = match run.stage().state() {
+        State::Draft => "drafted",
+        State::Shadow => "shadowing",
+        _ => "started",
     };
     let first = milestone(run, run.stage(), kind, 0, why, now_ms);
     run.record.history.push(first);
@@ -220,7 +220,7 @@ pub(super) fn opening(run: &mut Run, why: &str, now_ms: u64) -> Event {
     event(run, kind, detail, now_ms)
 }
 
-fn is_over(run: &Run, now_ms: u64) -> bool {
+pub(super) fn is_over(run: &Run, now_ms: u64) -> bool {
     let ran = Duration::from_millis(now_ms.saturating_sub(run.record.started_ms));
     run.experiment.end.time.is_some_and(|end| ran >= end)
 }
@@ -253,6 +253,7 @@ fn sentence(run: &Run, verdict: &Verdict, is_step: bool, now_ms: u64) -> String 
 fn kind(state: State) -> &'static str {
     match state {
         State::Draft => "drafted",
+        State::Shadow => "shadowing",
         State::Running => "stepped",
         State::Paused => "paused",
         State::Promoted(_) => "promoted",

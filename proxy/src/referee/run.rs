@@ -41,7 +41,7 @@ impl Run {
         let stage = if experiment.is_drafted {
             Stage::draft(number)
         } else {
-            first
+            Stage::begin(number, experiment)
         };
         let mut record = RunRecord::begin(stage, experiment.definition, now_ms);
         record.caps = caps(experiment);

@@ -71,6 +71,7 @@ impl Copy {
                 route: copies.route.clone(),
                 backend: copies.backend.clone(),
                 against: arm,
+                run: copies.shadow.phase_of.and_then(|id| view.run(id)),
             },
             rule: copies.shadow.compare.clone(),
             primary,

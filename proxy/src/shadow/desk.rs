@@ -32,6 +32,15 @@ pub(super) struct Key {
     pub(super) backend: Box<str>,
     /// The arm that answered; empty outside of experiments.
     pub(super) against: Box<str>,
+    /// The run whose shadow phase it is, if it is one.
+    pub(super) run: Option<u32>,
+}
+
+impl Key {
+    /// Whether both are of shadow phases of the same thing.
+    fn is_of_the_phase(&self, other: &Self) -> bool {
+        self.run.is_some() && (&self.route, &self.backend) == (&other.route, &other.backend)
+    }
 }
 
 /// Two answers to one request.
@@ -67,6 +76,8 @@ pub(crate) struct Shown {
     pub(crate) backend: String,
     /// The arm that the shadow is compared with; none outside of experiments.
     pub(crate) against: Option<String>,
+    /// The run of the experiment whose shadow phase it is, if it is one.
+    pub(crate) run: Option<u32>,
     pub(crate) compared: u64,
     pub(crate) agreed: u64,
     pub(crate) agreement: Agreement,
@@ -113,6 +124,18 @@ impl Desk {
         self.pairs.try_send(pair).is_ok()
     }
 
+    /// How many answers to copies of these routes agree in the shadow phase of a run, of how many that were
+    /// compared.
+    pub(crate) fn agreement(&self, routes: &[&str], backend: &str, run: u32) -> (u64, u64) {
+        let known = hold(&self.known);
+        let of_phase = known.iter().filter(|(key, _)| {
+            key.run == Some(run) && *key.backend == *backend && routes.contains(&&*key.route)
+        });
+        of_phase.fold((0, 0), |(agreed, compared), (_, it)| {
+            (agreed + it.agreed, compared + it.compared)
+        })
+    }
+
     /// What came of it so far.
     pub(crate) fn shown(&self) -> Vec<Shown> {
         let known = hold(&self.known);
@@ -138,6 +161,10 @@ async fn compare(mut waiting: mpsc::Receiver<Pair>, known: Arc<Mutex<Known>>) {
             } = pair;
             let found = differences(&rule, &primary, shadow.as_ref());
             let mut known = hold(&known);
+            if key.run.is_some() {
+                // Whatever earlier runs compared is over.
+                known.retain(|it, _| it.run >= key.run || !it.is_of_the_phase(&key));
+            }
             let comparison = known.entry(key).or_insert_with(|| Comparison::new(&rule));
             if comparison.rule != rule {
                 // What was counted by another rule says nothing about this one.
@@ -207,6 +234,7 @@ impl Comparison {
             route: key.route.to_string(),
             backend: key.backend.to_string(),
             against: Some(key.against.to_string()).filter(|arm| !arm.is_empty()),
+            run: key.run,
             compared,
             agreed,
             agreement: Agreement {

@@ -164,7 +164,7 @@ routes: [{ name: all, allow: [{ callers: anyone }], backend: { upstream: one }, 
             .authorize(policy::Caller::anonymous(), route, &request)
             .unwrap();
         let placement = policy.place(permit, &[], &request, 0);
-        let (_, copied) = placement.shadows(policy).next().unwrap();
+        let (_, _, copied) = placement.shadows(policy).next().unwrap();
         (Rc::clone(&view.copies(route.id)[0]), copied)
     }
 

@@ -89,6 +89,7 @@ pub(crate) struct Milestone {
 #[serde(rename_all = "snake_case")]
 enum StateRecord {
     Draft,
+    Shadow,
     Running,
     Paused,
     Promoted(u8),
@@ -145,6 +146,7 @@ impl From<State> for StateRecord {
     fn from(state: State) -> Self {
         match state {
             State::Draft => Self::Draft,
+            State::Shadow => Self::Shadow,
             State::Running => Self::Running,
             State::Paused => Self::Paused,
             State::Promoted(ArmId(arm)) => Self::Promoted(arm),
@@ -159,6 +161,7 @@ impl From<StateRecord> for State {
     fn from(state: StateRecord) -> Self {
         match state {
             StateRecord::Draft => Self::Draft,
+            StateRecord::Shadow => Self::Shadow,
             StateRecord::Running => Self::Running,
             StateRecord::Paused => Self::Paused,
             StateRecord::Promoted(arm) => Self::Promoted(ArmId(arm)),

@@ -378,3 +378,26 @@ fn experiments_of_one_layer_share_out_the_same_units() {
     let (first, second) = (layered(unit, "to: 50%"), layered(unit, "from: 50%"));
     sample::policy(&[(unit, &first), ("unit: request", &second)]);
 }
+
+#[test]
+fn what_the_shadow_must_show_can_be_shown() {
+    let unit = "unit: { header: x-user }";
+    for (code, path, written) in [
+        (code::OUT_OF_RANGE, "agreement", "agreement: 100%"),
+        (code::OUT_OF_RANGE, "agreement", "agreement: 0%"),
+        (
+            code::OUT_OF_RANGE,
+            "observations",
+            "agreement: 99%, observations: 0",
+        ),
+        (
+            code::BAD_MATCH,
+            "compare.ignore[0]",
+            "agreement: 99%, compare: { ignore: [id] }",
+        ),
+    ] {
+        let new = format!("{unit}\n    shadow_first: {{ {written} }}");
+        let path = format!("experiments[0].shadow_first.{path}");
+        refused(code, &path, unit, &new);
+    }
+}

@@ -49,9 +49,10 @@ fn models_as_shadows() {
 }
 
 #[test]
-fn experiments_with_more_than_two_sides() {
-    let fields = [("shadow_first", "true")];
-    refused_behind(RAMP, "\n    ", "experiments[0].", &fields);
+fn models_that_are_tried_in_the_shadow_first() {
+    let with = "unit: request\n    shadow_first: { agreement: 99% }";
+    let path = "experiments[1].arms[1].backend";
+    refused(code::NOT_BUILT, path, "unit: request", with);
 }
 
 #[test]

@@ -19,7 +19,11 @@ pub(super) fn families(counters: &Counters, shadows: &[shadow::Shown]) -> [Metri
             counter(&labels, *count)
         });
     let ratios = shadows.iter().filter_map(|shown| {
+        let run = shown.run.map(|run| run.to_string());
         let mut labels = vec![("route", &*shown.route), ("backend", &*shown.backend)];
+        if let Some(run) = &run {
+            labels.push(("run", run));
+        }
         if let Some(against) = &shown.against {
             labels.push(("against", against));
         }
