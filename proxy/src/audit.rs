@@ -20,7 +20,7 @@ pub(crate) struct Event {
     pub(crate) at_ms: u64,
     /// What: `started`, `stepped`, `promoted` and so on.
     pub(crate) kind: &'static str,
-    /// Of which experiment.
+    /// Of which experiment; empty if of none.
     pub(crate) experiment: String,
     /// Of which run.
     pub(crate) run: u32,
@@ -36,7 +36,9 @@ struct Body {
     sequence: u64,
     time: String,
     kind: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     experiment: String,
+    #[serde(default, skip_serializing_if = "is_none")]
     run: u32,
     actor: String,
     detail: Value,
@@ -134,12 +136,23 @@ impl Record {
     /// The record as an event for others (CloudEvents 1.0, structured mode in JSON), and what happened.
     pub(crate) fn cloud_event(&self) -> serde_json::Result<(String, Value)> {
         let body: Body = serde_json::from_str(&self.body)?;
+        let (source, subject) = if body.experiment.is_empty() {
+            ("/api/v1/policy".to_owned(), body.kind.clone())
+        } else {
+            let source = format!("/api/v1/experiments/{}", body.experiment);
+            (source, format!("{}/{}", body.experiment, body.run))
+        };
+        let of = if body.experiment.is_empty() {
+            "policy"
+        } else {
+            "experiment"
+        };
         let event = json!({
             "specversion": "1.0",
             "id": body.sequence.to_string(),
-            "source": format!("/api/v1/experiments/{}", body.experiment),
-            "type": format!("wald.experiment.{}", body.kind),
-            "subject": format!("{}/{}", body.experiment, body.run),
+            "source": source,
+            "type": format!("wald.{of}.{}", body.kind),
+            "subject": subject,
             "time": body.time,
             "datacontenttype": "application/json",
             "data": {
@@ -205,6 +218,14 @@ impl Audit {
         }
         Ok(())
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over references"
+)]
+fn is_none(run: &u32) -> bool {
+    *run == 0
 }
 
 /// A moment as people and programs read it (RFC 3339).

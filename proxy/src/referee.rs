@@ -7,6 +7,7 @@
 mod book;
 mod desk;
 mod hearing;
+mod in_force;
 mod keeper;
 mod lending;
 mod order;
@@ -28,8 +29,8 @@ pub(crate) use book::{Book, Entry};
 pub(crate) use order::{Actor, Order, OrderError};
 pub(crate) use run::told;
 
-use crate::audit::Record;
 use crate::audit::checkpoint::Notary;
+use crate::audit::{Event, Record};
 use crate::credentials::Credentials;
 use crate::feedback::{Item, Receipt};
 use crate::identify::{KeySet, KeySets};
@@ -61,6 +62,8 @@ pub(crate) struct Candidate {
     pub(crate) rosters: Arc<Rosters>,
     /// How many requests callers have sent.
     pub(crate) rates: Arc<Rates>,
+    /// Who wants it; none if a file has changed, or at the start.
+    pub(crate) by: Option<String>,
 }
 
 /// What a new document did to the experiments.
@@ -80,6 +83,7 @@ enum Letter {
     Adopt(Box<Candidate>, oneshot::Sender<Result<Adopted, AdoptError>>),
     Trust(Trust, oneshot::Sender<()>),
     Audit(oneshot::Sender<Result<Vec<String>, StoreError>>),
+    Note(Event, oneshot::Sender<Result<(), StoreError>>),
     Order(Order, oneshot::Sender<Result<Entry, OrderError>>),
     Hear(Vec<Observed>),
     Lend(oneshot::Sender<Result<(), StoreError>>),
@@ -205,6 +209,16 @@ impl Referee {
         if self.letters.send(Letter::Trust(trust, reply)).await.is_ok() {
             // No answer means that the server is ending.
             drop(answer.await);
+        }
+    }
+
+    /// Writes down what somebody did at the admin address that is about no experiment.
+    pub(crate) async fn note(&self, kind: &'static str, by: &Actor, detail: serde_json::Value) {
+        let event = in_force::event(kind, Some(&by.name), detail, unix_ms());
+        let (reply, answer) = oneshot::channel();
+        let sent = self.letters.send(Letter::Note(event, reply)).await;
+        if sent.is_err() || !matches!(answer.await, Ok(Ok(()))) {
+            tracing::error!(kind, by = by.name, "the audit trail has no record of it");
         }
     }
 

@@ -20,7 +20,7 @@ use crate::credentials;
 use crate::identify::key_servers::KeyServers;
 use crate::live::Live;
 use crate::members::Keeper;
-use crate::referee::{AdoptError, Adopted, Referee};
+use crate::referee::{AdoptError, Adopted, Candidate, Referee};
 
 use streams::Streams;
 use watch::Folders;
@@ -70,8 +70,11 @@ pub(crate) struct Reloaded {
 enum Wish {
     /// The file may have changed.
     IfChanged,
-    /// Somebody asks for it in any case.
-    Now(Option<oneshot::Sender<Result<Reloaded, ReloadError>>>),
+    /// Somebody asks for it in any case: who, and how to tell what came of it.
+    Now(
+        String,
+        Option<oneshot::Sender<Result<Reloaded, ReloadError>>>,
+    ),
 }
 
 /// How many reloads went which way.
@@ -136,11 +139,11 @@ impl Reload {
         Self { wishes, outcomes }
     }
 
-    /// Reloads and says what came of it.
-    pub(crate) async fn now(&self) -> Result<Reloaded, ReloadError> {
+    /// Reloads for somebody, and says what came of it.
+    pub(crate) async fn now(&self, by: String) -> Result<Reloaded, ReloadError> {
         let (reply, answer) = oneshot::channel();
         self.wishes
-            .send(Wish::Now(Some(reply)))
+            .send(Wish::Now(by, Some(reply)))
             .await
             .map_err(|_| AdoptError::Ending)?;
         answer.await.map_err(|_| AdoptError::Ending)?
@@ -173,14 +176,14 @@ impl Task {
         let mut in_force = read;
         while let Some(wish) = wishes.recv().await {
             let found = self.digest();
-            let reply = match wish {
+            let (by, reply) = match wish {
                 Wish::IfChanged if found == in_force => continue,
-                Wish::IfChanged => None,
-                Wish::Now(reply) => reply,
+                Wish::IfChanged => (None, None),
+                Wish::Now(by, reply) => (Some(by), reply),
             };
             let before = Arc::clone(&self.live.load().policy);
             in_force = found;
-            let outcome = self.reload().await;
+            let outcome = self.reload(by).await;
             self.tell(&outcome);
             let after = Arc::clone(&self.live.load().policy);
             // As long as the files are the same ones, what changed since `found` is still to be seen.
@@ -213,7 +216,7 @@ impl Task {
         contents(&self.document, &self.live.load().policy)
     }
 
-    async fn reload(&self) -> Result<Reloaded, ReloadError> {
+    async fn reload(&self, by: Option<String>) -> Result<Reloaded, ReloadError> {
         let in_force = Arc::clone(&self.live.load());
         let before = Arc::clone(&in_force.policy);
         let document = self.document.clone();
@@ -223,6 +226,7 @@ impl Task {
             return Err(ReloadError::Restart { what });
         }
         let hash = candidate.policy.hash().to_owned();
+        let candidate = Candidate { by, ..candidate };
         let experiments = self.referee.adopt(candidate).await?;
         self.key_servers.policy_changed();
         self.keeper.policy_changed();
@@ -334,7 +338,7 @@ routes: [{ name: all, allow: [{ callers: anyone }], backend: { respond: { status
         let servers = (servers, Keeper::for_tests());
         let reload = Reload::start((path, digest), live, referee, servers);
         // Nobody adopts a document here: each attempt fails, and the one that is asked for comes last.
-        assert!(reload.now().await.is_err());
+        assert!(reload.now("somebody".to_owned()).await.is_err());
         reload.outcomes().failed() == 2
     }
 

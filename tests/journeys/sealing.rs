@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use tests::{Folder, Reply, Said, Upstream, Wald, trial, wald};
+use tests::{Folder, Reply, Said, Upstream, Wald, trial, until, wald};
 
 #[tokio::test]
 async fn the_trail_is_signed_and_the_public_key_alone_shows_that_it_holds() {
@@ -80,6 +80,56 @@ async fn without_its_key_wald_does_not_start() {
     assert!(refused.said().contains("audit.key"), "{}", refused.said());
 }
 
+#[tokio::test]
+async fn who_changed_what_is_in_the_trail() {
+    let journey = Journey::start().await;
+    let document = journey.folder.path("wald.yaml");
+    let text = fs::read_to_string(&document).expect("a document");
+    let wald = Wald::run(&document).await;
+    let changed = text.replace("name: all,", "name: all, timeout: 7s,");
+    journey.folder.swap("wald.yaml", &changed);
+    let mut admin = wald.connect("admin").await;
+    until("the document is in force", async || {
+        let shown = admin.get("/api/v1/policy").await.json();
+        (shown["document"]["routes"][0]["timeout"] == "7s").then_some(())
+    })
+    .await;
+    let reloaded = admin.post("/api/v1/reload", &json!({})).await;
+    assert_eq!(reloaded.status, 200);
+    let hash = reloaded.json()["hash"].clone();
+    admin.post("/api/v1/drain", &json!({})).await;
+    let mut wald = wald;
+    assert_eq!(wald.ended().await.code(), Some(0));
+    // What changes while nobody runs is seen at the next start.
+    journey.folder.swap("wald.yaml", &text);
+    let wald = Wald::run(&document).await;
+    assert_eq!(wald.stop().await.code(), Some(0));
+    let records = journey.records().await;
+    let kinds: Vec<_> = records.iter().map(|it| it["kind"].as_str()).collect();
+    let expected = ["started", "document", "reloaded", "drained", "document"];
+    assert_eq!(kinds, expected.map(Some), "{records:?}");
+    let [_, change, reload, drain, back] = &records[..] else {
+        panic!("{records:?}");
+    };
+    let path = &change["detail"]["changes"][0];
+    assert_eq!(
+        (&path["path"], &path["value"], &path["was"]),
+        (&json!("/routes/0/timeout"), &json!("7s"), &Value::Null),
+        "{change}"
+    );
+    assert_eq!(
+        (&change["detail"]["hash"], &change["actor"]),
+        (&hash, &json!("wald"))
+    );
+    for asked in [reload, drain] {
+        assert_eq!(asked["actor"], "somebody at 127.0.0.1", "{asked}");
+        assert_eq!(asked.get("experiment"), None, "it is about none");
+    }
+    assert_eq!(reload["detail"], json!({ "hash": hash, "changed": false }));
+    assert_eq!(back["detail"]["changes"][0]["was"], "7s", "{back}");
+    assert_eq!(journey.verify(&[]).await.code, Some(0));
+}
+
 fn why(said: &Said) -> String {
     let Value::String(why) = said.json()["broken"]["why"].take() else {
         return String::new();
@@ -122,6 +172,16 @@ impl Journey {
             .await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         assert_eq!(running.stop().await.code(), Some(0));
+    }
+
+    async fn records(&self) -> Vec<Value> {
+        let document = self.folder.path("wald.yaml");
+        let document = document.to_str().expect("text");
+        let exported = wald(&["audit", "export", "-c", document]).await;
+        let lines = exported.stdout.lines();
+        lines
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect()
     }
 
     async fn verify(&self, more: &[&str]) -> Said {

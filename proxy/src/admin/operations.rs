@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use crate::causes::causes;
 use crate::cli::problems;
 use crate::identify::paper::Paper;
 use crate::observe::exposition;
+use crate::referee::Actor;
 use crate::reload::{ReloadError, Reloaded};
 use crate::server::{Leave, Phase};
 use crate::{credentials, feedback};
@@ -110,16 +111,25 @@ fn date(since_1970: i64) -> Option<String> {
 }
 
 /// Reads the document again.
-pub(super) async fn reload(State(desk): State<Arc<Desk>>) -> Result<Json<Reloaded>, Problem> {
-    desk.reload
-        .now()
-        .await
-        .map(Json)
-        .map_err(|error| not_reloaded(&error))
+pub(super) async fn reload(
+    State(desk): State<Arc<Desk>>,
+    Extension(actor): Extension<Actor>,
+) -> Result<Json<Reloaded>, Problem> {
+    let reloaded = desk.reload.now(actor.name.clone()).await;
+    let detail = match &reloaded {
+        Ok(reloaded) => json!({ "hash": reloaded.hash, "changed": reloaded.changed }),
+        Err(error) => json!({ "refused": error.to_string() }),
+    };
+    desk.referee.note("reloaded", &actor, detail).await;
+    reloaded.map(Json).map_err(|error| not_reloaded(&error))
 }
 
 /// Finishes what was begun, and ends.
-pub(super) async fn drain(State(desk): State<Arc<Desk>>) -> (StatusCode, Json<Value>) {
+pub(super) async fn drain(
+    State(desk): State<Arc<Desk>>,
+    Extension(actor): Extension<Actor>,
+) -> (StatusCode, Json<Value>) {
+    desk.referee.note("drained", &actor, json!({})).await;
     desk.leave.send_replace(Some(Leave::Told));
     (StatusCode::ACCEPTED, Json(json!({ "draining": true })))
 }

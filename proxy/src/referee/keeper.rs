@@ -9,12 +9,14 @@ use policy::{Policy, State};
 
 use super::book::{Book, Entry, Tally};
 use super::hearing::hear;
+use super::in_force::InForce;
 use super::lending::Holder;
 use super::order::{Order, OrderError};
 use super::ruling::Ruling;
 use super::run::{Run, encode};
 use super::settling::settle;
 use super::{AdoptError, Adopted, Beside, Candidate, StartError, Trust, desk, millis, rehearsal};
+use crate::audit::Event;
 use crate::audit::checkpoint::Notary;
 use crate::causes::causes;
 use crate::credentials::Credentials;
@@ -69,18 +71,14 @@ impl Keeper {
         now_ms: u64,
     ) -> Result<(Self, Live), StartError> {
         let keys = keys(&store, now_ms)?;
-        let (policy, names) = (Arc::clone(&first.policy), experiments(&first.policy));
-        let runs = blocking(&store, move |tx| settle(tx, &policy, Vec::new(), now_ms)).await?;
-        for (run, name) in runs.0.iter().zip(names) {
-            let (number, step) = (run.record.run, run.record.step);
-            tracing::info!(
-                experiment = name,
-                run = number,
-                step,
-                resumed = !runs.1.started.contains(&name),
-                "experiment"
-            );
-        }
+        let policy = Arc::clone(&first.policy);
+        let in_force = InForce::of(&policy, &first.credentials, &first.key_sets, &keys);
+        let runs = blocking(&store, move |tx| {
+            in_force.note(tx, None, now_ms)?;
+            settle(tx, &policy, Vec::new(), now_ms)
+        });
+        let runs = runs.await?;
+        tell(&runs.0, &runs.1.started);
         let Candidate {
             policy,
             models,
@@ -88,6 +86,7 @@ impl Keeper {
             credentials,
             rosters,
             rates,
+            by: _,
         } = first;
         let key_sets = Arc::new(key_sets);
         let keys = Arc::new(keys);
@@ -299,8 +298,15 @@ impl Keeper {
             )
         });
         let current = current.collect();
-        let (runs, adopted) =
-            blocking(&self.store, move |tx| settle(tx, &policy, current, now_ms)).await?;
+        let before = (&*self.policy, &*self.key_sets);
+        let key_sets = candidate.key_sets.inheriting(&candidate.policy, before);
+        let in_force = InForce::of(&policy, &candidate.credentials, &key_sets, &self.keys);
+        let by = candidate.by;
+        let settled = blocking(&self.store, move |tx| {
+            in_force.note(tx, by.as_deref(), now_ms)?;
+            settle(tx, &policy, current, now_ms)
+        });
+        let (runs, adopted) = settled.await?;
         let mut before: BTreeMap<String, Run> = std::mem::take(&mut self.runs)
             .into_iter()
             .map(|run| (run.experiment.name.to_string(), run))
@@ -309,8 +315,6 @@ impl Keeper {
             .into_iter()
             .map(|fresh| merged(before.remove(&*fresh.experiment.name), fresh))
             .collect();
-        let before = (&*self.policy, &*self.key_sets);
-        let key_sets = candidate.key_sets.inheriting(&candidate.policy, before);
         self.key_sets = Arc::new(key_sets);
         self.credentials = candidate.credentials;
         self.rosters = candidate.rosters;
@@ -321,8 +325,14 @@ impl Keeper {
         Ok(adopted)
     }
 
-    /// Puts other keys of an issuer in force, if the document still gets them from the same place.
-    pub(super) fn trust(&mut self, trust: Trust) {
+    /// Appends a record that is about no run.
+    pub(super) async fn append(&self, event: Event) -> Result<(), StoreError> {
+        blocking(&self.store, move |tx| tx.append(event)).await
+    }
+
+    /// Puts other keys of an issuer in force, if the document still gets them from the same place. A key that is
+    /// revoked is not believed any longer, even if that cannot be written down.
+    pub(super) async fn trust(&mut self, trust: Trust, now_ms: u64) {
         let Trust {
             issuer,
             source,
@@ -330,8 +340,26 @@ impl Keeper {
         } = trust;
         let is_meant = |it: &&policy::Issuer| it.name == issuer && it.keys == source;
         if let Some(issuer) = self.policy.issuers().iter().find(is_meant) {
+            let is_expired = keys.is_none();
             self.key_sets = Arc::new(self.key_sets.with(issuer.id, keys));
+            let name = is_expired.then(|| issuer.name.to_string());
             self.publish();
+            self.note_keys(name, now_ms).await;
+        }
+    }
+
+    /// Writes down which keys are in force.
+    async fn note_keys(&mut self, expired: Option<String>, now_ms: u64) {
+        if !self.has_store() {
+            return;
+        }
+        let mut now = InForce::of(&self.policy, &self.credentials, &self.key_sets, &self.keys);
+        if let Some(issuer) = expired {
+            now = now.without(&issuer);
+        }
+        let noted = blocking(&self.store, move |tx| now.note(tx, None, now_ms));
+        if let Err(error) = noted.await {
+            self.store_failed(&error);
         }
     }
 
@@ -354,6 +382,7 @@ impl Keeper {
             Ok(()) => {
                 self.keys = Arc::new(keys);
                 self.publish();
+                self.note_keys(None, now_ms).await;
             }
             Err(error) => self.store_failed(&error),
         }
@@ -400,12 +429,13 @@ fn merged(before: Option<Run>, fresh: Run) -> Run {
     }
 }
 
-fn experiments(policy: &Policy) -> Vec<String> {
-    policy
-        .experiments()
-        .iter()
-        .map(|experiment| experiment.name.to_string())
-        .collect()
+/// Logs where runs stand.
+fn tell(runs: &[Run], started: &[String]) {
+    for run in runs {
+        let (name, number, step) = (&*run.experiment.name, run.record.run, run.record.step);
+        let resumed = !started.iter().any(|started| started == name);
+        tracing::info!(experiment = name, run = number, step, resumed, "experiment");
+    }
 }
 
 /// The keys of the store, or the first one.

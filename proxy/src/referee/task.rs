@@ -61,9 +61,10 @@ impl Task {
                 drop(reply.send(self.keeper.adopt(*candidate, unix_ms()).await));
             }
             Letter::Trust(trust, reply) => {
-                self.keeper.trust(trust);
+                self.keeper.trust(trust, unix_ms()).await;
                 reply.send(()).unwrap_or_default();
             }
+            Letter::Note(event, reply) => drop(reply.send(self.keeper.append(event).await)),
             Letter::Order(order, reply) => {
                 let followed = if self.keeper.has_store() {
                     // What the workers know by now may speak against it.

@@ -107,6 +107,7 @@ pub(crate) fn prepare(
         rosters: Arc::new(rosters),
         rates: Arc::new(rates),
         credentials: Arc::new(credentials),
+        by: None,
     })
 }
 

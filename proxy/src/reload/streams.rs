@@ -86,7 +86,12 @@ async fn hear(
         let snapshot = Arc::clone(&live.load());
         let in_force = snapshot.credentials.agents().of(socket);
         let is_new = in_force.is_none_or(|in_force| in_force.digest() != issued.digest());
-        if is_new && wishes.send(Wish::Now(None)).await.is_err() {
+        if is_new
+            && wishes
+                .send(Wish::Now("a Workload API".to_owned(), None))
+                .await
+                .is_err()
+        {
             return Ok(());
         }
     }

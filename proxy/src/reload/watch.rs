@@ -19,7 +19,12 @@ pub(super) fn signals(wishes: mpsc::Sender<Wish>) {
         Err(error) => return tracing::error!(%error, "cannot watch for SIGHUP"),
     };
     tokio::spawn(async move {
-        while hangup.recv().await.is_some() && wishes.send(Wish::Now(None)).await.is_ok() {}
+        while hangup.recv().await.is_some()
+            && wishes
+                .send(Wish::Now("SIGHUP".to_owned(), None))
+                .await
+                .is_ok()
+        {}
     });
 }
 

@@ -2,6 +2,8 @@
 
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 
+use serde_json::Value;
+
 use super::{RunRecord, StoreError};
 use crate::audit::{Event, Record};
 use crate::token::Key;
@@ -23,6 +25,9 @@ const DECISIONS: TableDefinition<'_, (&str, u32), &str> = TableDefinition::new("
 const SEEN: TableDefinition<'_, (&str, u64, u128), ()> = TableDefinition::new("seen");
 /// Key id → (made, secret).
 const KEYS: TableDefinition<'_, u32, (u64, &[u8])> = TableDefinition::new("keys");
+
+/// A part of what is in force → what it is, as JSON.
+const IN_FORCE: TableDefinition<'_, &str, &str> = TableDefinition::new("in_force");
 
 /// What is known of one experiment: its newest run, that run's evidence, the feedback counted in open ticks.
 pub(crate) type Kept = (RunRecord, Option<Vec<u8>>, Vec<(u64, u128)>);
@@ -142,6 +147,21 @@ impl<'a> Transaction<'a> {
         audit.insert(sequence, (record.hash.as_str(), record.body.as_str()))?;
         drop(audit);
         self.1 = Some(sequence);
+        Ok(())
+    }
+
+    /// What was in force of this part; none if nobody wrote it down yet.
+    pub(crate) fn in_force(&self, part: &str) -> Result<Option<Value>, StoreError> {
+        let table = self.0.open_table(IN_FORCE)?;
+        let kept = table.get(part)?;
+        let read = kept.map(|kept| serde_json::from_str(kept.value()));
+        read.transpose().map_err(StoreError::Json)
+    }
+
+    /// Writes what is in force of this part.
+    pub(crate) fn put_in_force(&mut self, part: &str, now: &Value) -> Result<(), StoreError> {
+        let mut table = self.0.open_table(IN_FORCE)?;
+        table.insert(part, now.to_string().as_str())?;
         Ok(())
     }
 

@@ -65,6 +65,25 @@ async fn a_revoked_key_stops_at_once_though_its_tokens_are_remembered() {
         status(&mut client, &revoked).await,
         StatusCode::UNAUTHORIZED
     );
+    let trail = wald
+        .connect("admin")
+        .await
+        .get("/api/v1/audit")
+        .await
+        .text();
+    let changed: Vec<serde_json::Value> = trail
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .filter(|record: &serde_json::Value| record["kind"] == "keys")
+        .collect();
+    let [changed] = &changed[..] else {
+        panic!("one change of keys: {trail}");
+    };
+    let change = &changed["detail"]["changes"][0];
+    assert!(
+        change["was"].is_string() && change["was"] != change["value"],
+        "{change}"
+    );
 }
 
 #[tokio::test]

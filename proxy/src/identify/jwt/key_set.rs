@@ -129,6 +129,11 @@ impl KeySet {
         self.read
     }
 
+    /// Names it by the text that it was read from: 64 hexadecimal digits.
+    pub(crate) fn digest(&self) -> String {
+        crate::audit::hex(&self.digest)
+    }
+
     /// Whether another set was read from the same text.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.digest == other.digest
