@@ -162,8 +162,11 @@ impl Store {
         let mut changes = Transaction::new(&transaction);
         let result = work(&mut changes)?;
         let appended = changes.appended();
+        let kind = appended.map(|(_, kind)| kind);
+        crash("before", kind);
         transaction.commit()?;
-        if let Some(last) = appended {
+        crash("after", kind);
+        if let Some((last, _)) = appended {
             self.last_record.send_replace(last);
         }
         Ok(result)
@@ -209,6 +212,17 @@ impl Store {
     fn exclusively(&self) -> RwLockWriteGuard<'_, Option<Database>> {
         let database = self.database.write();
         database.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends the process as a power cut would, where a test of an unoptimised build asks for it: with
+/// `WALD_CRASH=before:promoted`, before the transaction that writes a promotion down is on disk.
+fn crash(when: &str, kind: Option<&str>) {
+    if cfg!(debug_assertions)
+        && let (Some(kind), Ok(asked)) = (kind, std::env::var("WALD_CRASH"))
+        && asked.split_once(':') == Some((when, kind))
+    {
+        std::process::abort();
     }
 }
 

@@ -6,6 +6,7 @@ mod administering;
 mod asking;
 mod balancing;
 mod calling;
+mod crashing;
 mod demo;
 mod deploying;
 mod explaining;

@@ -33,15 +33,15 @@ const IN_FORCE: TableDefinition<'_, &str, &str> = TableDefinition::new("in_force
 pub(crate) type Kept = (RunRecord, Option<Vec<u8>>, Vec<(u64, u128)>);
 
 /// Changes that happen together.
-pub(crate) struct Transaction<'a>(&'a WriteTransaction, Option<u64>);
+pub(crate) struct Transaction<'a>(&'a WriteTransaction, Option<(u64, &'static str)>);
 
 impl<'a> Transaction<'a> {
     pub(super) fn new(transaction: &'a WriteTransaction) -> Self {
         Self(transaction, None)
     }
 
-    /// The number of the last record that it appended to the audit chain, if it did.
-    pub(super) fn appended(&self) -> Option<u64> {
+    /// The number of the last record that it appended to the audit chain, and what happened, if it did.
+    pub(super) fn appended(&self) -> Option<(u64, &'static str)> {
         self.1
     }
 
@@ -129,6 +129,7 @@ impl<'a> Transaction<'a> {
     /// Appends to the audit chain.
     pub(crate) fn append(&mut self, event: Event) -> Result<(), StoreError> {
         let mut audit = self.0.open_table(AUDIT)?;
+        let kind = event.kind;
         let last = audit.last()?.map(|(sequence, value)| {
             let (hash, body) = value.value();
             (
@@ -146,7 +147,7 @@ impl<'a> Transaction<'a> {
         .map_err(StoreError::Json)?;
         audit.insert(sequence, (record.hash.as_str(), record.body.as_str()))?;
         drop(audit);
-        self.1 = Some(sequence);
+        self.1 = Some((sequence, kind));
         Ok(())
     }
 
