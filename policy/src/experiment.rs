@@ -44,6 +44,8 @@ pub struct Experiment {
     pub shadow_first: Option<ShadowFirst>,
     /// Whether it waits for people before its first step.
     pub is_drafted: bool,
+    /// How long it waits before it begins when its last run was rolled back.
+    pub cool_down: Duration,
     /// Whether a verdict takes effect by itself.
     pub decide: Decide,
     /// How many people must agree before a promotion takes effect.

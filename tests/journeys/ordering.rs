@@ -75,6 +75,50 @@ async fn a_pause_sends_everyone_to_the_control_and_survives_a_restart() {
 }
 
 #[tokio::test]
+async fn after_a_rollback_another_definition_waits_as_long_as_it_is_told_to() {
+    let journey = Journey::start(Reply::Name, "cool_down: 3s").await;
+    let wald = journey.run().await;
+    let back = ["rollback", "trial", "--reason", "complaints"];
+    assert_eq!(journey.say(&wald, &back).await.code, Some(0));
+    let document = journey.folder.path("wald.yaml");
+    let text = std::fs::read_to_string(&document).expect("a document");
+    let other = text.replace("cool_down: 3s", "cool_down: 3s\n    alpha: 4%");
+    journey.folder.swap("wald.yaml", other);
+    let waits = until("another run", async || {
+        let trial = journey.show(&wald).await;
+        (trial["run"] == 2).then_some(trial)
+    })
+    .await;
+    assert_eq!(waits["state"], "draft", "{waits}");
+    assert!(
+        waits["reason"]
+            .as_str()
+            .is_some_and(|it| it.contains("waits until")),
+        "{waits}"
+    );
+    // It is no matter of the process.
+    assert_eq!(wald.stop().await.code(), Some(0));
+    let wald = journey.run().await;
+    until("the time is over", async || {
+        (journey.show(&wald).await["state"] == "running").then_some(())
+    })
+    .await;
+    let expected = ["started", "rolled_back", "document", "drafted", "started"];
+    assert_eq!(journey.trail().await, expected);
+    // Without it the next run begins at once.
+    let back = ["rollback", "trial", "--reason", "again"];
+    assert_eq!(journey.say(&wald, &back).await.code, Some(0));
+    journey
+        .folder
+        .swap("wald.yaml", text.replace("cool_down: 3s", ""));
+    until("the third run", async || {
+        let trial = journey.show(&wald).await;
+        (trial["run"] == 3 && trial["state"] == "running").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_promotion_by_hand_is_at_once_and_can_be_taken_back() {
     let journey = Journey::start(Reply::Name, "").await;
     let wald = journey.run().await;

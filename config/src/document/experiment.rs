@@ -29,6 +29,8 @@ record! {
         pub step_minimum: Option<StepMinimum>,
         /// When it ends without a verdict. Default: never.
         pub end: Option<End>,
+        /// How long another definition waits before it begins after a rollback, for example `1h`. Default: not at all.
+        pub cool_down: Option<Period>,
         /// Length of a tick, from `1s` to `1m`: evidence is judged tick by tick. Default: `1s`.
         pub tick: Option<Period>,
         /// Whether `all` goals must be reached or `any`, each then tested more strictly. Default: `all`.

@@ -85,6 +85,7 @@ pub(super) fn compile(
         tick: tick(&mut scope.report, path, written.tick),
         shadow_first: first.flatten(),
         is_drafted: written.start == Some(Start::Manual),
+        cool_down: written.cool_down.map_or(Duration::ZERO, |time| time.0),
         decide: decide(written.decide.as_ref()),
         approvals,
         // From the name alone, so that users keep their arms when anything else changes.

@@ -6,6 +6,7 @@ use policy::{Decide, State};
 use serde::Serialize;
 use stats::{Effect, Estimate, Interval, LogE, Methods, Role, Score};
 
+use super::ruling::cools;
 use super::run::Run;
 use crate::store::{Approval, Milestone};
 
@@ -223,8 +224,11 @@ fn cap(run: &Run, metric: &str) -> Option<f64> {
 
 /// What a run without a verdict waits for.
 fn waits_for(run: &Run) -> String {
-    match run.stage().state() {
-        State::Shadow => {
+    match (run.stage().state(), run.record.held_until_ms) {
+        (State::Draft, Some(until_ms)) => {
+            format!("the run before was rolled back: {}", cools(until_ms))
+        }
+        (State::Shadow, _) => {
             "the candidates' answers to copies are compared with the control's".to_owned()
         }
         _ => run.told(&run.ledger.explain().reason),

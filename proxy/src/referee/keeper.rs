@@ -183,6 +183,7 @@ impl Keeper {
         };
         run.close_ticks(now_ms);
         let ruling = match run.stage().state() {
+            State::Draft => Ruling::after_cooling(run, now_ms),
             State::Shadow => rehearsal::ruling(run, &self.policy, &self.shadows, now_ms),
             _ => Ruling::of(run, now_ms),
         };

@@ -56,6 +56,28 @@ impl Ruling {
         }
     }
 
+    /// The beginning of a run that had to wait after a rollback, once it may begin.
+    pub(super) fn after_cooling(run: &Run, now_ms: u64) -> Option<Self> {
+        let until_ms = run.record.held_until_ms?;
+        if now_ms < until_ms {
+            return None;
+        }
+        let stage = run.stage().after(&run.experiment, Outcome::Start)?;
+        let mut record = run.record.clone();
+        record.set_stage(stage);
+        record.held_until_ms = None;
+        (record.started_ms, record.step_started_ms) = (now_ms, now_ms);
+        let reason = "the time after the rollback is over";
+        let first = milestone(run, stage, "started", 0, reason, now_ms);
+        record.history.push(first);
+        Some(Self {
+            record,
+            ledger: run.ledger.clone(),
+            event: event(run, "started", json!({ "reason": reason }), now_ms),
+            verdict: None,
+        })
+    }
+
     fn change(run: &Run, stage: Stage, verdict: &Verdict, now_ms: u64) -> Self {
         let (mut record, mut ledger) = (run.record.clone(), run.ledger.clone());
         record.set_stage(stage);
@@ -218,6 +240,11 @@ pub(super) fn opening(run: &mut Run, why: &str, now_ms: u64) -> Event {
     run.record.history.push(first);
     let detail = json!({ "reason": why, "definition": run.record.definition });
     event(run, kind, detail, now_ms)
+}
+
+/// How long a run waits after a rollback, in words.
+pub(super) fn cools(until_ms: u64) -> String {
+    format!("it waits until {}", time(until_ms))
 }
 
 pub(super) fn is_over(run: &Run, now_ms: u64) -> bool {

@@ -1,11 +1,11 @@
 //! Which runs a document has: those that the store knows go on if they decide the same, others begin.
 
-use policy::{Experiment, Policy};
+use policy::{Experiment, Policy, Stage, State};
 
-use super::Adopted;
-use super::ruling::opening;
+use super::ruling::{cools, opening};
 use super::run::{Run, encode, other_caps};
-use crate::store::{StoreError, Transaction};
+use super::{Adopted, millis};
+use crate::store::{RunRecord, StoreError, Transaction};
 
 /// Finds or begins the run of every experiment of a document. `current` are the runs in force by name and
 /// definition.
@@ -42,7 +42,10 @@ fn settle_one(
 ) -> Result<(Run, bool), StoreError> {
     let kept = tx.run(&experiment.name)?;
     let number = kept.as_ref().map_or(1, |(record, ..)| record.run + 1);
-    let why = match kept {
+    let held_until_ms = kept
+        .as_ref()
+        .and_then(|(record, ..)| cooling(record, experiment, now_ms));
+    let mut why = match kept {
         None => "the experiment is new".to_owned(),
         Some((record, ledger, seen)) if record.decides(experiment.definition) => {
             if let Some(run) = Run::resume(experiment, record, &ledger.unwrap_or_default(), seen) {
@@ -54,12 +57,28 @@ fn settle_one(
             .unwrap_or_else(|| "what the experiment decides has changed".to_owned()),
     };
     let mut run = Run::begin(experiment, number, now_ms);
+    if let Some(until_ms) = held_until_ms {
+        run.record.set_stage(Stage::draft(number));
+        run.record.held_until_ms = held_until_ms;
+        why = format!("{why}; the run before was rolled back: {}", cools(until_ms));
+    }
     let event = opening(&mut run, &why, now_ms);
     tx.put_run(&experiment.name, &run.record)?;
     tx.put_ledger(&experiment.name, &encode(&run.ledger))?;
     tx.put_seen(&experiment.name, &[], u64::MAX)?;
     tx.append(event)?;
     Ok((run, true))
+}
+
+/// Until when an experiment has to wait after its last run; none if it may begin.
+fn cooling(record: &RunRecord, experiment: &Experiment, now_ms: u64) -> Option<u64> {
+    if record.stage().state() != State::RolledBack || experiment.is_drafted {
+        return None;
+    }
+    let back = record.history.iter().rfind(|it| it.kind == "rolled_back")?;
+    let at: jiff::Timestamp = back.time.parse().ok()?;
+    let until_ms = u64::try_from(at.as_millisecond()).ok()? + millis(experiment.cool_down);
+    (now_ms < until_ms).then_some(until_ms)
 }
 
 #[cfg(test)]

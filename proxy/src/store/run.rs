@@ -29,6 +29,9 @@ pub(crate) struct RunRecord {
     pub(crate) reason: Option<String>,
     /// Whether a verdict was given as advice only.
     pub(crate) advised: bool,
+    /// Until when it waits to begin, in milliseconds since 1970, because the run before was rolled back.
+    #[serde(default)]
+    pub(crate) held_until_ms: Option<u64>,
     /// A promotion that waits for people.
     #[serde(default)]
     pub(crate) proposal: Option<Proposal>,
@@ -113,6 +116,7 @@ impl RunRecord {
             at_observations: None,
             reason: None,
             advised: false,
+            held_until_ms: None,
             proposal: None,
             alarms: Vec::new(),
             caps: BTreeMap::new(),
