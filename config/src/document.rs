@@ -4,6 +4,7 @@
 
 mod bundle;
 mod caller;
+mod events;
 mod experiment;
 mod listener;
 mod metric;
@@ -18,6 +19,7 @@ mod version;
 
 pub use bundle::*;
 pub use caller::*;
+pub use events::*;
 pub use experiment::*;
 pub use listener::*;
 pub use metric::*;
@@ -68,6 +70,8 @@ record! {
         pub upgrade: Option<Upgrade>,
         /// How the audit trail is signed. Default: it is not.
         pub audit: Option<Audit>,
+        /// Who is told what happens to experiments.
+        pub events: Option<Events>,
         /// What is told about it all.
         pub telemetry: Option<Telemetry>,
     } with {

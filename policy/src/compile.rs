@@ -27,6 +27,7 @@ mod shadow;
 mod tls;
 mod token;
 mod upstream;
+mod webhook;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -63,6 +64,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
         drain,
         upgrade,
         audit,
+        events,
         telemetry,
         places: _,
     } = document;
@@ -75,6 +77,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
     let drain = self::drain(&mut scope.report, drain.as_ref());
     let upgrade_socket = self::upgrade(&mut scope.report, upgrade.as_ref(), store.as_ref());
     let audit = self::audit(&mut scope.report, audit.as_ref(), store.as_ref());
+    let webhooks = webhook::compile(&mut scope.report, events.as_ref());
     let dns_servers = upstream::dns_servers(&mut scope.report, dns.as_ref());
     let upstreams = list(&mut scope, "upstreams", upstreams, upstream::compile);
     let models = list(&mut scope, "models", models, model::compile);
@@ -83,7 +86,6 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
     let mut routes = list(&mut scope, "routes", routes, route::compile);
     join(&mut routes, &experiments);
     let warnings = scope.finish(&routes)?;
-    let asks_for_models = routes.iter().any(crate::Route::asks_for_model);
     let table = Table::new(routes.iter().map(|route| &route.pattern));
     Ok(Policy {
         hash: format!("{:032x}", canonical::hash(document)),
@@ -96,14 +98,15 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
         issuers,
         upstreams,
         models,
+        asks_for_models: routes.iter().any(crate::Route::asks_for_model),
         routes,
         experiments,
         table,
-        asks_for_models,
         dns_servers,
         drain,
         upgrade_socket,
         audit,
+        webhooks,
     })
 }
 

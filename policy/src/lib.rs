@@ -46,6 +46,7 @@ mod shadow;
 mod spiffe;
 pub mod token;
 mod user;
+mod webhook;
 
 mod canonical;
 mod explain;
@@ -86,3 +87,4 @@ pub use upstream::{
     Balance, Endpoint, Eviction, Health, Probe, Protocol, Timeouts, Upstream, UpstreamLimits,
 };
 pub use user::User;
+pub use webhook::{EventFormat, Webhook};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use config::{Document, Problems};
 
 use crate::route::Table;
-use crate::{Admin, Experiment, Issuer, Listener, Model, Route, Target, Upstream};
+use crate::{Admin, Experiment, Issuer, Listener, Model, Route, Target, Upstream, Webhook};
 
 /// What a request may trust: every name resolved, every limit set, every route filed.
 ///
@@ -34,6 +34,7 @@ pub struct Policy {
     pub(crate) drain: Drain,
     pub(crate) upgrade_socket: Option<PathBuf>,
     pub(crate) audit: Option<Audit>,
+    pub(crate) webhooks: Vec<Webhook>,
 }
 
 /// How the audit trail is signed.
@@ -134,6 +135,12 @@ impl Policy {
     #[must_use]
     pub fn audit(&self) -> Option<&Audit> {
         self.audit.as_ref()
+    }
+
+    /// Who is sent what happens to experiments.
+    #[must_use]
+    pub fn webhooks(&self) -> &[Webhook] {
+        &self.webhooks
     }
 
     /// The Unix socket at which another Wald asks to take over; if none, nobody can.

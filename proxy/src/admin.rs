@@ -30,6 +30,7 @@ use crate::referee::Referee;
 use crate::reload::Reload;
 use crate::server::{Leave, Phase};
 use crate::shadow;
+use crate::webhooks::Webhooks;
 use crate::workers::Workers;
 use door::{Asker, Door};
 use problem::Problem;
@@ -49,6 +50,8 @@ pub(crate) struct Desk {
     pub(crate) reload: Reload,
     /// Who fetches the keys of issuers.
     pub(crate) key_servers: KeyServers,
+    /// Who sends events to others.
+    pub(crate) webhooks: Webhooks,
     /// Who compares the answers of shadows.
     pub(crate) shadows: shadow::Desk,
     /// How far the server has come.

@@ -136,16 +136,15 @@ impl Record {
     /// The record as an event for others (CloudEvents 1.0, structured mode in JSON), and what happened.
     pub(crate) fn cloud_event(&self) -> serde_json::Result<(String, Value)> {
         let body: Body = serde_json::from_str(&self.body)?;
-        let (source, subject) = if body.experiment.is_empty() {
-            ("/api/v1/policy".to_owned(), body.kind.clone())
+        let mut data = json!({ "actor": body.actor, "detail": body.detail, "hash": self.hash });
+        let (of, source, subject) = if body.experiment.is_empty() {
+            ("policy", "/api/v1/policy".to_owned(), body.kind.clone())
         } else {
+            data["experiment"] = json!(body.experiment);
+            data["run"] = json!(body.run);
             let source = format!("/api/v1/experiments/{}", body.experiment);
-            (source, format!("{}/{}", body.experiment, body.run))
-        };
-        let of = if body.experiment.is_empty() {
-            "policy"
-        } else {
-            "experiment"
+            let subject = format!("{}/{}", body.experiment, body.run);
+            ("experiment", source, subject)
         };
         let event = json!({
             "specversion": "1.0",
@@ -155,13 +154,7 @@ impl Record {
             "subject": subject,
             "time": body.time,
             "datacontenttype": "application/json",
-            "data": {
-                "experiment": body.experiment,
-                "run": body.run,
-                "actor": body.actor,
-                "detail": body.detail,
-                "hash": self.hash,
-            },
+            "data": data,
         });
         Ok((body.kind, event))
     }

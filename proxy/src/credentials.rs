@@ -6,6 +6,7 @@
 mod due;
 mod secrets;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ pub(crate) use secrets::SecretError;
 
 use crate::identify::agents::Agents;
 use crate::identify::paper::{Paper, PaperError};
+use crate::webhooks::SigningKey;
 use crate::{accept, forward};
 
 /// What proves who Wald is, and whom it believes.
@@ -28,6 +30,8 @@ pub(crate) struct Credentials {
     upstreams: Vec<Option<Arc<forward::Tls>>>,
     /// By `UpstreamId`; none where Wald presents nothing of its own.
     secrets: Vec<Option<HeaderValue>>,
+    /// What deliveries are signed with, by the webhook's name.
+    webhooks: BTreeMap<Box<str>, Arc<SigningKey>>,
     /// Of the admin address.
     admin: Option<Arc<accept::Tls>>,
     /// What agents have issued.
@@ -53,6 +57,13 @@ pub(crate) enum CredentialsError {
     Secret {
         /// Whom it is for.
         upstream: String,
+        /// Why.
+        source: Box<SecretError>,
+    },
+    #[error("the secret of webhook `{webhook}` cannot be used")]
+    Webhook {
+        /// Whom it is for.
+        webhook: Box<str>,
         /// Why.
         source: Box<SecretError>,
     },
@@ -98,6 +109,7 @@ impl Credentials {
         Ok(Self {
             admin: admin(policy, &agents)?,
             secrets: secrets(policy)?,
+            webhooks: webhooks(policy)?,
             listeners,
             upstreams,
             agents,
@@ -117,6 +129,11 @@ impl Credentials {
     /// What Wald presents to an upstream in its own name.
     pub(crate) fn secret(&self, id: UpstreamId) -> Option<&HeaderValue> {
         self.secrets.get(id.index())?.as_ref()
+    }
+
+    /// What a webhook's deliveries are signed with, if they are.
+    pub(crate) fn webhook(&self, name: &str) -> Option<Arc<SigningKey>> {
+        self.webhooks.get(name).cloned()
     }
 
     /// What agents have issued.
@@ -158,6 +175,18 @@ fn secrets(policy: &Policy) -> Result<Vec<Option<HeaderValue>>, CredentialsError
     policy.upstreams().iter().map(secret).collect()
 }
 
+fn webhooks(policy: &Policy) -> Result<BTreeMap<Box<str>, Arc<SigningKey>>, CredentialsError> {
+    let mut keys = BTreeMap::new();
+    for webhook in policy.webhooks() {
+        let key = secrets::signing(webhook).map_err(|source| CredentialsError::Webhook {
+            webhook: webhook.name.clone(),
+            source: Box::new(source),
+        })?;
+        keys.extend(key.map(|key| (webhook.name.clone(), Arc::new(key))));
+    }
+    Ok(keys)
+}
+
 /// The sockets of every agent that credentials come from.
 pub(crate) fn agents(policy: &Policy) -> impl Iterator<Item = &PathBuf> {
     let listeners = policy.listeners().iter();
@@ -175,13 +204,14 @@ pub(crate) fn files(policy: &Policy) -> impl Iterator<Item = &PathBuf> {
     let listeners = policy.listeners().iter();
     let listeners = listeners.filter_map(|listener| listener.tls.as_ref());
     let upstreams = policy.upstreams().iter();
-    let secrets =
-        upstreams
-            .clone()
-            .filter_map(|upstream| match &upstream.authorization.as_ref()?.secret {
-                Secret::File(file) => Some(file),
-                Secret::Env(_) => None,
-            });
+    let presented = upstreams.clone();
+    let presented = presented.filter_map(|it| Some(&it.authorization.as_ref()?.secret));
+    let signing = policy.webhooks().iter();
+    let signing = signing.filter_map(|webhook| webhook.secret.as_ref());
+    let secrets = presented.chain(signing).filter_map(|secret| match secret {
+        Secret::File(file) => Some(file),
+        Secret::Env(_) => None,
+    });
     let upstreams = upstreams.filter_map(|upstream| upstream.tls.as_ref());
     listeners
         .flat_map(policy::tls::ServerTls::files)

@@ -31,6 +31,7 @@ pub(crate) use budget::Budget;
 pub(crate) use download::{Download, Interrupted};
 pub(crate) use hop::strip_request;
 pub(crate) use pool::{Pool, cannot_serve};
+pub(crate) use retry_after::retry_after;
 pub(crate) use tls::{Tls, connector};
 pub(crate) use upload::Source;
 

@@ -17,6 +17,7 @@ mod infer;
 mod live;
 mod members;
 mod observe;
+mod outward;
 mod rates;
 mod recording;
 mod referee;
@@ -26,6 +27,7 @@ mod server;
 mod shadow;
 mod store;
 mod token;
+mod webhooks;
 mod workers;
 
 use std::process::ExitCode;

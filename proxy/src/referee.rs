@@ -283,6 +283,11 @@ impl Referee {
         read.await.ok()?.ok()
     }
 
+    /// The store with the audit chain, for whoever follows it and notes how far it has come.
+    pub(crate) fn trail(&self) -> Option<Arc<Store>> {
+        self.trail.clone()
+    }
+
     /// Takes in the last evidence, writes it down and ends the task; what another process has to write down
     /// instead is given back. The store is closed afterwards.
     pub(crate) async fn close(&self) -> Vec<Observed> {

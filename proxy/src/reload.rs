@@ -21,6 +21,7 @@ use crate::identify::key_servers::KeyServers;
 use crate::live::Live;
 use crate::members::Keeper;
 use crate::referee::{AdoptError, Adopted, Candidate, Referee};
+use crate::webhooks::Webhooks;
 
 use streams::Streams;
 use watch::Folders;
@@ -117,7 +118,7 @@ impl Reload {
         (document, read): (PathBuf, Digest),
         live: Live,
         referee: Referee,
-        (key_servers, keeper): (KeyServers, Keeper),
+        (key_servers, keeper, webhooks): (KeyServers, Keeper, Webhooks),
     ) -> Self {
         let (wishes, waiting) = mpsc::channel(MAILBOX);
         let outcomes = Arc::new(Outcomes::default());
@@ -131,6 +132,7 @@ impl Reload {
             referee,
             key_servers,
             keeper,
+            webhooks,
             outcomes: Arc::clone(&outcomes),
         };
         // What has changed while Wald started is seen at once; full, it never is with nobody to wish yet.
@@ -161,6 +163,7 @@ struct Task {
     referee: Referee,
     key_servers: KeyServers,
     keeper: Keeper,
+    webhooks: Webhooks,
     outcomes: Arc<Outcomes>,
 }
 
@@ -230,6 +233,7 @@ impl Task {
         let experiments = self.referee.adopt(candidate).await?;
         self.key_servers.policy_changed();
         self.keeper.policy_changed();
+        self.webhooks.policy_changed();
         Ok(Reloaded {
             changed: hash != before.hash(),
             hash,
@@ -335,7 +339,7 @@ routes: [{ name: all, allow: [{ callers: anyone }], backend: { respond: { status
         let digest = contents(&path, &live.load().policy);
         std::fs::write(&path, DOCUMENT).unwrap();
         let (referee, servers) = (Referee::for_tests(), KeyServers::for_tests());
-        let servers = (servers, Keeper::for_tests());
+        let servers = (servers, Keeper::for_tests(), Webhooks::for_tests());
         let reload = Reload::start((path, digest), live, referee, servers);
         // Nobody adopts a document here: each attempt fails, and the one that is asked for comes last.
         assert!(reload.now("somebody".to_owned()).await.is_err());

@@ -38,6 +38,7 @@ use crate::recording::Recording;
 use crate::referee::{self, Beside, Referee};
 use crate::reload::Reload;
 use crate::store::Store;
+use crate::webhooks::Webhooks;
 use crate::workers::{Ask, Workers};
 use crate::{admin, credentials, reload, shadow, store};
 use ending::{Ending, Signals};
@@ -157,6 +158,8 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
     let notary = notary.map(|audit| Notary::open(&audit.key, &audit.checkpoints));
     let notary = notary.transpose()?;
     let store = open(&policy)?;
+    // What the start itself brings about is told, too.
+    let told = *store.last_record().borrow();
     let (workers, mailboxes) = Workers::new(count(&policy));
     let shadows = {
         let _control = control.enter();
@@ -177,12 +180,14 @@ pub(crate) fn run(start: Start) -> Result<(), StartError> {
         workers,
         shadows,
         taking,
+        told,
     };
     let served = {
         let _control = control.enter();
         if let Some(command) = start.heir {
             handover::start_on_signal(command);
         }
+        tokio::spawn(credentials::warn(up.live.clone()));
         up.serve(sockets, mailboxes)
     };
     control.shutdown_background();
@@ -198,6 +203,8 @@ struct Up {
     workers: Workers,
     shadows: shadow::Desk,
     taking: Option<Taking>,
+    /// The last record of the audit trail before this start.
+    told: u64,
 }
 
 impl Up {
@@ -248,16 +255,18 @@ impl Up {
             succession: Some(Succession::start(self.taking, begun_all, estate)).into(),
             signals: signals.into(),
         };
-        let keepers = (key_servers.clone(), Keeper::start(self.live.clone()));
+        let webhooks = Webhooks::start(self.live.clone(), &self.referee, self.told);
+        let keeper = Keeper::start(self.live.clone());
+        let keepers = (key_servers.clone(), keeper, webhooks.clone());
         let (live, referee) = (self.live.clone(), self.referee.clone());
         let reload = Reload::start(self.document, live, referee, keepers);
-        tokio::spawn(credentials::warn(self.live.clone()));
         let desk = admin::Desk {
             live: self.live,
             referee: self.referee,
             workers: self.workers,
             reload,
             key_servers,
+            webhooks,
             shadows: shadows.clone(),
             phase: watched,
             refused: admin::Refused::default(),

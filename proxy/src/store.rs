@@ -4,6 +4,7 @@
 //! One process writes; any number may read at the same time. Calls block: they are made off the request
 //! path and off the referee's own thread.
 
+mod deliveries;
 mod run;
 mod tables;
 
@@ -131,7 +132,11 @@ impl Store {
     pub(crate) fn reopen(&self) -> Result<(), OpenError> {
         let mut database = self.exclusively();
         if let (None, Some(path)) = (&*database, &self.path) {
-            *database = Some(opened(path)?);
+            let again = opened(path)?;
+            let last = last_record(&again).map_err(|error| refused(path, error))?;
+            *database = Some(again);
+            // Whoever had it may have added to the chain.
+            self.last_record.send_replace(last);
         }
         Ok(())
     }

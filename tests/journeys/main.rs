@@ -19,6 +19,7 @@ mod inference;
 mod instrument;
 mod limiting;
 mod measuring;
+mod notifying;
 mod ordering;
 mod overloading;
 mod peers;

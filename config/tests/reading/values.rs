@@ -155,6 +155,23 @@ fn a_map_has_one_of_the_shapes_that_its_field_knows() {
 }
 
 #[test]
+fn a_webhook_is_sent_types_and_signed_with_a_secret_from_somewhere() {
+    let hook = |rest: &str| format!("events: {{ webhooks: [{{ url: http://h, {rest} }}] }}");
+    check(
+        &hook("secret: word"),
+        &[
+            r#"4:47: WALD-1008 events.webhooks[0].secret: found the text "word", want a map with one of `file`, `env` (write it like `{ file: folder/file }`)"#,
+        ],
+    );
+    check(
+        &hook("format: slak"),
+        &[
+            r#"4:47: WALD-1009 events.webhooks[0].format: unknown choice: the text "slak" (did you mean `slack`? known here: `cloudevents`, `slack`, `alertmanager`)"#,
+        ],
+    );
+}
+
+#[test]
 fn a_retry_is_on_a_word_or_a_status() {
     check_whole(
         "version: wald/v1\nlisteners: []\nroutes:\n  - name: r\n    backend: { upstream: u }\n    retries: { attempts: 1, when: [connect, resets, 503] }",

@@ -19,7 +19,7 @@ use crate::observe::exposition;
 use crate::referee::Actor;
 use crate::reload::{ReloadError, Reloaded};
 use crate::server::{Leave, Phase};
-use crate::{credentials, feedback};
+use crate::{credentials, feedback, webhooks};
 
 /// Whether the process answers.
 pub(super) async fn livez() -> &'static str {
@@ -48,6 +48,7 @@ pub(super) async fn metrics(State(desk): State<Arc<Desk>>) -> Response {
         desk.reload.outcomes(),
         &standings,
         &desk.refused,
+        &desk.webhooks.shown(),
         (&snapshot, &desk.shadows.shown()),
     );
     let version = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -77,10 +78,10 @@ pub(super) async fn audit(State(desk): State<Arc<Desk>>) -> Result<Response, Pro
         .into_response())
 }
 
-/// The document in force. It holds no secret yet: keys and tokens are files that it names.
+/// The document in force, without what is secret in it.
 pub(super) async fn policy(State(desk): State<Arc<Desk>>) -> Json<Value> {
     let policy = Arc::clone(&desk.live.load().policy);
-    Json(json!({ "hash": policy.hash(), "document": &**policy.document() }))
+    Json(json!({ "hash": policy.hash(), "document": webhooks::shown_document(&policy) }))
 }
 
 /// Every certificate, bundle and revocation list in force, and until when it is good.

@@ -9,7 +9,7 @@ use http::header::RETRY_AFTER;
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What `Retry-After` says, as a number of seconds or as a date, a day at most; none if it says neither.
-pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let written = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match written.parse() {
         Ok(seconds) => Duration::from_secs(seconds),

@@ -4,6 +4,7 @@ mod copies;
 mod endpoints;
 mod keys;
 mod secrecy;
+mod webhooks;
 
 use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram as Shown, LabelPair, Metric, MetricFamily, MetricType,
@@ -17,6 +18,7 @@ use crate::live::Snapshot;
 use crate::referee::{Book, Entry};
 use crate::reload::Outcomes;
 use crate::shadow;
+use crate::webhooks as hooks;
 
 type Labels<'a> = &'a [(&'a str, &'a str)];
 
@@ -27,6 +29,7 @@ pub(crate) fn render(
     reloads: &Outcomes,
     standings: &[Standing],
     refused: &Refused,
+    webhooks: &[hooks::Shown],
     (snapshot, shadows): (&Snapshot, &[shadow::Shown]),
 ) -> Vec<u8> {
     let mut counters = Counters::default();
@@ -41,6 +44,7 @@ pub(crate) fn render(
     families.extend(tokens(&counters));
     families.extend(copies::families(&counters, shadows));
     families.extend(keys::families(standings, snapshot));
+    families.extend(webhooks::families(webhooks));
     families.extend(secrecy::families(&counters, snapshot));
     families.extend(endpoints::families(&counters, snapshot));
     families.retain(|family| !family.get_metric().is_empty());

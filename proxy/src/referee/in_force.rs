@@ -10,6 +10,7 @@ use crate::credentials::Credentials;
 use crate::identify::KeySets;
 use crate::store::{StoreError, Transaction};
 use crate::token::Keys;
+use crate::webhooks::shown_document;
 
 /// How many changes a record names, and how long a value in it may be, in bytes of JSON.
 const CHANGES_MAX: usize = 64;
@@ -51,8 +52,7 @@ impl InForce {
         believed.insert("x-wald-assignment".to_owned(), json!(keys.newest().id()));
         Self {
             hash: policy.hash().to_owned(),
-            // A document is made of what JSON has.
-            document: serde_json::to_value(&**policy.document()).unwrap_or_default(),
+            document: shown_document(policy),
             certificates: Value::Object(papers.collect()),
             keys: Value::Object(believed),
         }
@@ -73,8 +73,10 @@ impl InForce {
         by: Option<&str>,
         now_ms: u64,
     ) -> Result<(), StoreError> {
+        // What is not shown of a document may change, too.
+        let document = json!({ "hash": self.hash, "document": self.document });
         let parts = [
-            ("document", self.document),
+            ("document", document),
             ("certificates", self.certificates),
             ("keys", self.keys),
         ];
@@ -85,10 +87,13 @@ impl InForce {
                 if *before == now {
                     continue;
                 }
-                let mut detail = changes(before, &now);
-                if part == "document" {
-                    detail.insert("hash".to_owned(), json!(self.hash));
-                }
+                let detail = if part == "document" {
+                    let mut detail = changes(&before["document"], &now["document"]);
+                    detail.insert("hash".to_owned(), now["hash"].clone());
+                    detail
+                } else {
+                    changes(before, &now)
+                };
                 tx.append(event(part, by, Value::Object(detail), now_ms))?;
             }
             tx.put_in_force(part, &now)?;

@@ -28,6 +28,8 @@ const KEYS: TableDefinition<'_, u32, (u64, &[u8])> = TableDefinition::new("keys"
 
 /// A part of what is in force → what it is, as JSON.
 const IN_FORCE: TableDefinition<'_, &str, &str> = TableDefinition::new("in_force");
+/// Webhook → the last record that it needs no more.
+pub(super) const DELIVERIES: TableDefinition<'_, &str, u64> = TableDefinition::new("deliveries");
 
 /// What is known of one experiment: its newest run, that run's evidence, the feedback counted in open ticks.
 pub(crate) type Kept = (RunRecord, Option<Vec<u8>>, Vec<(u64, u128)>);
@@ -163,6 +165,19 @@ impl<'a> Transaction<'a> {
     pub(crate) fn put_in_force(&mut self, part: &str, now: &Value) -> Result<(), StoreError> {
         let mut table = self.0.open_table(IN_FORCE)?;
         table.insert(part, now.to_string().as_str())?;
+        Ok(())
+    }
+
+    /// Writes how far a webhook has come.
+    pub(crate) fn put_delivered(&mut self, webhook: &str, number: u64) -> Result<(), StoreError> {
+        self.0.open_table(DELIVERIES)?.insert(webhook, number)?;
+        Ok(())
+    }
+
+    /// Forgets every webhook but these.
+    pub(crate) fn keep_deliveries(&mut self, webhooks: &[Box<str>]) -> Result<(), StoreError> {
+        let mut table = self.0.open_table(DELIVERIES)?;
+        table.retain(|webhook, _| webhooks.iter().any(|kept| **kept == *webhook))?;
         Ok(())
     }
 

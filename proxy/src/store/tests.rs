@@ -112,3 +112,24 @@ fn a_file_that_is_no_store_is_refused() {
     std::fs::write(&path, "this is a diary").unwrap();
     assert!(matches!(Store::open(&path), Err(OpenError::File { .. })));
 }
+
+#[test]
+fn a_webhook_goes_on_from_where_it_was_and_one_that_was_forgotten_begins_anew() {
+    let folder = folder();
+    let path = folder.path().join("w.redb");
+    let store = Store::open(&path).unwrap();
+    assert_eq!(store.delivered("old", 5).unwrap(), 5);
+    store.write(|tx| tx.put_delivered("old", 7)).unwrap();
+    drop(store);
+    let store = Store::open(&path).unwrap();
+    assert_eq!(store.delivered("old", 9).unwrap(), 7);
+    assert_eq!(store.delivered("new", 9).unwrap(), 9);
+    store
+        .write(|tx| tx.keep_deliveries(&["new".into()]))
+        .unwrap();
+    assert_eq!(store.delivered("old", 11).unwrap(), 11);
+    assert_eq!(store.delivered("new", 11).unwrap(), 9);
+    store.close();
+    assert!(!store.is_here());
+    assert!(matches!(store.delivered("new", 0), Err(StoreError::Lent)));
+}

@@ -179,3 +179,34 @@ fn the_audit_trail_is_signed_where_there_is_one() {
         Some("/var/lib/wald.redb.checkpoints")
     );
 }
+
+#[test]
+fn a_webhook_is_an_address_that_is_told_apart_by_its_name() {
+    let with = |text: &str| format!("version: wald/v1\nevents: {{ webhooks: [{text}] }}\n");
+    let refuse = |code, path: &str, text: &str| {
+        let path = format!("events.webhooks{path}");
+        refused(code, &path, "version: wald/v1\n", &with(text));
+    };
+    for url in [
+        "ftp://h",
+        "h",
+        "/events",
+        "https://me:word@h/",
+        "\"http://\"",
+    ] {
+        refuse(code::BAD_ADDRESS, "[0].url", &format!("{{ url: {url} }}"));
+    }
+    let trusted = "{ url: http://h, trust: ca.pem }";
+    refuse(code::BAD_ADDRESS, "[0].trust", trusted);
+    refuse(code::BAD_NAME, "[0].name", "{ url: http://h, name: a b }");
+    let twice = "{ url: http://h/a }, { url: http://h/b }";
+    refuse(code::DUPLICATE_NAME, "[1]", twice);
+    let named = "{ url: http://h/a }, { url: https://h:8443/b, types: [alarm], format: slack }";
+    let policy = sample::policy(&[("version: wald/v1\n", &with(named))]);
+    let [one, two] = policy.webhooks() else {
+        panic!("two webhooks");
+    };
+    assert_eq!((&*one.name, &*two.name), ("h", "h:8443"));
+    assert!(one.wants("promoted") && two.wants("alarm") && !two.wants("promoted"));
+    assert_eq!(two.place(), "https://h:8443");
+}
