@@ -48,6 +48,12 @@ impl Log {
         )
     }
 
+    /// Waits until nothing more can come.
+    pub(crate) async fn ended(&self) {
+        // The reader says so before it goes.
+        self.0.clone().wait_for(|lines| lines.ended).await.ok();
+    }
+
     /// Everything so far, as it was written.
     pub(crate) fn text(&self) -> String {
         self.0.borrow().text.join("\n")

@@ -4,13 +4,18 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::thread;
+use std::time::Duration;
 
 pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::log::{Event, Log};
 use crate::{Client, in_time, program, until};
+
+/// How long after its end a process is listened to.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A running `wald run`. Its document must ask for a JSON log and may name port 0 everywhere.
 pub struct Wald {
@@ -134,10 +139,13 @@ impl Wald {
     /// Waits until it has ended by itself.
     pub async fn ended(&mut self) -> ExitStatus {
         let child = &mut self.child;
-        until("wald ends", async || {
+        let status = until("wald ends", async || {
             child.try_wait().expect("a child can be waited for")
         })
-        .await
+        .await;
+        // What it wrote last has come as well, unless an heir holds the pipe open.
+        timeout(LAST_WORDS, self.log.ended()).await.ok();
+        status
     }
 
     /// Asks it to finish, and waits until it has.
