@@ -10,11 +10,13 @@ mod own;
 mod peer;
 mod process;
 mod report;
+mod slow;
 
 use std::{
     fs,
     io::Write as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -23,7 +25,7 @@ use clap::Parser;
 use crate::{
     drive::Load,
     machine::Machine,
-    peer::{Measured, Peer},
+    peer::{Measured, Peer, free_address},
     report::{Report, Standing},
 };
 
@@ -76,7 +78,13 @@ pub(crate) enum Scenario {
     Plain,
     /// Wald with TLS, client certificates, tokens and authorization, and Wald without.
     Secure,
+    /// Wald without a shadow, and with one that is slow, silent or dead, at a rate that leaves cores free.
+    Shadow,
 }
+
+/// How long a slow shadow takes, and one that never answers before anybody has stopped waiting.
+const SLOW: Duration = Duration::from_millis(200);
+const NEVER: Duration = Duration::from_secs(3600);
 
 /// Runs the rounds: each peer once a round, so that none has the quiet minutes for itself.
 fn compare(
@@ -87,16 +95,25 @@ fn compare(
 ) -> anyhow::Result<Vec<(&'static str, Vec<Measured>)>> {
     let backend = Peer::backend(folder)?;
     let peers = match scenario {
-        Scenario::Plain => [
+        Scenario::Plain => vec![
             Peer::wald(wald, &backend, folder)?,
             Peer::nginx(&backend, folder)?,
         ],
-        Scenario::Secure => [
+        Scenario::Secure => vec![
             Peer::wald_secure(wald, &backend, folder)?,
             Peer::wald_plain(wald, &backend, folder)?,
         ],
+        Scenario::Shadow => {
+            let shadowed = |name, shadow| Peer::wald_shadowed(name, wald, &backend, shadow, folder);
+            vec![
+                shadowed("none", None)?,
+                shadowed("slow", Some(slow::start(SLOW)?))?,
+                shadowed("silent", Some(slow::start(NEVER)?))?,
+                shadowed("dead", Some(free_address()?))?,
+            ]
+        }
     };
-    let mut measured = peers.each_ref().map(|peer| (peer.name(), Vec::new()));
+    let mut measured: Vec<_> = peers.iter().map(|peer| (peer.name(), Vec::new())).collect();
     for peer in &peers {
         peer.measure(load.warmed_up())?;
     }
@@ -107,7 +124,7 @@ fn compare(
             rounds.push(seen);
         }
     }
-    Ok(measured.into())
+    Ok(measured)
 }
 
 fn write(report: &Report, folder: &Path) -> anyhow::Result<()> {

@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tests::{Authority, Identity, Secure, SigningKey, Wish, claims, key_set};
 use tokio::net::TcpStream;
+use tokio::time::interval;
 
 use crate::drive::{DriveError, Load, Seen};
 
@@ -54,11 +55,13 @@ impl Credentials {
     }
 }
 
-/// Drives `address` for one round. A single failed request spoils it.
+/// Drives `address` for one round, with one request on each connection every `pace`, or as fast as it answers. A
+/// single failed request spoils it.
 pub(crate) fn drive(
     address: SocketAddr,
     load: Load,
     credentials: Option<&Credentials>,
+    pace: Option<Duration>,
 ) -> Result<Seen, DriveError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -75,7 +78,7 @@ pub(crate) fn drive(
         let until = begun + Duration::from_secs(load.seconds.into());
         let tasks = senders
             .into_iter()
-            .map(|sender| tokio::spawn(converse(sender, authorization.clone(), until)));
+            .map(|sender| tokio::spawn(converse(sender, authorization.clone(), pace, until)));
         let mut waits = Vec::new();
         for task in tasks.collect::<Vec<_>>() {
             let seen = task.await.map_err(std::io::Error::other);
@@ -131,10 +134,15 @@ where
 async fn converse(
     mut sender: SendRequest<Full<Bytes>>,
     authorization: Option<HeaderValue>,
+    pace: Option<Duration>,
     until: Instant,
 ) -> std::io::Result<Vec<Duration>> {
     let mut waits = Vec::new();
+    let mut beat = pace.map(interval);
     while Instant::now() < until {
+        if let Some(beat) = &mut beat {
+            beat.tick().await;
+        }
         let mut request = Request::new(Full::new(Bytes::from_static(BODY)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = http::Uri::from_static("/v2/models/digits/infer");

@@ -19,6 +19,9 @@ use crate::{
 /// How long a peer may take until it accepts connections.
 const STARTING: Duration = Duration::from_secs(10);
 
+/// How often each connection of a paced driver sends a request.
+const PACE: Duration = Duration::from_millis(40);
+
 /// A proxy, or the backend, serving on a loopback port of its own.
 pub(crate) struct Peer {
     name: &'static str,
@@ -33,6 +36,8 @@ enum Driver {
     Wrk,
     /// This program, which can show a certificate.
     Own(Option<Credentials>),
+    /// This program, one request after the other in a fixed time on each connection.
+    Paced,
 }
 
 impl Peer {
@@ -78,6 +83,27 @@ impl Peer {
         })
     }
 
+    /// Wald, with one worker, which copies every request to a shadow, if there is one; driven at a fixed rate.
+    pub(crate) fn wald_shadowed(
+        name: &'static str,
+        program: &Path,
+        backend: &Self,
+        shadow: Option<SocketAddr>,
+        folder: &Path,
+    ) -> Result<Self, PeerError> {
+        let (document, port) = match shadow {
+            None => ("plain.yaml", 0),
+            Some(shadow) => ("shadowed.yaml", shadow.port()),
+        };
+        let mut command = Command::new(program);
+        command.env("SHADOW", port.to_string());
+        let peer = Self::run(name, document, command, backend, folder)?;
+        Ok(Self {
+            driver: Driver::Paced,
+            ..peer
+        })
+    }
+
     fn of_document(
         name: &'static str,
         document: &str,
@@ -85,8 +111,17 @@ impl Peer {
         backend: &Self,
         folder: &Path,
     ) -> Result<Self, PeerError> {
+        Self::run(name, document, Command::new(program), backend, folder)
+    }
+
+    fn run(
+        name: &'static str,
+        document: &str,
+        mut command: Command,
+        backend: &Self,
+        folder: &Path,
+    ) -> Result<Self, PeerError> {
         let address = free_address()?;
-        let mut command = Command::new(program);
         command
             .args(["run", "-c"])
             .arg(Path::new(FOLDER).join("scenarios").join(document))
@@ -161,7 +196,8 @@ impl Peer {
         let before = self.process.cpu()?;
         let seen = match &self.driver {
             Driver::Wrk => drive::drive(self.address, load)?,
-            Driver::Own(credentials) => own::drive(self.address, load, credentials.as_ref())?,
+            Driver::Own(credentials) => own::drive(self.address, load, credentials.as_ref(), None)?,
+            Driver::Paced => own::drive(self.address, load, None, Some(PACE))?,
         };
         let spent = self.process.cpu()? - before;
         let micros = 1e6 / seen.requests;
@@ -216,6 +252,6 @@ pub(crate) enum PeerError {
 }
 
 /// A loopback address that was free a moment ago: peers must know each other's ports before they start.
-fn free_address() -> io::Result<SocketAddr> {
+pub(crate) fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

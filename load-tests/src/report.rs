@@ -16,6 +16,8 @@ pub(crate) struct Report {
     peers: Vec<Standing>,
     /// CPU per request, of the first peer ÷ of the second.
     ratio: Option<f64>,
+    /// How long requests wait, of each peer ÷ of the first.
+    waits: Vec<Waits>,
     #[serde(skip)]
     suffix: &'static str,
 }
@@ -32,12 +34,22 @@ impl Report {
             [first, second] => Some(first.cpu_us / second.cpu_us),
             _ => None,
         };
+        let waits = match (scenario, peers.split_first()) {
+            (Scenario::Shadow, Some((first, others))) => {
+                others.iter().map(|peer| Waits::of(peer, first)).collect()
+            }
+            _ => Vec::new(),
+        };
         let date = jiff::ZonedDateTime::now().date().to_string();
         let (scenario, suffix) = match scenario {
             Scenario::Plain => ("1: HTTP/1.1 keep-alive, 80-byte JSON POST, plain", ""),
             Scenario::Secure => (
                 "2: the same with TLS 1.3, a client certificate, an RS256 token and authorization, beside the same build without",
                 "-secure",
+            ),
+            Scenario::Shadow => (
+                "3: the same at 25 requests a second and connection, every request copied to a shadow that answers after 200 ms, never, or is not there, beside the same build without",
+                "-shadow",
             ),
         };
         Self {
@@ -47,6 +59,7 @@ impl Report {
             load,
             peers,
             ratio,
+            waits,
             suffix,
         }
     }
@@ -54,6 +67,26 @@ impl Report {
     /// What its files are called: the day of the run, and the scenario if it is not the first.
     pub(crate) fn name(&self) -> String {
         format!("{}{}", self.date, self.suffix)
+    }
+}
+
+/// How long requests of one peer wait beside another's.
+#[derive(Serialize)]
+struct Waits {
+    peer: &'static str,
+    beside: &'static str,
+    p50: f64,
+    p99: f64,
+}
+
+impl Waits {
+    fn of(peer: &Standing, beside: &Standing) -> Self {
+        Self {
+            peer: peer.name,
+            beside: beside.name,
+            p50: peer.p50_us / beside.p50_us,
+            p99: peer.p99_us / beside.p99_us,
+        }
     }
 }
 
@@ -132,6 +165,18 @@ impl fmt::Display for Report {
                 peer.requests_per_second,
                 peer.p50_us,
                 peer.p99_us
+            )?;
+        }
+        for Waits {
+            peer,
+            beside,
+            p50,
+            p99,
+        } in &self.waits
+        {
+            writeln!(
+                f,
+                "\nWaiting, {peer} ÷ {beside}: p50 {p50:.2}, p99 {p99:.2}"
             )?;
         }
         match (self.ratio, self.peers.as_slice()) {

@@ -7,16 +7,22 @@ use tests::{Folder, program};
 
 #[test]
 fn a_short_run_writes_its_figures_down() {
-    check("plain", ["| wald |", "| nginx |"]);
+    check("plain", &["| wald |", "| nginx |"]);
 }
 
 #[test]
 fn a_short_run_shows_what_proof_of_everybody_costs() {
-    check("secure", ["| secure |", "| plain |"]);
+    check("secure", &["| secure |", "| plain |"]);
+}
+
+#[test]
+fn a_short_run_shows_what_shadows_cost_those_who_wait() {
+    let waits = ["slow", "silent", "dead"].map(|shadow| format!("Waiting, {shadow} ÷ none: p50 "));
+    check("shadow", &waits.each_ref().map(|it| &**it));
 }
 
 #[track_caller]
-fn check(scenario: &str, rows: [&str; 2]) {
+fn check(scenario: &str, rows: &[&str]) {
     if !["nginx", "wrk"].into_iter().all(installed) {
         eprintln!("skipped: nginx or wrk is not installed (`make bench` installs them)");
         return;
