@@ -46,15 +46,9 @@ pub(super) fn entries(
 }
 
 fn rule(scope: &mut Scope<'_>, path: &Path, written: &Allow, proves: bool) -> Rule {
-    let Allow {
-        callers,
-        issuer,
-        claims,
-        methods,
-        models,
-    } = written;
-    let lists_empty = claims.is_empty() && methods.is_empty() && models.is_empty();
-    if callers.is_none() && issuer.is_none() && lists_empty {
+    let is_for_all = written.methods.is_empty() && written.models.is_empty();
+    let asks_nobody = written.issuer.is_none() && written.claims.is_empty();
+    if written.callers.is_none() && asks_nobody && is_for_all {
         let remedy = "say whom it allows, for example `{ callers: anyone }`";
         scope.report.error(
             code::EMPTY_ALLOW,

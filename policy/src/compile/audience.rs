@@ -71,11 +71,6 @@ fn segments(
 }
 
 fn segment(scope: &mut Scope<'_>, path: &Path, written: &document::Segment) -> Option<Segment> {
-    if is_everyone(written) {
-        let message = "a segment without any condition is everyone";
-        let remedy = "say who belongs to it, for example `{ claims: { tier: { exact: gold } } }`";
-        scope.report.error(code::EMPTY_ALLOW, path, message, remedy);
-    }
     let document::Segment {
         callers,
         issuer,
@@ -94,6 +89,12 @@ fn segment(scope: &mut Scope<'_>, path: &Path, written: &document::Segment) -> O
     let proves = allow::workloads_are_proved(scope.document);
     let rule = allow::conditions(scope, path, &rule, proves);
     let report = &mut scope.report;
+    let is_everyone = rule.is_open() && !rule.asks_for_model() && headers.is_empty();
+    if is_everyone && share.is_none() {
+        let message = "a segment without any condition is everyone";
+        let remedy = "say who belongs to it, for example `{ claims: { tier: { exact: gold } } }`";
+        report.error(code::EMPTY_ALLOW, path, message, remedy);
+    }
     let headers = pattern::headers(report, &path.field("headers"), &headers);
     let slots = part(report, &path.field("share"), share, SLOTS);
     Some(Segment {
@@ -101,20 +102,6 @@ fn segment(scope: &mut Scope<'_>, path: &Path, written: &document::Segment) -> O
         headers: headers?,
         slots,
     })
-}
-
-fn is_everyone(written: &document::Segment) -> bool {
-    let document::Segment {
-        callers,
-        issuer,
-        claims,
-        headers,
-        models,
-        share,
-    } = written;
-    let anyone = callers.as_ref().is_none_or(document::Callers::anyone);
-    let lists_empty = claims.is_empty() && headers.is_empty() && models.is_empty();
-    anyone && issuer.is_none() && lists_empty && share.is_none()
 }
 
 /// A part of the units, in slots: neither none nor less than one slot.
