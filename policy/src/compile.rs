@@ -16,6 +16,7 @@ mod model;
 mod names;
 mod origin;
 mod pattern;
+mod prices;
 mod provable;
 mod ramp;
 mod rate;

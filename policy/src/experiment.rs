@@ -25,6 +25,8 @@ pub struct Experiment {
     pub design: stats::Design,
     /// What each metric of the design observes.
     pub observations: Vec<Observe>,
+    /// What tokens cost, by `ArmId`; empty if nobody asks.
+    pub prices: Vec<Price>,
     /// What stands beside each observation, in the same order.
     pub beside: Vec<Option<Beside>>,
     /// At which value larger observations of each metric are cut off: what is estimated is then the mean of
@@ -79,6 +81,23 @@ pub struct ShadowFirst {
     pub copies: Vec<Shadow>,
 }
 
+/// What tokens cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Price {
+    /// A million tokens of requests.
+    pub input: f64,
+    /// A million tokens of answers.
+    pub output: f64,
+}
+
+impl Price {
+    /// What so many tokens cost.
+    #[must_use]
+    pub fn of(self, input: u64, output: u64) -> f64 {
+        (self.input * input as f64 + self.output * output as f64) / 1e6
+    }
+}
+
 /// What a metric is fed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Observe {
@@ -88,6 +107,8 @@ pub enum Observe {
     Duration,
     /// Seconds from the request's head to the first byte of its answer.
     FirstByte,
+    /// What these tokens and those of the request cost on the arm; nothing where the answer does not say.
+    Cost,
     /// Bytes of the answer's body, once it has gone out entirely.
     ResponseBytes,
     /// Tokens that the answer says it consists of; nothing where it does not say.

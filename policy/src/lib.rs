@@ -64,7 +64,9 @@ pub use authorization::{Authorization, Secret};
 pub use caller::Caller;
 pub use claim::ClaimPath;
 pub use compile::compile;
-pub use experiment::{Arm, Beside, Decide, End, Experiment, Observe, ShadowFirst, StepMinimum};
+pub use experiment::{
+    Arm, Beside, Decide, End, Experiment, Observe, Price, ShadowFirst, StepMinimum,
+};
 pub use explain::{Answer, Explanation};
 pub use id::{ArmId, ExperimentId, IssuerId, ListenerId, ModelId, RouteId, UpstreamId};
 pub use introduction::Introduction;

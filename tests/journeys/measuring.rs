@@ -19,6 +19,15 @@ async fn tokens_and_bytes_of_each_arm_are_its_answers() {
     assert_eq!(control, Some(SHORT.len() as f64));
     assert_eq!(candidate, Some(LONG.len() as f64));
     assert_eq!(count(&seen, "tokens"), count(&seen, "bytes"));
+    // 5 tokens in and 20 out, or 60, at the prices of each arm for a million.
+    let [control, candidate] = estimates(&seen, "cost").map(Option::unwrap_or_default);
+    let (expected, found) = (
+        [5.0 * 2.0 + 20.0 * 8.0, 5.0 * 1.0 + 60.0 * 4.0],
+        [control, candidate],
+    );
+    for (expected, found) in expected.into_iter().zip(found) {
+        assert!((found * 1e6 / expected - 1.0).abs() < 1e-9, "{seen}");
+    }
 }
 
 #[tokio::test]
@@ -35,8 +44,10 @@ async fn ask(control: &'static str, candidate: &'static str, users: usize) -> Va
     let candidate = Upstream::start(candidate, Reply::Name).await;
     let folder = Folder::new();
     let text = trial(&control, &candidate, &folder.path("wald.redb"));
-    let more = "    metrics:
+    let more = "    prices: { control: { input: 2, output: 8 }, candidate: { input: 1, output: 4 } }
+    metrics:
       - { name: tokens, kind: mean, source: tokens, better: lower, role: guardrail, margin: { relative: 10% }, window: 1s }
+      - { name: cost, kind: mean, source: cost, better: lower, role: guardrail, margin: { relative: 10% }, window: 1s }
       - { name: bytes, kind: mean, source: response_bytes, better: lower, role: guardrail, margin: { relative: 10% }, window: 1s }";
     let text = text.replace("    metrics:", more);
     let wald = Wald::run(&folder.write("wald.yaml", text)).await;

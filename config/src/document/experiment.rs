@@ -19,6 +19,9 @@ record! {
         pub ramp: Vec<Share>,
         /// What is measured.
         pub metrics: Vec<Metric> = required,
+        /// What tokens cost on each arm, for metrics with `source: cost`, for example
+        /// `{ control: { input: 2.5, output: 10 }, candidate: { input: 0.15, output: 0.6 } }`.
+        pub prices: BTreeMap<String, Price>,
         /// The chance of a false promotion, and of a false rollback, at most. Default: `5%`.
         pub alpha: Option<Share>,
         /// Whether it begins by itself. Default: `automatic`.
@@ -127,6 +130,16 @@ record! {
         pub timeout: Option<Period>,
         /// How answers are compared. Default: they must be equal.
         pub compare: Option<Compare>,
+    }
+}
+
+record! {
+    /// What a million tokens cost, in any currency.
+    pub struct Price {
+        /// Of those that are asked with, for example `2.5`.
+        pub input: f64,
+        /// Of those that are answered with, for example `10`.
+        pub output: f64,
     }
 }
 

@@ -70,6 +70,8 @@ choice! {
         FirstByte = "first_byte",
         /// Tokens in the answer.
         Tokens = "tokens",
+        /// What those tokens and the request's cost, by the experiment's `prices`.
+        Cost = "cost",
         /// Bytes of the answer's body.
         ResponseBytes = "response_bytes",
         /// What clients post to the feedback endpoint under this metric's name.

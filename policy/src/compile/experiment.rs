@@ -9,7 +9,9 @@ use http::header::HeaderName;
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Report, Scope, allow, audience, backend, metric, names, provable, ramp, shadow};
+use super::{
+    Report, Scope, allow, audience, backend, metric, names, prices, provable, ramp, shadow,
+};
 use crate::{
     Arm, Decide, End, Experiment, ExperimentId, Share, StepMinimum, Target, Unit, canonical,
 };
@@ -57,6 +59,8 @@ pub(super) fn compile(
     let metrics = metric::compile(report, &path.field("metrics"), metrics, judged_unit);
     let ramp = ramp::compile(report, &path.field("ramp"), ramp, candidates);
     let (unit, arms, ramp, metrics, audience) = (unit?, arms?, ramp?, metrics?, audience?);
+    let observed = &metrics.observations;
+    let prices = prices::compile(&mut scope.report, path, written, &arms, observed);
     let first = shadow_first.as_ref();
     let first = first.map(|it| shadow::first(&mut scope.report, path, it, &arms));
     let experiment = Experiment {
@@ -71,6 +75,7 @@ pub(super) fn compile(
             goals: goals(written.goals.as_ref()),
         },
         observations: metrics.observations,
+        prices,
         beside: metrics.beside,
         caps: metrics.caps,
         window: metrics.windows.iter().copied().max().unwrap_or_default(),

@@ -221,6 +221,7 @@ fn observe(
         Source::Feedback => return Some(Observe::Feedback),
         Source::Missing(of) => return missing(report, path, all, of),
         Source::Tokens => return Some(Observe::Tokens),
+        Source::Cost => return Some(Observe::Cost),
         Source::ResponseBytes => return Some(Observe::ResponseBytes),
         Source::Response(_) => "`response` as a source",
     };

@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use policy::{Assignment, Beside, Experiment, Observe};
+use policy::{Assignment, Beside, Experiment, Observe, Price};
 use stats::{Delta, MovingLimit};
 
 use super::{Roll, Seen};
+use crate::gateway::Usage;
 
 /// One moment on both clocks: evidence is dated by the calendar, durations are measured by the other.
 #[derive(Clone, Copy, Debug)]
@@ -51,18 +52,22 @@ pub(crate) struct Size {
     /// Bytes of its body.
     pub(crate) bytes: u64,
     /// Tokens, if it said how many.
-    pub(crate) tokens: Option<u64>,
+    pub(crate) tokens: Option<Usage>,
 }
 
 impl Outcome {
     /// What a metric observes of it; nothing if that does not say, or comes from elsewhere.
-    fn value(&self, observe: Observe) -> Option<f64> {
+    fn value(&self, observe: Observe, price: Price) -> Option<f64> {
         match observe {
             Observe::Failed => Some(f64::from(u8::from(self.failed))),
             Observe::Duration => Some(self.duration.as_secs_f64()),
             Observe::FirstByte => Some(self.first_byte.as_secs_f64()),
             Observe::ResponseBytes => Some(self.size?.bytes as f64),
-            Observe::Tokens => Some(self.size?.tokens? as f64),
+            Observe::Tokens => Some(self.size?.tokens?.output as f64),
+            Observe::Cost => {
+                let Usage { input, output } = self.size?.tokens?;
+                Some(price.of(input, output))
+            }
             Observe::Feedback | Observe::Missing { .. } => None,
         }
     }
@@ -72,6 +77,8 @@ impl Outcome {
 pub(crate) struct RunShard {
     design: stats::Design,
     observations: Vec<Watched>,
+    /// By arm; empty if no metric asks.
+    prices: Vec<Price>,
     /// The metrics that count a request as missing until its feedback comes.
     missing: Vec<usize>,
     /// The windows of what workers observe, each once, the shortest first.
@@ -148,6 +155,7 @@ impl RunShard {
         Self {
             design: experiment.design.clone(),
             observations: metrics.enumerate().map(watched).collect(),
+            prices: experiment.prices.clone(),
             missing: experiment.missing(None).collect(),
             windows,
             run,
@@ -297,6 +305,7 @@ impl RunShard {
             bucket,
             ..
         } = exposed;
+        let price = self.prices.get(arm).copied().unwrap_or_default();
         for (metric, watched) in self.observations.iter().enumerate() {
             let Watched {
                 observe,
@@ -307,7 +316,7 @@ impl RunShard {
             if !windows.contains(&window) {
                 continue;
             }
-            let Some(value) = outcome.value(observe) else {
+            let Some(value) = outcome.value(observe, price) else {
                 continue;
             };
             let beside = beside.map(|beside| match beside {

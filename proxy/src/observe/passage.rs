@@ -165,7 +165,7 @@ impl Passage {
 
     /// The answer has said how many tokens it took.
     pub(crate) fn used(&mut self, usage: Usage) {
-        self.size.tokens = Some(usage.output);
+        self.size.tokens = Some(usage);
         if let Some(lane) = self.lane() {
             lane.used(usage);
         }

@@ -47,7 +47,10 @@ fn is_time(observe: Observe) -> bool {
 }
 
 fn is_size(observe: Observe) -> bool {
-    matches!(observe, Observe::ResponseBytes | Observe::Tokens)
+    matches!(
+        observe,
+        Observe::ResponseBytes | Observe::Tokens | Observe::Cost
+    )
 }
 
 fn refuse(report: &mut Report<'_>, path: &Path, field: &str, message: &str, remedy: &str) {

@@ -401,3 +401,47 @@ fn what_the_shadow_must_show_can_be_shown() {
         refused(code, &path, unit, &new);
     }
 }
+
+#[test]
+fn prices_are_known_for_every_arm_whose_cost_is_asked_for() {
+    let (unit, source) = (
+        "unit: { header: x-user }",
+        "source: feedback, better: higher",
+    );
+    let cost = (source, "source: cost, better: lower");
+    let kind = (
+        "name: accuracy, kind: proportion",
+        "name: accuracy, kind: mean",
+    );
+    let priced = |prices: &str| format!("{unit}\n    prices: {prices}");
+    let both = "{ control: { input: 1, output: 2 }, candidate: { input: 3, output: 4 } }";
+    for (code, path, prices) in [
+        (
+            code::BAD_METRIC,
+            "prices",
+            "{ control: { input: 1, output: 2 } }",
+        ),
+        (
+            code::UNKNOWN_NAME,
+            "prices.other",
+            "{ other: { input: 1, output: 2 } }",
+        ),
+    ] {
+        let path = format!("experiments[0].{path}");
+        let edits = [cost, kind, (unit, &*priced(prices))];
+        check(Severity::Error, code, &path, &edits);
+    }
+    check(
+        Severity::Error,
+        code::BAD_METRIC,
+        "experiments[0].prices",
+        &[cost, kind],
+    );
+    let policy = sample::policy(&[cost, kind, (unit, &priced(both))]);
+    let prices = &policy.experiments()[0].prices;
+    let costs: Vec<f64> = prices
+        .iter()
+        .map(|price| price.of(1_000_000, 500_000))
+        .collect();
+    assert_eq!(costs, [2.0, 5.0]);
+}
