@@ -29,7 +29,14 @@ const GUARDED: &str = "
 #[tokio::test]
 async fn a_better_model_goes_from_the_shadow_over_the_ramp_to_everyone() {
     let control = failing(10);
-    let release = Release::begin(control, Reply::Name, CAT, ERRORS, "80%").await;
+    let release = Release::begin(
+        control,
+        Reply::Name,
+        CAT,
+        ERRORS,
+        "agreement: 80%, observations: 300",
+    )
+    .await;
     let end = release.ends("promoted", 16).await;
     assert_eq!(end.trail, ["shadowing", "opened", "stepped", "promoted"]);
     let opened = &end.records[1]["detail"];
@@ -62,7 +69,14 @@ async fn a_better_model_goes_from_the_shadow_over_the_ramp_to_everyone() {
 
 #[tokio::test]
 async fn three_errors_in_a_hundred_instead_of_one_are_rolled_back() {
-    let release = Release::begin(failing(100), failing(33), CAT, GUARDED, "90%").await;
+    let release = Release::begin(
+        failing(100),
+        failing(33),
+        CAT,
+        GUARDED,
+        "agreement: 90%, observations: 300",
+    )
+    .await;
     let end = release.ends("rolled_back", 16).await;
     assert_eq!(end.trail.first(), Some(&"shadowing".to_owned()));
     assert_eq!(
@@ -80,7 +94,14 @@ async fn three_errors_in_a_hundred_instead_of_one_are_rolled_back() {
 async fn a_fifth_more_latency_is_rolled_back() {
     let (usual, more) = (Duration::from_millis(40), Duration::from_millis(48));
     let (usual, more) = (Reply::After(usual), Reply::After(more));
-    let release = Release::begin(usual, more, CAT, GUARDED, "90%").await;
+    let release = Release::begin(
+        usual,
+        more,
+        CAT,
+        GUARDED,
+        "agreement: 90%, observations: 300",
+    )
+    .await;
     let end = release.ends("rolled_back", 48).await;
     assert_eq!(
         end.trail.get(1),
@@ -93,7 +114,14 @@ async fn a_fifth_more_latency_is_rolled_back() {
 
 #[tokio::test]
 async fn wrong_answers_never_leave_the_shadow() {
-    let mut release = Release::begin(Reply::Name, Reply::Name, DOG, GUARDED, "90%").await;
+    let mut release = Release::begin(
+        Reply::Name,
+        Reply::Name,
+        DOG,
+        GUARDED,
+        "agreement: 90%, observations: 300",
+    )
+    .await;
     let end = release.ends("rolled_back", 8).await;
     assert_eq!(end.trail, ["shadowing", "rolled_back"]);
     let reason = end.seen["reason"].as_str().unwrap_or_default();
@@ -110,6 +138,26 @@ async fn wrong_answers_never_leave_the_shadow() {
             copy.head.headers["x-wald-shadow"], "true",
             "nobody was served by it"
         );
+    }
+}
+
+#[tokio::test]
+async fn without_the_proof_nobody_leaves_the_control() {
+    // All agree, and more are asked for than there will be.
+    let shown = "agreement: 80%, observations: 1000000";
+    let mut release = Release::begin(Reply::Name, Reply::Name, CAT, GUARDED, shown).await;
+    let load = Load::start(release.wald.address("edge").await, "/", 8, 800);
+    until("many agree", async || {
+        let shadows = release.wald.ask("/api/v1/shadows").await;
+        (shadows["shadows"][0]["agreed"].as_u64() > Some(1000)).then_some(())
+    })
+    .await;
+    load.stop().await;
+    let seen = release.wald.ask("/api/v1/experiments/trial").await;
+    assert_eq!(seen["state"], "shadow", "{seen}");
+    for _ in 0..release.candidate.asked() {
+        let copy = release.candidate.arrived().await;
+        assert_eq!(copy.head.headers["x-wald-shadow"], "true");
     }
 }
 
@@ -140,7 +188,7 @@ impl Release {
         candidate: Reply,
         says: &'static str,
         metrics: &str,
-        agreement: &str,
+        shown: &str,
     ) -> Self {
         let control = Upstream::start(CAT, control).await;
         let candidate = Upstream::start(says, candidate).await;
@@ -150,7 +198,7 @@ impl Release {
         let text = text.replace("unit: { header: x-user }", "unit: request");
         let text = format!(
             "{text}    ramp: [25%, 50%]\n    step_minimum: {{ observations: 200, time: 1s }}\n    \
-             shadow_first: {{ agreement: {agreement}, observations: 300 }}\n    metrics:{metrics}"
+             shadow_first: {{ {shown} }}\n    metrics:{metrics}"
         );
         let wald = Wald::run(&folder.write("wald.yaml", text)).await;
         Self {
