@@ -178,6 +178,27 @@ async fn an_early_answer_ends_a_request_that_is_still_coming() {
 }
 
 #[tokio::test]
+async fn a_connection_over_which_a_server_failed_is_not_used_again() {
+    // As uvicorn: what comes over the same connection after the failure is not answered any more.
+    let bad =
+        Rude::patient(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 6\r\n\r\nfailed")
+            .await;
+    let folder = Folder::new();
+    let wald = front(
+        &folder,
+        &[bad.endpoint()],
+        ", timeouts: { response: 2s }",
+        "",
+    )
+    .await;
+    let mut client = wald.connect("edge").await;
+    for _ in 0..3 {
+        let answer = post(&mut client, "x").await;
+        assert_eq!((answer.status.as_u16(), &*answer.text()), (500, "failed"));
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_asks_for_a_pause_gets_it_when_there_is_no_other() {
     let server = Upstream::start("server", Reply::Resting(60)).await;
     let folder = Folder::new();

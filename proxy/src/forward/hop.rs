@@ -6,6 +6,7 @@ use http::header::{
     CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
     TE, TRANSFER_ENCODING, UPGRADE,
 };
+use http::{Response, StatusCode};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -34,9 +35,19 @@ pub(crate) fn strip_request(headers: &mut HeaderMap) {
     }
 }
 
-/// How long the upstream says it keeps the connection when it is not used. The field is older than the RFCs, and
-/// servers of Python and C++ send it still: `Keep-Alive: timeout=5, max=100`.
-pub(super) fn kept_for(headers: &HeaderMap) -> Option<Duration> {
+/// How long the upstream keeps the connection when it is not used, if that is known.
+///
+/// After a 500 not at all: frameworks answer so when they catch what a handler threw, and servers such as uvicorn
+/// then close the connection without having said so.
+pub(super) fn kept_for<B>(response: &Response<B>) -> Option<Duration> {
+    if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+        return Some(Duration::ZERO);
+    }
+    said_to_be_kept_for(response.headers())
+}
+
+/// The field is older than the RFCs, and servers of Python and C++ send it still: `Keep-Alive: timeout=5, max=100`.
+fn said_to_be_kept_for(headers: &HeaderMap) -> Option<Duration> {
     let written = headers.get(KEEP_ALIVE)?.to_str().ok()?;
     let mut parameters = written.split(',').filter_map(|it| it.split_once('='));
     let (_, seconds) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("timeout"))?;
@@ -153,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_server_says_how_long_it_keeps_a_connection() {
-        let of = |written: &'static str| kept_for(&headers(&[("keep-alive", written)]));
+        let of = |written: &'static str| said_to_be_kept_for(&headers(&[("keep-alive", written)]));
         assert_eq!(of("timeout=5, max=100"), Some(Duration::from_secs(5)));
         assert_eq!(of("max=100,Timeout = 5"), Some(Duration::from_secs(5)));
         assert_eq!(of("max=100"), None);

@@ -186,8 +186,11 @@ impl Server {
         None
     }
 
-    /// Lets a connection wait for work.
+    /// Lets a connection wait for work, unless its server does not.
     pub(super) fn put(&self, sender: SendRequest<Upload>, kept_for: Option<Duration>) {
+        if kept_for.is_some_and(|time| time.is_zero()) {
+            return;
+        }
         if let Ways::Alone(waiting) = &self.ways {
             waiting.borrow_mut().push(Waiting {
                 sender,

@@ -41,7 +41,7 @@ impl Plan {
             match sent.inspect_err(|refusal| pool.judge(&server, began, refusal))? {
                 Ok(response) => {
                     pool.heard(&server, began, &response, self.is_call);
-                    lease.keep_for(kept_for(response.headers()));
+                    lease.keep_for(kept_for(&response));
                     let idle = self.route().map_or(Duration::ZERO, |route| route.idle);
                     let download = |body| Download::new(body, lease, Rc::clone(pool), idle);
                     return Ok(response.map(download));
