@@ -25,6 +25,8 @@ pub struct Experiment {
     pub design: stats::Design,
     /// What each metric of the design observes.
     pub observations: Vec<Observe>,
+    /// Where in answers metrics look, as JSON pointers (RFC 6901), each once; empty if none does.
+    pub pointers: Vec<Box<str>>,
     /// What tokens cost, by `ArmId`; empty if nobody asks.
     pub prices: Vec<Price>,
     /// What stands beside each observation, in the same order.
@@ -113,6 +115,9 @@ pub enum Observe {
     ResponseBytes,
     /// Tokens that the answer says it consists of; nothing where it does not say.
     Tokens,
+    /// What the answer says at this one of the experiment's `pointers`: a number, or 1 for true and 0 for false;
+    /// nothing where it does not say, or says what the metric cannot count.
+    Said(usize),
     /// What clients report afterwards.
     Feedback,
     /// 1 unless clients have reported the metric at this position.

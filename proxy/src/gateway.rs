@@ -16,6 +16,7 @@ mod redirect;
 mod reply;
 mod reserved;
 mod rewrite;
+mod sayings;
 mod trace;
 mod tunnel;
 mod usage;
@@ -109,7 +110,7 @@ pub(crate) async fn serve(
     if is_call && let Some(status) = grpc::Status::of(&head.headers) {
         passage.call_ended(status);
     }
-    let watch = Watch::of(&head.headers, asks_language_model);
+    let watch = Watch::of(&head.headers, asks_language_model, &passage);
     let reply = Reply::new(content, passage, busy, head_only).watched(watch);
     let reply = reply.mirrored(mirror, &head);
     Response::from_parts(head, reply)

@@ -102,6 +102,24 @@ pub enum Kind {
     Count,
 }
 
+impl Kind {
+    /// Whether an observation may have this value.
+    #[must_use]
+    pub fn fits(self, value: f64) -> bool {
+        match self {
+            Self::Proportion => value.total_cmp(&0.0).is_eq() || value.total_cmp(&1.0).is_eq(),
+            Self::Mean { scale: Scale::Log } => value.is_finite() && value > 0.0,
+            Self::Count => value >= 0.0 && value.fract().total_cmp(&0.0).is_eq(),
+            Self::Mean { .. }
+            | Self::Adjusted { .. }
+            | Self::Exceedance { .. }
+            | Self::Quantile { .. }
+            | Self::Distribution
+            | Self::Ratio => value.is_finite(),
+        }
+    }
+}
+
 /// On which scale a mean is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

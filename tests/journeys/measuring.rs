@@ -1,4 +1,4 @@
-//! Metrics of what is in an answer: its size, and the tokens that it says it took.
+//! Metrics of what is in an answer: its size, the tokens that it says it took, and numbers of its own.
 
 use bytes::Bytes;
 use http::Method;
@@ -38,6 +38,21 @@ async fn answers_that_say_nothing_of_tokens_count_by_their_bytes_alone() {
     assert_eq!(estimates(&seen, "bytes")[1], Some(MUTE.len() as f64));
 }
 
+#[tokio::test]
+async fn numbers_that_answers_say_are_compared_and_what_is_none_is_not_counted() {
+    let control = r#"{"scores":[0.25,0.5],"sure":true}"#;
+    let seen = ask(control, r#"{"scores":[0.75],"sure":false}"#, 40).await;
+    assert_eq!(estimates(&seen, "score"), [Some(0.25), Some(0.75)]);
+    assert_eq!(estimates(&seen, "sure"), [Some(1.0), Some(0.0)]);
+    assert_eq!(count(&seen, "score"), count(&seen, "bytes"));
+    // Half a truth is no proportion, and a text is no number.
+    let seen = ask(control, r#"{"scores":["0.75"],"sure":0.5}"#, 40).await;
+    for metric in ["score", "sure"] {
+        let [control, candidate] = count(&seen, metric);
+        assert!(control > 0 && candidate == 0, "{metric}: {seen}");
+    }
+}
+
 /// What is known of an experiment after so many requests by users of both arms.
 async fn ask(control: &'static str, candidate: &'static str, users: usize) -> Value {
     let control = Upstream::start(control, Reply::Name).await;
@@ -48,6 +63,8 @@ async fn ask(control: &'static str, candidate: &'static str, users: usize) -> Va
     metrics:
       - { name: tokens, kind: mean, source: tokens, better: lower, role: guardrail, margin: { relative: 10% }, window: 1s }
       - { name: cost, kind: mean, source: cost, better: lower, role: guardrail, margin: { relative: 10% }, window: 1s }
+      - { name: score, kind: mean, source: { response: /scores/0 }, better: higher, role: guardrail, margin: { relative: 10% }, window: 1s }
+      - { name: sure, kind: proportion, source: { response: /sure }, better: higher, role: guardrail, margin: { odds: 1.5 }, window: 1s }
       - { name: bytes, kind: mean, source: response_bytes, better: lower, role: guardrail, margin: { relative: 10% }, window: 1s }";
     let text = text.replace("    metrics:", more);
     let wald = Wald::run(&folder.write("wald.yaml", text)).await;

@@ -75,6 +75,7 @@ pub(super) fn compile(
             goals: goals(written.goals.as_ref()),
         },
         observations: metrics.observations,
+        pointers: metrics.pointers,
         prices,
         beside: metrics.beside,
         caps: metrics.caps,

@@ -10,7 +10,7 @@ use config::{Path, code};
 use stats::{Better, Margin, Role};
 
 use super::{Report, names};
-use crate::{Beside, Observe};
+use crate::{Beside, Observe, Pointer};
 
 /// How long a request is waited for unless the document says otherwise.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -21,6 +21,8 @@ pub(super) struct Metrics {
     pub(super) design: Vec<stats::Metric>,
     /// What each of them observes.
     pub(super) observations: Vec<Observe>,
+    /// Where in answers they look.
+    pub(super) pointers: Vec<Box<str>>,
     /// What stands beside it.
     pub(super) beside: Vec<Option<Beside>>,
     /// How long each of them waits.
@@ -52,11 +54,13 @@ pub(super) fn compile(
         let remedy = "add one, for example for `source: failed` with `margin: { odds: 1.5 }`";
         report.warning(code::NO_GUARDRAIL, path, message, remedy);
     }
-    let metric = |position| metric(report, path, written, position, unit);
+    let pointers = pointers(written);
+    let metric = |position| metric(report, path, (written, &pointers), position, unit);
     let metrics: Vec<_> = (0..written.len()).map(metric).collect();
     let metrics = metrics.into_iter().collect::<Option<Vec<_>>>()?;
     Some(Metrics {
         observations: metrics.iter().map(|metric| metric.observe).collect(),
+        pointers,
         beside: metrics.iter().map(|metric| metric.beside).collect(),
         windows: metrics.iter().map(|metric| metric.window).collect(),
         caps: metrics.iter().map(|metric| metric.cap).collect(),
@@ -76,7 +80,7 @@ struct Compiled {
 fn metric(
     report: &mut Report<'_>,
     path: &Path,
-    all: &[document::Metric],
+    (all, pointers): (&[document::Metric], &[Box<str>]),
     position: usize,
     unit: stats::Unit,
 ) -> Option<Compiled> {
@@ -101,7 +105,7 @@ fn metric(
     } = written;
     let window = patience(report, path, all, written);
     let cap = cap(report, path, written);
-    let observe = observe(report, &path.field("source"), all, source);
+    let observe = observe(report, &path.field("source"), (all, pointers), source);
     let kind = observe.and_then(|observe| kind::compile(report, path, written, observe));
     let (kind, observe) = (kind?, observe?);
     let margin = margin.as_ref().map(self::margin);
@@ -211,22 +215,41 @@ fn cap(report: &mut Report<'_>, path: &Path, written: &document::Metric) -> Opti
 fn observe(
     report: &mut Report<'_>,
     path: &Path,
-    all: &[document::Metric],
+    (all, pointers): (&[document::Metric], &[Box<str>]),
     written: &Source,
 ) -> Option<Observe> {
-    let what = match written {
-        Source::Failed => return Some(Observe::Failed),
-        Source::Duration => return Some(Observe::Duration),
-        Source::FirstByte => return Some(Observe::FirstByte),
-        Source::Feedback => return Some(Observe::Feedback),
+    Some(match written {
+        Source::Failed => Observe::Failed,
+        Source::Duration => Observe::Duration,
+        Source::FirstByte => Observe::FirstByte,
+        Source::Feedback => Observe::Feedback,
         Source::Missing(of) => return missing(report, path, all, of),
-        Source::Tokens => return Some(Observe::Tokens),
-        Source::Cost => return Some(Observe::Cost),
-        Source::ResponseBytes => return Some(Observe::ResponseBytes),
-        Source::Response(_) => "`response` as a source",
-    };
-    report.not_built_value(path, what);
-    None
+        Source::Tokens => Observe::Tokens,
+        Source::Cost => Observe::Cost,
+        Source::ResponseBytes => Observe::ResponseBytes,
+        Source::Response(pointer) => {
+            if Pointer::parse(pointer).is_none() {
+                let message = format!("{pointer:?} is no JSON pointer");
+                let remedy = "write, for example, { response: /outputs/0/data/0 }";
+                report.error(code::BAD_METRIC, &path.field("response"), message, remedy);
+                return None;
+            }
+            Observe::Said(pointers.iter().position(|it| **it == **pointer)?)
+        }
+    })
+}
+
+/// Where in answers the metrics look, each place once.
+fn pointers(written: &[document::Metric]) -> Vec<Box<str>> {
+    let mut pointers: Vec<Box<str>> = Vec::new();
+    for metric in written {
+        if let Source::Response(pointer) = &metric.source
+            && !pointers.iter().any(|known| **known == **pointer)
+        {
+            pointers.push(pointer.as_str().into());
+        }
+    }
+    pointers
 }
 
 fn missing(

@@ -73,8 +73,8 @@ impl Reply {
     fn end(&mut self) {
         self.busy.answered();
         if let Some(mut passage) = self.passage.take() {
-            if let Some(usage) = self.watch.as_ref().and_then(|watch| watch.usage()) {
-                passage.used(usage);
+            if let Some(watch) = self.watch.take() {
+                watch.end(&mut passage);
             }
             passage.end();
         }

@@ -1,12 +1,13 @@
-//! What is looked at in an answer while it passes: how its events follow each other, and how many tokens it says
-//! it took.
+//! What is looked at in an answer while it passes: how its events follow each other, how many tokens it says it
+//! took, and the numbers that metrics ask for.
 
 use std::time::Instant;
 
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
-use super::usage::{Usage, UsageScanner};
+use super::sayings::Sayings;
+use super::usage::UsageScanner;
 use crate::observe::Passage;
 
 /// What asks a language model, at the end of a path: OpenAI's chat, completions, embeddings and responses.
@@ -17,6 +18,7 @@ pub(super) struct Watch {
     /// When the last part came, of a stream of events.
     event: Option<Instant>,
     usage: Option<UsageScanner>,
+    sayings: Option<Sayings>,
 }
 
 /// Whether an answer to this path may say how many tokens it took.
@@ -26,19 +28,26 @@ pub(super) fn asks_language_model(path: &str) -> bool {
 
 impl Watch {
     /// What is to be looked at in an answer with such a head; nothing in most.
-    pub(super) fn of(headers: &HeaderMap, asks_language_model: bool) -> Option<Box<Self>> {
+    pub(super) fn of(
+        headers: &HeaderMap,
+        asks_language_model: bool,
+        passage: &Passage,
+    ) -> Option<Box<Self>> {
         let kind = headers.get(CONTENT_TYPE)?.as_bytes();
         let is = |name: &[u8]| {
             kind.get(..name.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(name))
         };
         let is_stream = is(b"text/event-stream");
-        let is_readable = asks_language_model && !headers.contains_key(CONTENT_ENCODING);
-        let says_usage = is_readable && (is_stream || is(b"application/json"));
-        (is_stream || says_usage).then(|| {
+        let is_json = is(b"application/json");
+        let is_readable = !headers.contains_key(CONTENT_ENCODING);
+        let says_usage = asks_language_model && is_readable && (is_stream || is_json);
+        let is_asked = is_json && is_readable && !passage.pointers().is_empty();
+        (is_stream || says_usage || is_asked).then(|| {
             Box::new(Self {
                 event: is_stream.then(Instant::now),
                 usage: says_usage.then(UsageScanner::default),
+                sayings: is_asked.then(Sayings::default),
             })
         })
     }
@@ -55,10 +64,19 @@ impl Watch {
         if let Some(usage) = &mut self.usage {
             usage.feed(bytes);
         }
+        if let Some(sayings) = &mut self.sayings {
+            sayings.part(bytes);
+        }
     }
 
-    /// The tokens that the answer said it took.
-    pub(super) fn usage(&self) -> Option<Usage> {
-        self.usage.as_ref()?.found()
+    /// The answer has gone out entirely: what it said is known.
+    pub(super) fn end(self, passage: &mut Passage) {
+        if let Some(usage) = self.usage.and_then(|usage| usage.found()) {
+            passage.used(usage);
+        }
+        if let Some(sayings) = self.sayings {
+            let values = sayings.at(passage.pointers());
+            passage.said(values);
+        }
     }
 }

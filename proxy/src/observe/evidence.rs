@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use policy::{Assignment, Beside, Experiment, Observe, Price};
-use stats::{Delta, MovingLimit};
+use stats::{Delta, Kind, MovingLimit};
 
 use super::{Roll, Seen};
 use crate::gateway::Usage;
@@ -34,7 +34,7 @@ impl Moment {
 
 /// How a request ended, as far as metrics ask.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Outcome {
+pub(crate) struct Outcome<'a> {
     /// Nothing, too late, cut short, or a status of 500 and above; also when the client left before the end,
     /// because who waits too long leaves. A call of gRPC also by its status.
     pub(crate) failed: bool,
@@ -44,6 +44,8 @@ pub(crate) struct Outcome {
     pub(crate) first_byte: Duration,
     /// How large the answer was, if it went out entirely.
     pub(crate) size: Option<Size>,
+    /// What the answer said at each of the experiment's pointers, if it went out entirely.
+    pub(crate) said: &'a [Option<f64>],
 }
 
 /// How large a whole answer was.
@@ -55,7 +57,7 @@ pub(crate) struct Size {
     pub(crate) tokens: Option<Usage>,
 }
 
-impl Outcome {
+impl Outcome<'_> {
     /// What a metric observes of it; nothing if that does not say, or comes from elsewhere.
     fn value(&self, observe: Observe, price: Price) -> Option<f64> {
         match observe {
@@ -68,6 +70,7 @@ impl Outcome {
                 let Usage { input, output } = self.size?.tokens?;
                 Some(price.of(input, output))
             }
+            Observe::Said(pointer) => self.said.get(pointer).copied().flatten(),
             Observe::Feedback | Observe::Missing { .. } => None,
         }
     }
@@ -96,6 +99,7 @@ pub(crate) struct RunShard {
 #[derive(Clone, Copy)]
 struct Watched {
     observe: Observe,
+    kind: Kind,
     beside: Option<Beside>,
     window: usize,
     cap: f64,
@@ -148,6 +152,7 @@ impl RunShard {
         let metrics = experiment.observations.iter().zip(&experiment.beside);
         let watched = |(metric, (observe, beside)): (usize, (&Observe, &Option<Beside>))| Watched {
             observe: *observe,
+            kind: experiment.design.metrics[metric].kind,
             beside: *beside,
             window: windows.partition_point(|shorter| *shorter < experiment.windows[metric]),
             cap: experiment.capped(metric, f64::INFINITY),
@@ -223,7 +228,7 @@ impl RunShard {
     }
 
     /// Records the outcome of an exposure, unless its window has passed.
-    pub(crate) fn close(&mut self, exposure: Exposure, outcome: Outcome) {
+    pub(crate) fn close(&mut self, exposure: Exposure, outcome: Outcome<'_>) {
         if let Some(Slot::Waiting(exposed)) = self.open.get(exposure.0) {
             let exposed = *exposed;
             self.record(exposed, outcome, exposed.passed..self.windows.len());
@@ -255,6 +260,7 @@ impl RunShard {
                 duration: window,
                 first_byte: window,
                 size: None,
+                said: &[],
             };
             self.record(exposed, end, exposed.passed..exposed.passed + 1);
             exposed.passed += 1;
@@ -296,7 +302,7 @@ impl RunShard {
     }
 
     /// Records an outcome for the metrics with these windows.
-    fn record(&mut self, exposed: Exposed, outcome: Outcome, windows: Range<usize>) {
+    fn record(&mut self, exposed: Exposed, outcome: Outcome<'_>, windows: Range<usize>) {
         let bytes = exposed.request_bytes.map(|bytes| bytes as f64);
         let Exposed {
             tick,
@@ -309,6 +315,7 @@ impl RunShard {
         for (metric, watched) in self.observations.iter().enumerate() {
             let Watched {
                 observe,
+                kind,
                 beside,
                 window,
                 cap,
@@ -316,7 +323,8 @@ impl RunShard {
             if !windows.contains(&window) {
                 continue;
             }
-            let Some(value) = outcome.value(observe, price) else {
+            let value = outcome.value(observe, price);
+            let Some(value) = value.filter(|&value| kind.fits(value)) else {
                 continue;
             };
             let beside = beside.map(|beside| match beside {
@@ -423,6 +431,7 @@ experiments:
             duration: Duration::from_millis(1750),
             first_byte: Duration::ZERO,
             size: None,
+            said: &[],
         };
         shard.close(exposure, outcome);
         assert_eq!(sums(&mut shard, &experiment.design), [(1, 1.5), (0, 0.0)]);

@@ -28,6 +28,7 @@ pub(crate) struct Passage {
     fell_back: bool,
     call: Call,
     size: Size,
+    said: Vec<Option<f64>>,
     ended: bool,
 }
 
@@ -64,6 +65,7 @@ impl Passage {
             fell_back: false,
             call: Call::None,
             size: Size::default(),
+            said: Vec::new(),
             ended: false,
         }
     }
@@ -171,6 +173,19 @@ impl Passage {
         }
     }
 
+    /// Where in the answer metrics look.
+    pub(crate) fn pointers(&self) -> &[Box<str>] {
+        let experiments = self.view.snapshot().policy.experiments();
+        let exposed = self.exposure.as_ref();
+        let experiment = exposed.and_then(|(experiment, _)| experiments.get(experiment.index()));
+        experiment.map_or(&[], |experiment| &experiment.pointers)
+    }
+
+    /// The answer has said this at each of the [pointers](Self::pointers).
+    pub(crate) fn said(&mut self, values: Vec<Option<f64>>) {
+        self.said = values;
+    }
+
     /// The answer went out entirely.
     pub(crate) fn end(mut self) {
         // A call that ends without saying how has failed, as its caller sees it.
@@ -211,6 +226,7 @@ impl Passage {
                     duration,
                     first_byte,
                     size,
+                    said: &self.said,
                 },
             );
         }

@@ -157,7 +157,7 @@ impl View {
     }
 
     /// Records the outcome of an exposure.
-    pub(crate) fn close(&self, experiment: ExperimentId, exposure: Exposure, outcome: Outcome) {
+    pub(crate) fn close(&self, experiment: ExperimentId, exposure: Exposure, outcome: Outcome<'_>) {
         if let Some(run) = self.runs.get(experiment.index()) {
             run.borrow_mut().close(exposure, outcome);
         }

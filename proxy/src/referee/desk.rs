@@ -1,7 +1,7 @@
 //! The desk where feedback is judged: whose it is, whether it is in time, whether it was counted before.
 
 use policy::Observe;
-use stats::{Delta, Kind, Scale};
+use stats::Delta;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::run::Run;
@@ -89,19 +89,7 @@ fn metric(run: &Run, item: &Item) -> Result<usize, Refused> {
     let (position, (metric, _)) = fed
         .find(|(_, (metric, _))| metric.name == item.metric)
         .ok_or(Refused::Metric)?;
-    let is_binary = item.value.total_cmp(&0.0).is_eq() || item.value.total_cmp(&1.0).is_eq();
-    let fits = match metric.kind {
-        Kind::Proportion => is_binary,
-        Kind::Mean { scale: Scale::Log } => item.value.is_finite() && item.value > 0.0,
-        Kind::Count => item.value >= 0.0 && item.value.fract().total_cmp(&0.0).is_eq(),
-        Kind::Mean { .. }
-        | Kind::Adjusted { .. }
-        | Kind::Exceedance { .. }
-        | Kind::Quantile { .. }
-        | Kind::Distribution
-        | Kind::Ratio => item.value.is_finite(),
-    };
-    if fits {
+    if metric.kind.fits(item.value) {
         Ok(position)
     } else {
         Err(Refused::Value)

@@ -87,6 +87,7 @@ experiments:
                 duration: Duration::from_millis(1),
                 first_byte: Duration::ZERO,
                 size: None,
+                said: &[],
             };
             shard.close(exposure, outcome);
             Observed {

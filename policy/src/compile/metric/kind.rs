@@ -123,9 +123,17 @@ fn mean(
         refuse(report, path, "scale", message, "use `scale: linear`");
         return None;
     }
-    if scale == Scale::Log && observe == Observe::Feedback {
-        let message = "what clients report may be nought, which has no logarithm: such reports are \
-                       refused, and with them whatever they have to say";
+    let lost = match observe {
+        Observe::Feedback => Some(
+            "what clients report may be nought, which has no logarithm: such reports are refused, and with \
+             them whatever they have to say",
+        ),
+        Observe::Said(_) => Some(
+            "what answers say may be nought, which has no logarithm: such answers are not counted",
+        ),
+        _ => None,
+    };
+    if let Some(message) = lost.filter(|_| scale == Scale::Log) {
         let remedy = "use `scale: linear`, unless every value is positive";
         report.warning(code::ZEROS_ON_LOG, &path.field("scale"), message, remedy);
     }

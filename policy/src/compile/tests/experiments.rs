@@ -1,6 +1,7 @@
 //! Experiments that could not be judged are refused.
 
 use super::*;
+use crate::Observe::Said;
 
 #[test]
 fn arms_and_ramps_fit() {
@@ -245,19 +246,46 @@ fn a_distribution_is_no_goal_and_says_nothing_about_users() {
 }
 
 #[test]
-fn feedback_on_a_scale_without_nought_is_warned_of() {
+fn what_is_said_on_a_scale_without_nought_is_warned_of() {
     let goal = "kind: proportion, source: feedback";
-    let edits = [(goal, "kind: mean, scale: log, source: feedback")];
-    warned(
-        code::ZEROS_ON_LOG,
+    let (scale, feedback) = (
         "experiments[0].metrics[0].scale",
-        &edits,
+        "kind: mean, scale: log, source: feedback",
     );
+    warned(code::ZEROS_ON_LOG, scale, &[(goal, feedback)]);
+    let said = "kind: mean, scale: log, source: { response: /score }";
+    warned(code::ZEROS_ON_LOG, scale, &[(goal, said)]);
     let linear = problems(&[(goal, "kind: mean, scale: linear, source: feedback")]);
     assert!(
         linear
             .iter()
             .all(|problem| problem.code != code::ZEROS_ON_LOG)
+    );
+}
+
+#[test]
+fn metrics_look_at_each_place_of_an_answer_once() {
+    let goal = "source: feedback, better: higher, role: goal }";
+    let said = |name, source| {
+        format!("- {{ name: {name}, kind: mean, source: {source}, better: higher, role: goal }}")
+    };
+    let score = "{ response: /outputs/0/data/0 }";
+    let more = [said("second", "{ response: /a~1b }"), said("third", score)].join("\n      ");
+    let with = format!("source: {score}, better: higher, role: goal }}\n      {more}");
+    let document = sample::document(&[
+        (goal, &with),
+        ("kind: proportion, source", "kind: mean, source"),
+    ]);
+    let policy = compile(&document).unwrap();
+    let experiment = &policy.experiments()[0];
+    let pointers: Vec<_> = experiment.pointers.iter().map(|it| &**it).collect();
+    assert_eq!(pointers, ["/outputs/0/data/0", "/a~1b"]);
+    assert_eq!(experiment.observations[..3], [Said(0), Said(1), Said(0)]);
+    refused(
+        code::BAD_METRIC,
+        "experiments[0].metrics[0].source.response",
+        "source: feedback",
+        "source: { response: score }",
     );
 }
 

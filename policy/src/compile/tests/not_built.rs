@@ -54,13 +54,3 @@ fn models_that_are_tried_in_the_shadow_first() {
     let path = "experiments[1].arms[1].backend";
     refused(code::NOT_BUILT, path, "unit: request", with);
 }
-
-#[test]
-fn metrics_of_what_is_in_an_answer() {
-    let sources = ["source: { response: /score }"];
-    refused_instead(
-        "experiments[0].metrics[0].source",
-        "source: feedback",
-        &sources,
-    );
-}

@@ -1,0 +1,88 @@
+//! What an answer says at the places that metrics ask for, kept as it passes and read once it has.
+
+use serde_json::Value;
+
+/// How much of an answer is kept. Scores and the answers of small models are far below; a longer answer says
+/// nothing.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// An answer of JSON on its way.
+#[derive(Debug, Default)]
+pub(super) struct Sayings {
+    answer: Vec<u8>,
+    is_too_long: bool,
+}
+
+impl Sayings {
+    /// The next part has come.
+    pub(super) fn part(&mut self, bytes: &[u8]) {
+        self.is_too_long |= self.answer.len() + bytes.len() > ANSWER_BYTES_MAX;
+        if self.is_too_long {
+            self.answer = Vec::new();
+        } else {
+            self.answer.extend_from_slice(bytes);
+        }
+    }
+
+    /// The numbers at these JSON pointers (RFC 6901), true as 1 and false as 0; none where there is something else.
+    pub(super) fn at(self, pointers: &[Box<str>]) -> Vec<Option<f64>> {
+        let Ok(answer) = serde_json::from_slice::<Value>(&self.answer) else {
+            return Vec::new();
+        };
+        let number = |pointer: &Box<str>| match answer.pointer(pointer)? {
+            Value::Number(number) => number.as_f64(),
+            Value::Bool(truth) => Some(f64::from(u8::from(*truth))),
+            _ => None,
+        };
+        pointers.iter().map(number).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(parts: &[&str], pointers: &[&str]) -> Vec<Option<f64>> {
+        let mut sayings = Sayings::default();
+        parts.iter().for_each(|part| sayings.part(part.as_bytes()));
+        let pointers: Vec<Box<str>> = pointers.iter().map(|&it| it.into()).collect();
+        sayings.at(&pointers)
+    }
+
+    #[test]
+    fn numbers_and_truth_are_read_and_nothing_else() {
+        let answer = [
+            r#"{"outputs":[{"data":[0.25,1e3]}],"a/b":true,"no":fal"#,
+            r#"se,"text":"7","null":null,"deep":{}}"#,
+        ];
+        let pointers = [
+            "/outputs/0/data/0",
+            "/outputs/0/data/1",
+            "/a~1b",
+            "/no",
+            "/text",
+            "/null",
+            "/deep",
+            "/outputs/1",
+        ];
+        let expected = [Some(0.25), Some(1000.0), Some(1.0), Some(0.0)];
+        let mut expected = expected.to_vec();
+        expected.resize(pointers.len(), None);
+        assert_eq!(said(&answer, &pointers), expected);
+    }
+
+    #[test]
+    fn what_is_no_json_or_too_long_says_nothing() {
+        assert!(said(&["{"], &["/a"]).is_empty());
+        let fits = format!(
+            "{{\"a\":1,\"b\":\"{}\"}}",
+            "x".repeat(ANSWER_BYTES_MAX - 14)
+        );
+        assert_eq!(fits.len(), ANSWER_BYTES_MAX);
+        assert_eq!(said(&[&fits], &["/a"]), [Some(1.0)]);
+        let (begin, end) = fits.split_at(100);
+        assert_eq!(said(&[begin, end], &["/a"]), [Some(1.0)]);
+        assert!(said(&[begin, end, " "], &["/a"]).is_empty());
+        assert!(said(&[begin, end, " ", "{\"a\":1}"], &["/a"]).is_empty());
+    }
+}
