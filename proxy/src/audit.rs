@@ -7,6 +7,7 @@
 
 pub(crate) mod checkpoint;
 
+use config::document::EventType;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -99,6 +100,11 @@ impl Record {
         last: Option<(u64, &Self)>,
         event: Event,
     ) -> serde_json::Result<(u64, Self)> {
+        debug_assert!(
+            EventType::WORDS.contains(&event.kind),
+            "webhooks could not ask for it: {}",
+            event.kind
+        );
         let sequence = last.map_or(1, |(sequence, _)| sequence + 1);
         let body = Body {
             sequence,
@@ -243,11 +249,15 @@ mod tests {
     use super::*;
 
     fn chain(length: u64) -> Vec<Record> {
+        chain_of(&vec!["stepped"; length as usize])
+    }
+
+    fn chain_of(kinds: &[&'static str]) -> Vec<Record> {
         let mut records: Vec<Record> = Vec::new();
-        for number in 0..length {
+        for (number, &kind) in (0..).zip(kinds) {
             let event = Event {
                 at_ms: 1_790_000_000_000 + number,
-                kind: "stepped",
+                kind,
                 experiment: "e".to_owned(),
                 run: 1,
                 actor: None,
@@ -312,6 +322,45 @@ mod tests {
                 flaw: Flaw::Unlinked
             })
         );
+    }
+
+    /// The first record that is found to be wrong after this change.
+    fn found(mut records: Vec<Record>, change: impl FnOnce(&mut Vec<Record>)) -> Option<Broken> {
+        change(&mut records);
+        Audit(records).verify().err()
+    }
+
+    #[test]
+    fn a_change_of_any_byte_of_any_kind_of_record_is_found_there() {
+        let records = chain_of(EventType::WORDS);
+        assert_eq!(Audit(records.clone()).verify(), Ok(()));
+        for (seq, (place, record)) in (1..).zip(records.iter().enumerate()) {
+            let here = |flaw| Some(Broken { seq, flaw });
+            for byte in 0..record.body.len() {
+                let broken = found(records.clone(), |records| {
+                    let mut bytes = records[place].body.clone().into_bytes();
+                    bytes[byte] ^= 1;
+                    records[place].body = String::from_utf8(bytes).unwrap();
+                });
+                assert_eq!(broken, here(Flaw::Changed), "{} {byte}", record.body);
+            }
+            if place + 1 < records.len() {
+                let removed = found(records.clone(), |records| drop(records.remove(place)));
+                assert_eq!(removed, here(Flaw::Unlinked), "{}", record.body);
+                let moved = found(records.clone(), |records| records.swap(place, place + 1));
+                assert_eq!(moved, here(Flaw::Unlinked), "{}", record.body);
+            }
+            let told_twice = found(records.clone(), |records| {
+                records.insert(place, records[place].clone());
+            });
+            let next = seq + 1;
+            assert_eq!(
+                told_twice.map(|broken| broken.seq),
+                Some(next),
+                "{}",
+                record.body
+            );
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use tests::{Client, Folder, Load, Reply, Upstream, Wald, trial, until, wald};
 use tokio::task::{JoinSet, LocalSet};
 
+const SHADOWED: &str = "shadow_first: { agreement: 30%, observations: 50 }";
+
 /// Transitions that follow from traffic, in their order.
 const BY_TRAFFIC: [&str; 4] = ["shadowing", "opened", "stepped", "rolled_back"];
 
@@ -26,7 +28,7 @@ async fn what_follows_from_traffic_happens_once_whenever_the_process_dies() {
 
 /// A process that dies there, and one that goes on from what it left.
 async fn dies_over(when: &'static str, kind: &'static str) {
-    let journey = Journey::start("").await;
+    let journey = Journey::start(SHADOWED).await;
     let crash = format!("{when}:{kind}");
     let mut wald = journey.launch(&crash);
     if kind == "shadowing" {
@@ -43,17 +45,23 @@ async fn dies_over(when: &'static str, kind: &'static str) {
 #[tokio::test]
 async fn what_people_order_happens_once_whenever_the_process_dies() {
     for when in ["before", "after"] {
-        for (order, kind, state) in [
-            ("start", "started", "shadow"),
-            ("rollback", "rolled_back", "rolled_back"),
-            ("stop", "stopped", "stopped"),
+        for (orders, kind, state) in [
+            (&["start"][..], "started", "running"),
+            (&["start", "pause"], "paused", "paused"),
+            (&["start", "pause", "resume"], "resumed", "running"),
+            (&["start", "promote"], "promoted", "promoted"),
+            (&["start", "rollback"], "rolled_back", "rolled_back"),
+            (&["stop"], "stopped", "stopped"),
         ] {
+            let [before @ .., order] = orders else {
+                continue;
+            };
             let journey = Journey::start("start: manual").await;
-            if order == "rollback" {
-                let wald = journey.run().await;
-                assert_eq!(journey.order(&wald, "start").await, StatusCode::OK);
-                wald.stop().await;
+            let wald = journey.run().await;
+            for order in before {
+                assert_eq!(journey.order(&wald, order).await, StatusCode::OK);
             }
+            wald.stop().await;
             let earlier = journey.trail().await;
             let crash = format!("{when}:{kind}");
             let mut wald = journey.launch(&crash);
@@ -76,11 +84,7 @@ async fn what_people_order_happens_once_whenever_the_process_dies() {
             assert_eq!(found["state"], state, "{crash}");
             wald.stop().await;
             let trail = journey.trail().await;
-            let mut expected = if earlier.is_empty() {
-                vec!["drafted".to_owned()]
-            } else {
-                earlier
-            };
+            let mut expected = earlier;
             expected.push(kind.to_owned());
             assert_eq!(trail, expected, "{crash}");
         }
@@ -90,7 +94,7 @@ async fn what_people_order_happens_once_whenever_the_process_dies() {
 #[tokio::test]
 async fn another_document_is_written_down_once_whenever_the_process_dies() {
     for when in ["before", "after"] {
-        let journey = Journey::start("").await;
+        let journey = Journey::start(SHADOWED).await;
         journey.run().await.stop().await;
         let text = std::fs::read_to_string(journey.document()).expect("a document");
         let text = text.replace("name: all,", "name: all, timeout: 7s,");
@@ -119,7 +123,7 @@ impl Journey {
         let folder = Folder::new();
         let text = trial(&control, &candidate, &folder.path("wald.redb"));
         let first = format!(
-            "step_minimum: {{ observations: 20, time: 1s }}\n    shadow_first: {{ agreement: 30%, observations: 50 }}\n    {more}\n    ramp: [10%, 50%]"
+            "step_minimum: {{ observations: 20, time: 1s }}\n    {more}\n    ramp: [10%, 50%]"
         );
         let text = text
             .replace("ramp: [50%]", &first)

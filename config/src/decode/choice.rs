@@ -20,6 +20,19 @@ macro_rules! choice {
             $( $(#[$variant_about])* #[serde(rename = $word)] $variant $(($kind))?, )*
         }
 
+        impl $name {
+            /// Every word that a document may write.
+            pub const WORDS: &'static [&'static str] = &[$( $word ),*];
+
+            /// The word that a document writes.
+            #[must_use]
+            pub const fn word(&self) -> &'static str {
+                match self {
+                    $( Self::$variant { .. } => $word, )*
+                }
+            }
+        }
+
         impl crate::decode::Decode for $name {
             fn wanted() -> crate::decode::Wanted {
                 crate::decode::Choice::wanted(&[$( crate::decode::choice!(@of $word $(, $kind)?) ),*])

@@ -58,7 +58,7 @@ fn one(report: &mut Report<'_>, path: &Path, written: &document::Webhook) -> Opt
             WebhookSecret::File { file } => Secret::File(file.clone()),
             WebhookSecret::Env { env } => Secret::Env(env.as_str().into()),
         }),
-        kinds: types.iter().map(kind).collect(),
+        kinds: types.iter().map(EventType::word).collect(),
         format: format
             .as_ref()
             .map_or(EventFormat::CloudEvents, self::format),
@@ -89,32 +89,5 @@ fn format(written: &document::EventFormat) -> EventFormat {
         document::EventFormat::CloudEvents => EventFormat::CloudEvents,
         document::EventFormat::Slack => EventFormat::Slack,
         document::EventFormat::Alertmanager => EventFormat::Alertmanager,
-    }
-}
-
-/// What the audit trail calls it.
-fn kind(written: &EventType) -> &'static str {
-    match written {
-        EventType::Drafted => "drafted",
-        EventType::Shadowing => "shadowing",
-        EventType::Opened => "opened",
-        EventType::Started => "started",
-        EventType::Stepped => "stepped",
-        EventType::Alarm => "alarm",
-        EventType::Proposed => "proposed",
-        EventType::Approved => "approved",
-        EventType::Promoted => "promoted",
-        EventType::RolledBack => "rolled_back",
-        EventType::Futile => "futile",
-        EventType::Advised => "advised",
-        EventType::Paused => "paused",
-        EventType::Resumed => "resumed",
-        EventType::Stopped => "stopped",
-        EventType::Refused => "refused",
-        EventType::Document => "document",
-        EventType::Certificates => "certificates",
-        EventType::Keys => "keys",
-        EventType::Reloaded => "reloaded",
-        EventType::Drained => "drained",
     }
 }

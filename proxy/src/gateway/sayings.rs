@@ -29,12 +29,12 @@ impl Sayings {
         let Ok(answer) = serde_json::from_slice::<Value>(&self.answer) else {
             return Vec::new();
         };
-        let number = |pointer: &Box<str>| match answer.pointer(pointer)? {
+        let number = |pointer: &str| match answer.pointer(pointer)? {
             Value::Number(number) => number.as_f64(),
             Value::Bool(truth) => Some(f64::from(u8::from(*truth))),
             _ => None,
         };
-        pointers.iter().map(number).collect()
+        pointers.iter().map(|pointer| number(pointer)).collect()
     }
 }
 
