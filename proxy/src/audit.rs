@@ -248,8 +248,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn chain(length: u64) -> Vec<Record> {
-        chain_of(&vec!["stepped"; length as usize])
+    fn chain(length: usize) -> Vec<Record> {
+        chain_of(&vec!["stepped"; length])
     }
 
     fn chain_of(kinds: &[&'static str]) -> Vec<Record> {

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a journey that cannot go on has failed")]
 
 mod administering;
+mod alike;
 mod asking;
 mod balancing;
 mod calling;
