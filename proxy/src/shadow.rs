@@ -5,6 +5,8 @@
 //! what would exceed one is dropped and counted before anything else is. A copy begins when its primary has ended,
 //! over connections of its own; how long it takes is compared with nothing.
 
+mod answer;
+mod coding;
 mod compare;
 mod copy;
 mod desk;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Request, Response, StatusCode, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, request};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -28,6 +28,8 @@ pub enum Reply {
     Name,
     /// 200, and the request's body again.
     Echo,
+    /// 200, with these headers and this body.
+    Said(&'static [(&'static str, &'static str)], Bytes),
     /// This status, with a body that says so.
     Status(StatusCode),
     /// `status` for one request in `one_in`, 200 for the others.
@@ -50,6 +52,21 @@ pub enum Reply {
     Resting(u32),
     /// As `Name`, but each answer waits until [`Upstream::release`] lets it go.
     Held,
+}
+
+impl Reply {
+    /// What the head says besides.
+    fn headers(&self) -> HeaderMap {
+        let header = |(name, value): &(&'static str, &'static str)| {
+            let value = HeaderValue::from_static(value);
+            (HeaderName::from_static(name), value)
+        };
+        match self {
+            Self::Resting(seconds) => HeaderMap::from_iter([(RETRY_AFTER, (*seconds).into())]),
+            Self::Said(headers, _) => headers.iter().map(header).collect(),
+            _ => HeaderMap::new(),
+        }
+    }
 }
 
 /// The beat of [`Reply::Works`].
@@ -191,6 +208,7 @@ async fn answer(
     let (status, body) = match reply {
         Reply::Name => (StatusCode::OK, name),
         Reply::Echo => (StatusCode::OK, body),
+        Reply::Said(_, ref said) => (StatusCode::OK, said.clone()),
         Reply::Status(status) => (status, Bytes::from(status.to_string())),
         Reply::Sometimes { status, one_in } if before.is_multiple_of(one_in) => (status, name),
         Reply::Sometimes { .. } => (StatusCode::OK, name),
@@ -219,12 +237,11 @@ async fn answer(
     };
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
+    let headers = response.headers_mut();
     if behaviour.name.starts_with('{') {
         let json = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(CONTENT_TYPE, json);
+        headers.insert(CONTENT_TYPE, json);
     }
-    if let Reply::Resting(seconds) = reply {
-        response.headers_mut().insert(RETRY_AFTER, seconds.into());
-    }
+    headers.extend(reply.headers());
     Ok(response)
 }

@@ -34,6 +34,7 @@ mod replacing;
 mod sealing;
 mod securing;
 mod shadowing;
+mod shadowing_forms;
 mod sharing;
 mod smuggling;
 mod starting;

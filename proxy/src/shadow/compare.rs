@@ -1,10 +1,10 @@
 //! Whether two answers say the same, and where they do not.
 
-use bytes::Bytes;
 use policy::Compare;
 use serde_json::{Map, Value};
 
-use super::mirror::Answer;
+use super::answer::{Answer, Meaning};
+use super::coding::TooLarge;
 
 /// How many differences of one pair are told; the first says that there are some.
 const DIFFERENCES_MAX: usize = 16;
@@ -18,14 +18,16 @@ pub(crate) struct Difference {
     pub(crate) shadow: String,
 }
 
-/// The differences of two answers by a rule; none if they agree. No answer at all differs from any.
+/// The differences of two answers by a rule; none if they agree. No answer at all differs from any, and what says
+/// more than `room` is compared with nothing.
 pub(super) fn differences(
     rule: &Compare,
     primary: &Answer,
     shadow: Option<&Answer>,
-) -> Vec<Difference> {
+    room: u64,
+) -> Result<Vec<Difference>, TooLarge> {
     let Some(shadow) = shadow else {
-        return vec![Difference::new("answer", "there", "none")];
+        return Ok(vec![Difference::new("answer", "there", "none")]);
     };
     let mut found = Differences {
         rule,
@@ -36,22 +38,18 @@ pub(super) fn differences(
         let (primary, shadow) = (primary.status.as_str(), shadow.status.as_str());
         found.found.push(Difference::new("status", primary, shadow));
     }
-    let (one, other) = (concat(&primary.parts), concat(&shadow.parts));
-    let parsed = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).ok();
-    let is_encoded = primary.is_encoded || shadow.is_encoded;
-    match (is_encoded, parsed(&one), parsed(&other)) {
-        (false, Some(one), Some(other)) => found.values(&one, &other),
-        (false, ..) if is_same_text(&one, &other) => {}
-        (true, ..) if one == other => {}
+    let (one, other) = (primary.meaning(room)?, shadow.meaning(room)?);
+    match (&one, &other) {
+        (Meaning::Json(one), Meaning::Json(other)) => found.values(one, other),
+        (Meaning::Text(one), Meaning::Text(other)) if is_same_text(one, other) => {}
+        (Meaning::Opaque(one), Meaning::Opaque(other)) if one == other => {}
         _ => {
-            let told = |bytes: &[u8]| format!("{} bytes", bytes.len());
-            found
-                .found
-                .push(Difference::new("body", &told(&one), &told(&other)));
+            let body = Difference::new("body", &one.told(), &other.told());
+            found.found.push(body);
         }
     }
     found.found.truncate(DIFFERENCES_MAX);
-    found.found
+    Ok(found.found)
 }
 
 impl Difference {
@@ -62,10 +60,6 @@ impl Difference {
             shadow: shadow.to_owned(),
         }
     }
-}
-
-fn concat(parts: &[Bytes]) -> Vec<u8> {
-    parts.concat()
 }
 
 /// Whether two texts have the same words: line ends and indentation say nothing.
@@ -197,22 +191,14 @@ fn told(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
     use policy::Pointer;
 
     use super::*;
 
-    fn answer(text: &str) -> Answer {
-        Answer {
-            status: StatusCode::OK,
-            is_encoded: false,
-            parts: vec![Bytes::copy_from_slice(text.as_bytes())],
-        }
-    }
-
     #[track_caller]
     fn check(rule: &Compare, one: &str, other: &str, expected: &[&str]) {
-        let found = differences(rule, &answer(one), Some(&answer(other)));
+        let (one_answer, other_answer) = (Answer::saying(one), Answer::saying(other));
+        let found = differences(rule, &one_answer, Some(&other_answer), 1000).unwrap();
         let found: Vec<&str> = found.iter().map(|it| &*it.at).collect();
         assert_eq!(found, expected, "{one} and {other}");
     }
@@ -298,9 +284,11 @@ mod tests {
     fn differences_tell_no_text() {
         let found = differences(
             &Compare::default(),
-            &answer(r#"{"name":"Ada Lovelace"}"#),
-            Some(&answer(r#"{"name":"Ada"}"#)),
-        );
+            &Answer::saying(r#"{"name":"Ada Lovelace"}"#),
+            Some(&Answer::saying(r#"{"name":"Ada"}"#)),
+            1000,
+        )
+        .unwrap();
         assert_eq!(
             found,
             [Difference::new(
@@ -309,7 +297,7 @@ mod tests {
                 "text of 3 characters"
             )]
         );
-        let none = differences(&Compare::default(), &answer("{}"), None);
+        let none = differences(&Compare::default(), &Answer::saying("{}"), None, 1000).unwrap();
         assert_eq!(none, [Difference::new("answer", "there", "none")]);
     }
 }

@@ -10,8 +10,8 @@ use http::request;
 use hyper::body::Body as _;
 use tokio::time::timeout;
 
+use super::answer::{Answer, Form};
 use super::desk::{Key, Pair};
-use super::mirror::{Answer, is_encoded};
 use super::tally::Slot;
 use super::{Desk, Outcome};
 use crate::forward::{self, Download};
@@ -74,6 +74,7 @@ impl Copy {
                 run: copies.shadow.phase_of.and_then(|id| view.run(id)),
             },
             rule: copies.shadow.compare.clone(),
+            room: copies.shadow.body_bytes,
             primary,
             shadow: answer.ok(),
         };
@@ -96,7 +97,7 @@ async fn collect(response: http::Response<Download>, limit: u64) -> Result<Answe
     }
     Ok(Answer {
         status: head.status,
-        is_encoded: is_encoded(&head.headers),
+        form: Form::of(&head.headers),
         parts,
     })
 }

@@ -9,8 +9,9 @@ use stats::{Interval, agreement};
 use tokio::sync::mpsc;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::answer::Answer;
+use super::coding::TooLarge;
 use super::compare::{Difference, differences};
-use super::mirror::Answer;
 
 /// How many pairs may wait to be compared: each holds two bodies.
 const WAITING_MAX: usize = 32;
@@ -47,6 +48,8 @@ impl Key {
 pub(super) struct Pair {
     pub(super) key: Key,
     pub(super) rule: Compare,
+    /// How much an answer may say.
+    pub(super) room: u64,
     pub(super) primary: Answer,
     pub(super) shadow: Option<Answer>,
 }
@@ -63,6 +66,7 @@ type Known = BTreeMap<Key, Comparison>;
 /// What is known of one shadow.
 struct Comparison {
     rule: Compare,
+    too_large: u64,
     compared: u64,
     agreed: u64,
     fields: BTreeMap<String, u64>,
@@ -78,6 +82,8 @@ pub(crate) struct Shown {
     pub(crate) against: Option<String>,
     /// The run of the experiment whose shadow phase it is, if it is one.
     pub(crate) run: Option<u32>,
+    /// How many pairs said more than may be held, once their encoding was undone.
+    pub(crate) too_large: u64,
     pub(crate) compared: u64,
     pub(crate) agreed: u64,
     pub(crate) agreement: Agreement,
@@ -156,10 +162,11 @@ async fn compare(mut waiting: mpsc::Receiver<Pair>, known: Arc<Mutex<Known>>) {
             let Pair {
                 key,
                 rule,
+                room,
                 primary,
                 shadow,
             } = pair;
-            let found = differences(&rule, &primary, shadow.as_ref());
+            let found = differences(&rule, &primary, shadow.as_ref(), room);
             let mut known = hold(&known);
             if key.run.is_some() {
                 // Whatever earlier runs compared is over.
@@ -170,7 +177,10 @@ async fn compare(mut waiting: mpsc::Receiver<Pair>, known: Arc<Mutex<Known>>) {
                 // What was counted by another rule says nothing about this one.
                 *comparison = Comparison::new(&rule);
             }
-            comparison.count(found);
+            match found {
+                Ok(found) => comparison.count(found),
+                Err(TooLarge) => comparison.too_large += 1,
+            }
         });
         if compared.await.is_err() {
             tracing::error!("two answers could not be compared");
@@ -182,6 +192,7 @@ impl Comparison {
     fn new(rule: &Compare) -> Self {
         Self {
             rule: rule.clone(),
+            too_large: 0,
             compared: 0,
             agreed: 0,
             fields: BTreeMap::new(),
@@ -235,6 +246,7 @@ impl Comparison {
             backend: key.backend.to_string(),
             against: Some(key.against.to_string()).filter(|arm| !arm.is_empty()),
             run: key.run,
+            too_large: self.too_large,
             compared,
             agreed,
             agreement: Agreement {

@@ -4,9 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, EXPECT};
 use http::{HeaderMap, HeaderValue, StatusCode, request, response};
 
+use super::answer::{Answer, Form};
 use super::tally::Slot;
 use super::{Desk, Outcome, SHADOW, copy};
 use crate::gateway::{ARM, EXPERIMENT};
@@ -66,14 +67,6 @@ impl Tee {
     }
 }
 
-/// An answer as far as it is compared.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    /// Whether its bytes are an encoding of what it says.
-    pub(super) is_encoded: bool,
-    pub(super) parts: Vec<Bytes>,
-}
-
 /// The copies that one request is to have.
 pub(crate) struct Mirror {
     view: Rc<View>,
@@ -83,7 +76,7 @@ pub(crate) struct Mirror {
     body: Rc<Tee>,
     arm: Box<str>,
     status: StatusCode,
-    is_encoded: bool,
+    form: Form,
     answer: Tee,
     seed: u64,
 }
@@ -114,7 +107,7 @@ impl Mirror {
             body: Rc::new(Tee::with_room(room)),
             arm: arm.into(),
             status: StatusCode::OK,
-            is_encoded: false,
+            form: Form::of(&HeaderMap::new()),
             answer: Tee::with_room(room),
             seed,
         }
@@ -128,7 +121,7 @@ impl Mirror {
     /// The primary's answer has begun.
     pub(crate) fn answered(&mut self, head: &response::Parts) {
         self.status = head.status;
-        self.is_encoded = is_encoded(&head.headers);
+        self.form = Form::of(&head.headers);
     }
 
     /// A part of it passes.
@@ -148,7 +141,7 @@ impl Mirror {
                 return;
             }
         };
-        let (status, is_encoded) = (self.status, self.is_encoded);
+        let (status, form) = (self.status, self.form);
         let largest = length(&body).max(length(&parts));
         for slot in slots {
             // What is held has the room of the shadow that takes most.
@@ -158,7 +151,7 @@ impl Mirror {
             }
             let primary = Answer {
                 status,
-                is_encoded,
+                form,
                 parts: parts.clone(),
             };
             let task = copy::Copy {
@@ -187,10 +180,6 @@ impl Drop for Mirror {
 
 fn length(parts: &[Bytes]) -> u64 {
     parts.iter().map(|part| part.len() as u64).sum()
-}
-
-pub(super) fn is_encoded(headers: &HeaderMap) -> bool {
-    headers.contains_key(CONTENT_ENCODING)
 }
 
 #[cfg(test)]

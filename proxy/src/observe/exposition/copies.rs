@@ -6,7 +6,7 @@ use super::super::counters::Counters;
 use super::{counter, family, gauge};
 use crate::shadow;
 
-pub(super) fn families(counters: &Counters, shadows: &[shadow::Shown]) -> [MetricFamily; 2] {
+pub(super) fn families(counters: &Counters, shadows: &[shadow::Shown]) -> [MetricFamily; 3] {
     let copies = counters
         .shadows
         .iter()
@@ -18,17 +18,13 @@ pub(super) fn families(counters: &Counters, shadows: &[shadow::Shown]) -> [Metri
             ];
             counter(&labels, *count)
         });
-    let ratios = shadows.iter().filter_map(|shown| {
-        let run = shown.run.map(|run| run.to_string());
-        let mut labels = vec![("route", &*shown.route), ("backend", &*shown.backend)];
-        if let Some(run) = &run {
-            labels.push(("run", run));
-        }
-        if let Some(against) = &shown.against {
-            labels.push(("against", against));
-        }
-        Some(gauge(&labels, shown.agreement.estimate?))
-    });
+    let shown: Vec<_> = shadows.iter().map(|shown| (labels(shown), shown)).collect();
+    let ratios = shown
+        .iter()
+        .filter_map(|(labels, shown)| Some(gauge(&borrowed(labels), shown.agreement.estimate?)));
+    let too_large = shown
+        .iter()
+        .map(|(labels, shown)| counter(&borrowed(labels), shown.too_large));
     [
         family(
             "wald_shadow_requests_total",
@@ -42,5 +38,26 @@ pub(super) fn families(counters: &Counters, shadows: &[shadow::Shown]) -> [Metri
             MetricType::GAUGE,
             ratios,
         ),
+        family(
+            "wald_shadow_too_large_total",
+            "Pairs of answers that say more than may be held, once their encoding is undone.",
+            MetricType::COUNTER,
+            too_large,
+        ),
     ]
+}
+
+fn labels(shown: &shadow::Shown) -> Vec<(&'static str, String)> {
+    let mut labels = vec![
+        ("route", shown.route.clone()),
+        ("backend", shown.backend.clone()),
+    ];
+    labels.extend(shown.run.map(|run| ("run", run.to_string())));
+    labels.extend(shown.against.clone().map(|arm| ("against", arm)));
+    labels
+}
+
+fn borrowed<'a>(labels: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+    let borrow = |(name, value): &'a (&'static str, String)| (*name, &**value);
+    labels.iter().map(borrow).collect()
 }
