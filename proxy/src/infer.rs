@@ -25,7 +25,7 @@ use request::Query;
 use resource::{Action, Resource};
 
 /// Announces tensors in binary behind the JSON (the protocol's binary extension).
-const BINARY: HeaderName = HeaderName::from_static("inference-header-content-length");
+pub(crate) const BINARY: HeaderName = HeaderName::from_static("inference-header-content-length");
 
 /// Answers for the model that the request was placed on.
 pub(crate) async fn infer(

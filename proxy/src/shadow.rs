@@ -12,6 +12,7 @@ mod copy;
 mod desk;
 mod mirror;
 mod tally;
+mod tensors;
 
 pub(crate) use desk::{Desk, Shown};
 pub(crate) use mirror::{Mirror, Tee};

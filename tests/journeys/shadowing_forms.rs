@@ -57,6 +57,47 @@ async fn a_bomb_is_counted_as_too_large_and_compared_with_nothing() {
     assert_eq!(seen["too_large"], 1, "{seen}");
 }
 
+#[tokio::test]
+async fn tensors_in_binary_are_compared_with_those_in_json_and_by_name() {
+    let json = br#"{"id":"1","outputs":[{"name":"score","datatype":"FP32","shape":[1,2],"data":[0.1,0.9]},{"name":"label","datatype":"BYTES","shape":[1],"data":["cat"]}]}"#;
+    let primary = Reply::Said(&[], Bytes::from_static(json));
+    let same = binary([0.1, 0.9004], b"cat");
+    let mut journey = Journey::start(primary, same, LIKE_CATS).await;
+    journey.ask().await;
+    let seen = journey.compared(1).await;
+    assert_eq!(seen["agreed"], 1, "{seen}");
+    journey.primary.reply(binary([0.1, 0.9], b"cat"));
+    journey.ask().await;
+    let seen = journey.compared(2).await;
+    assert_eq!(seen["agreed"], 2, "{seen}");
+    journey.shadow.reply(binary([0.1, 0.8], b"dog"));
+    journey.ask().await;
+    let seen = journey.compared(3).await;
+    assert_eq!(seen["agreed"], 2, "{seen}");
+    // Both outputs differ, at what a pointer calls one place.
+    let place = json!([{ "at": "/outputs/*/data/*", "disagreements": 1 }]);
+    assert_eq!(seen["fields"], place);
+    assert_eq!(
+        seen["samples"][0].as_array().map(Vec::len),
+        Some(2),
+        "{seen}"
+    );
+    assert!(!seen["samples"].to_string().contains("cat"), "{seen}");
+}
+
+/// What Triton answers to whoever asks for tensors in binary.
+fn binary(scores: [f32; 2], label: &[u8; 3]) -> Reply {
+    const JSON: &str = r#"{"id":"2","outputs":[{"name":"label","datatype":"BYTES","shape":[1],"parameters":{"binary_data_size":7}},{"name":"score","datatype":"FP32","shape":[1,2],"parameters":{"binary_data_size":8}}]}"#;
+    const HEADERS: &[(&str, &str)] = &[("inference-header-content-length", "191")];
+    let tensors = [
+        &[3, 0, 0, 0],
+        &label[..],
+        &scores.map(f32::to_le_bytes).concat(),
+    ]
+    .concat();
+    Reply::Said(HEADERS, [JSON.as_bytes(), &tensors].concat().into())
+}
+
 fn gzip(said: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(said).expect("memory takes it");

@@ -1,10 +1,12 @@
 //! An answer as far as it is compared, and what it says.
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use super::coding::{Coding, TooLarge};
+use super::tensors;
+use crate::infer::BINARY;
 
 /// An answer as it came.
 pub(super) struct Answer {
@@ -17,11 +19,15 @@ pub(super) struct Answer {
 #[derive(Clone, Copy)]
 pub(super) struct Form {
     coding: Coding,
+    /// How long the JSON is that tensors in binary follow, if any do.
+    json: Option<usize>,
 }
 
 /// What an answer says.
 pub(super) enum Meaning {
     Json(Value),
+    /// JSON whose tensors came in binary.
+    Tensors(Value),
     /// Whatever is no JSON.
     Text(Vec<u8>),
     /// Bytes that only their like agree with.
@@ -33,8 +39,15 @@ impl Form {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         Self {
             coding: Coding::of(headers),
+            json: headers.get(BINARY).map(length),
         }
     }
+}
+
+/// What is no length is longer than any answer.
+fn length(written: &HeaderValue) -> usize {
+    let length = written.to_str().ok().and_then(|it| it.parse().ok());
+    length.unwrap_or(usize::MAX)
 }
 
 impl Answer {
@@ -44,6 +57,10 @@ impl Answer {
         let Some(said) = self.form.coding.decode(&came, room)? else {
             return Ok(Meaning::Opaque(came));
         };
+        if let Some(json) = self.form.json {
+            let tensors = tensors::read(&said, json).map(Meaning::Tensors);
+            return Ok(tensors.unwrap_or(Meaning::Opaque(said)));
+        }
         Ok(match serde_json::from_slice(&said) {
             Ok(value) => Meaning::Json(value),
             Err(_) => Meaning::Text(said),
@@ -52,10 +69,19 @@ impl Answer {
 }
 
 impl Meaning {
+    /// The values, if it has any.
+    pub(super) fn values(&self) -> Option<&Value> {
+        match self {
+            Self::Json(value) | Self::Tensors(value) => Some(value),
+            Self::Text(_) | Self::Opaque(_) => None,
+        }
+    }
+
     /// How long it is, for people.
     pub(super) fn told(&self) -> String {
         match self {
             Self::Json(_) => "JSON".to_owned(),
+            Self::Tensors(_) => "tensors".to_owned(),
             Self::Text(bytes) | Self::Opaque(bytes) => format!("{} bytes", bytes.len()),
         }
     }
@@ -63,6 +89,17 @@ impl Meaning {
 
 #[cfg(test)]
 impl Answer {
+    /// One with the output `y` of this datatype, one row, in binary.
+    pub(super) fn of_tensor(datatype: &str, length: usize, raw: &[u8]) -> Self {
+        let size = serde_json::json!({ "binary_data_size": raw.len() });
+        let output = serde_json::json!({ "name": "y", "datatype": datatype, "shape": [1, length], "parameters": size });
+        let json = serde_json::json!({ "outputs": [output] }).to_string();
+        let mut answer = Self::saying(&json);
+        answer.form.json = Some(json.len());
+        answer.parts.push(Bytes::copy_from_slice(raw));
+        answer
+    }
+
     /// One that says this in so many words.
     pub(super) fn saying(text: &str) -> Self {
         Self {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::answer::{Answer, Meaning};
 use super::coding::TooLarge;
+use super::tensors;
 
 /// How many differences of one pair are told; the first says that there are some.
 const DIFFERENCES_MAX: usize = 16;
@@ -38,9 +39,19 @@ pub(super) fn differences(
         let (primary, shadow) = (primary.status.as_str(), shadow.status.as_str());
         found.found.push(Difference::new("status", primary, shadow));
     }
-    let (one, other) = (primary.meaning(room)?, shadow.meaning(room)?);
+    let (mut one, mut other) = (primary.meaning(room)?, shadow.meaning(room)?);
+    if let (Meaning::Json(one), Meaning::Tensors(other))
+    | (Meaning::Tensors(one), Meaning::Json(other)) = (&mut one, &mut other)
+    {
+        tensors::level(one);
+        tensors::level(other);
+    }
+    if let (Some(one), Some(other)) = (one.values(), other.values()) {
+        found.values(one, other);
+        found.found.truncate(DIFFERENCES_MAX);
+        return Ok(found.found);
+    }
     match (&one, &other) {
-        (Meaning::Json(one), Meaning::Json(other)) => found.values(one, other),
         (Meaning::Text(one), Meaning::Text(other)) if is_same_text(one, other) => {}
         (Meaning::Opaque(one), Meaning::Opaque(other)) if one == other => {}
         _ => {
@@ -48,7 +59,6 @@ pub(super) fn differences(
             found.found.push(body);
         }
     }
-    found.found.truncate(DIFFERENCES_MAX);
     Ok(found.found)
 }
 
@@ -119,8 +129,11 @@ impl Differences<'_> {
             }
             return;
         }
+        let is_outputs = *self.path == ["outputs"];
+        let named = by_name(one).zip(by_name(other)).filter(|_| is_outputs);
+        let (one, other) = named.unwrap_or_else(|| (one.iter().collect(), other.iter().collect()));
         self.path.push("*".to_owned());
-        for (one, other) in one.iter().zip(other) {
+        for (one, other) in one.into_iter().zip(other) {
             self.values(one, other);
         }
         self.path.pop();
@@ -160,6 +173,23 @@ impl Differences<'_> {
         let only = &self.rule.only;
         only.is_empty() || only.iter().any(|it| it.covers(&path))
     }
+}
+
+/// Outputs of the Open Inference Protocol in the order of their names, as their own order says nothing; none if the
+/// members are others.
+fn by_name(list: &[Value]) -> Option<Vec<&Value>> {
+    let name = |output: &Value| {
+        let named = output.get("name").and_then(Value::as_str);
+        named
+            .filter(|_| output.get("datatype").is_some())
+            .map(str::to_owned)
+    };
+    let mut named: Vec<_> = list
+        .iter()
+        .map(|output| Some((name(output)?, output)))
+        .collect::<Option<_>>()?;
+    named.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Some(named.into_iter().map(|(_, output)| output).collect())
 }
 
 fn numbers(list: &[Value]) -> Option<Vec<f64>> {
@@ -278,6 +308,71 @@ mod tests {
         check(&rule, "[1,2,3]", "[3,2,1]", &["body"]);
         check(&rule, "[0,0]", "[0,0]", &[]);
         check(&rule, "[0,0]", "[0,1]", &["body"]);
+    }
+
+    #[test]
+    fn outputs_are_compared_by_name() {
+        let plain = Compare::default();
+        let (x, y, z) = (
+            r#"{"name":"x","datatype":"INT8","data":[1]}"#,
+            r#"{"name":"y","datatype":"INT8","data":[2]}"#,
+            r#"{"name":"y","datatype":"INT8","data":[3]}"#,
+        );
+        let of = |one: &str, other: &str| format!(r#"{{"outputs":[{one},{other}]}}"#);
+        check(&plain, &of(x, y), &of(y, x), &[]);
+        check(&plain, &of(x, y), &of(z, x), &["/outputs/*/data/*"]);
+        let of = |one: &str, other: &str| format!(r#"{{"inputs":[{one},{other}]}}"#);
+        let told = ["/inputs/*/name", "/inputs/*/data/*"];
+        let found = differences(
+            &plain,
+            &Answer::saying(&of(x, y)),
+            Some(&Answer::saying(&of(y, x))),
+            1000,
+        );
+        let found = found.unwrap();
+        assert!(told.iter().all(|at| found.iter().any(|it| it.at == *at)));
+    }
+
+    #[test]
+    fn tensors_in_binary_say_what_those_in_json_say() {
+        let at = |rule: &Compare, one: &Answer, other: &Answer| {
+            let found = differences(rule, one, Some(other), 1000).unwrap();
+            found.into_iter().map(|it| it.at).collect::<Vec<_>>()
+        };
+        let floats = |values: [f32; 2]| values.map(f32::to_le_bytes).concat();
+        let binary = |values| Answer::of_tensor("FP32", 2, &floats(values));
+        let json = |data: &str| {
+            let output = format!(r#"{{"name":"y","datatype":"FP32","shape":[1,2],"data":{data}}}"#);
+            Answer::saying(&format!(r#"{{"outputs":[{output}]}}"#))
+        };
+        let plain = Compare::default();
+        let nothing: [&str; 0] = [];
+        let one = binary([0.1, 2.0]);
+        assert_eq!(at(&plain, &one, &json("[[0.1,2]]")), nothing);
+        assert_eq!(at(&plain, &json("[0.1,2.0]"), &one), nothing);
+        assert_eq!(at(&plain, &one, &json("[0.2,2.0]")), ["/outputs/*/data/*"]);
+        assert_eq!(at(&plain, &one, &binary([0.1, 2.1])), ["/outputs/*/data/*"]);
+        let tolerant = Compare {
+            tolerance: 0.1,
+            ..Compare::default()
+        };
+        assert_eq!(at(&tolerant, &one, &binary([0.1, 2.1])), nothing);
+        let cosine = Compare {
+            cosine: Some(0.999),
+            ..Compare::default()
+        };
+        assert_eq!(at(&cosine, &one, &binary([0.2, 4.0])), nothing);
+        assert_eq!(at(&cosine, &one, &binary([2.0, 0.1])), ["/outputs/*/data"]);
+        let ignore = Compare {
+            ignore: pointers(&["/outputs/*/data"]),
+            ..Compare::default()
+        };
+        assert_eq!(at(&ignore, &one, &binary([2.0, 0.1])), nothing);
+        // One that is too short is compared with nothing but its like.
+        let short = Answer::of_tensor("FP32", 2, &[0; 7]);
+        assert_eq!(at(&plain, &one, &short), ["body"]);
+        assert_eq!(at(&plain, &json("[0,0]"), &short), ["body"]);
+        assert_eq!(at(&plain, &short, &short), nothing);
     }
 
     #[test]
