@@ -86,8 +86,8 @@ pub(crate) async fn serve(
         Ok(Admitted::Placed(mut placement, allowance)) => {
             mirror = mirror::mirror(worker, peer, &placement, &head, &mut body, &passage);
             let answered = answer(worker, peer, &mut placement, head, body, &mut passage).await;
-            // What Wald itself says is no model's answer.
-            mirror = mirror.filter(|_| answered.is_ok());
+            // What Wald itself says is no model's answer, and what it fell back to is not the one that was meant.
+            mirror = mirror.filter(|_| answered.is_ok() && placement.fallen() == 0);
             let mut response = told(answered, worker, &id, is_call);
             tunnel::dig(upgrade, &mut response, idle(&placement, &passage));
             decorate::with_arm(&mut response, &placement, &passage, worker.chance());

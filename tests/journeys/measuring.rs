@@ -1,7 +1,7 @@
 //! Metrics of what is in an answer: its size, the tokens that it says it took, and numbers of its own.
 
 use bytes::Bytes;
-use http::Method;
+use http::{Method, StatusCode};
 use serde_json::Value;
 use tests::{Folder, Reply, Upstream, Wald, trial, until};
 
@@ -53,12 +53,32 @@ async fn numbers_that_answers_say_are_compared_and_what_is_none_is_not_counted()
     }
 }
 
+#[tokio::test]
+async fn what_is_said_in_place_of_an_arm_that_is_down_is_no_word_of_that_arm() {
+    let control = Upstream::start(r#"{"scores":[0.25],"sure":true}"#, Reply::Name).await;
+    let down = Reply::Status(StatusCode::SERVICE_UNAVAILABLE);
+    let candidate = Upstream::start("candidate", down).await;
+    let seen = ask_of(&control, &candidate, "[{ upstream: control }]", 40).await;
+    for metric in ["score", "sure"] {
+        let [control, candidate] = count(&seen, metric);
+        assert!(control > 0 && candidate == 0, "{metric}: {seen}");
+    }
+    // What its users waited for and got counts for it.
+    assert!(count(&seen, "bytes")[1] > 0, "{seen}");
+}
+
 /// What is known of an experiment after so many requests by users of both arms.
 async fn ask(control: &'static str, candidate: &'static str, users: usize) -> Value {
     let control = Upstream::start(control, Reply::Name).await;
     let candidate = Upstream::start(candidate, Reply::Name).await;
+    ask_of(&control, &candidate, "[]", users).await
+}
+
+async fn ask_of(control: &Upstream, candidate: &Upstream, fallback: &str, users: usize) -> Value {
     let folder = Folder::new();
-    let text = trial(&control, &candidate, &folder.path("wald.redb"));
+    let text = trial(control, candidate, &folder.path("wald.redb"));
+    let route = "backend: { experiment: trial }";
+    let text = text.replace(route, &format!("{route}, fallback: {fallback}"));
     let more = "    prices: { control: { input: 2, output: 8 }, candidate: { input: 1, output: 4 } }
     metrics:
       - { name: tokens, kind: mean, source: tokens, better: lower, role: guardrail, margin: { relative: 10% }, window: 1s }

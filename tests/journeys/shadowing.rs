@@ -138,6 +138,43 @@ async fn what_wald_itself_answers_is_compared_with_nothing() {
 }
 
 #[tokio::test]
+async fn what_stands_in_for_a_primary_is_compared_with_nothing() {
+    let primary = Upstream::start("primary", Reply::Status(StatusCode::BAD_GATEWAY)).await;
+    let shadow = Upstream::start("shadow", Reply::Name).await;
+    let other = Upstream::start("shadow", Reply::Name).await;
+    let folder = Folder::new();
+    let text = document(&format!(
+        "\
+upstreams:
+  - {{ name: primary, endpoints: [{}] }}
+  - {{ name: shadow, endpoints: [{}] }}
+  - {{ name: other, endpoints: [{}] }}
+routes:
+  - name: all
+    allow: [{{ callers: anyone }}]
+    backend: {{ upstream: primary }}
+    fallback: [{{ upstream: other }}]
+    shadow: [{{ backend: {{ upstream: shadow }} }}]
+",
+        primary.endpoint(),
+        shadow.endpoint(),
+        other.endpoint(),
+    ));
+    let wald = Wald::run(&folder.write("wald.yaml", text)).await;
+    let journey = Journey { wald, folder };
+    journey.ask(1).await;
+    until("the copy is given up", async || {
+        (journey.copies("incomplete").await == 1).then_some(())
+    })
+    .await;
+    // The next one is of the primary again.
+    primary.reply(Reply::Name);
+    journey.ask(1).await;
+    let seen = journey.compared(1).await;
+    assert_eq!((&seen["agreed"], shadow.asked()), (&json!(0), 1), "{seen}");
+}
+
+#[tokio::test]
 async fn of_two_shadows_each_has_its_own_limit() {
     let primary = Upstream::start("primary", Reply::Echo).await;
     let (small, large) = (

@@ -117,7 +117,7 @@ impl Passage {
 
     /// What the request was meant for is down, and something else answers. It counts by who answered; as evidence
     /// it counts for the arm that was meant, and against it: that it did not fail for the user is not the arm's
-    /// merit.
+    /// merit, and what the answer says is not its word.
     pub(crate) fn fell_back(&mut self, placement: &Placement) {
         self.lane = self.view.lanes().find(placement);
         self.fell_back = true;
@@ -173,10 +173,10 @@ impl Passage {
         }
     }
 
-    /// Where in the answer metrics look.
+    /// Where in the answer metrics look; nowhere if it is not the arm's own.
     pub(crate) fn pointers(&self) -> &[Box<str>] {
         let experiments = self.view.snapshot().policy.experiments();
-        let exposed = self.exposure.as_ref();
+        let exposed = self.exposure.as_ref().filter(|_| !self.fell_back);
         let experiment = exposed.and_then(|(experiment, _)| experiments.get(experiment.index()));
         experiment.map_or(&[], |experiment| &experiment.pointers)
     }
