@@ -26,8 +26,9 @@ use crate::{
     evidence::{Cell, Delta, EpochEvidence, Histogram, MovingLimit, TickEvidence, merge_ticks},
     report::Report,
     sample_ratio::{Arrival, SampleRatio},
-    trial::{Closing, Trial, total},
+    trial::{Closing, Trial, total, whole},
     verdict::Verdict,
+    watch::{FalseAlarms, Risen, Watch, WatchReport},
 };
 
 /// All evidence of one run and the running state of every test.
@@ -38,6 +39,8 @@ pub struct Ledger {
     measured: Vec<Measured>,
     /// By candidate: when harm was found.
     harm: Vec<Option<HarmCrossing>>,
+    /// Once an arm has been promoted, if it is watched.
+    watch: Option<Watch>,
     late: u64,
     unusable: u64,
 }
@@ -80,6 +83,7 @@ impl Ledger {
             ratio: SampleRatio::new(design.arms, design.unit == Unit::Sticky),
             measured: measured.collect(),
             harm: vec![None; design.candidates()],
+            watch: None,
             late: 0,
             unusable: 0,
             design,
@@ -117,7 +121,10 @@ impl Ledger {
                 measured.expect(arrived);
             }
         }
-        for ((metric, unit, arm), outcome) in delta.firsts.iter() {
+        let watched = self.watch.as_ref().map(|watch| watch.epoch);
+        // Ceilings are held against first requests of the run, which is decided.
+        let firsts = delta.firsts.iter().filter(|_| watched.is_none());
+        for ((metric, unit, arm), outcome) in firsts {
             let measured = self.measured.get_mut(metric);
             if let Some(firsts) = measured.and_then(|measured| measured.firsts.as_mut()) {
                 firsts.add(unit, arm, outcome);
@@ -126,8 +133,12 @@ impl Ledger {
         self.unusable += delta.unusable;
         let mut late = 0;
         for evidence in delta.ticks {
-            let known =
-                usize::try_from(evidence.epoch).is_ok_and(|epoch| epoch < self.ratio.epochs());
+            let known = match watched {
+                Some(watched) => evidence.epoch == watched,
+                None => {
+                    usize::try_from(evidence.epoch).is_ok_and(|epoch| epoch < self.ratio.epochs())
+                }
+            };
             let mut cells = evidence.cells.into_iter();
             for measured in &mut self.measured {
                 let cells = cells.by_ref().take(self.design.arms).collect();
@@ -191,6 +202,35 @@ impl Ledger {
         trials.any(Trial::is_alarmed)
     }
 
+    /// The arm has been promoted, and is watched from now on: what is seen in this epoch is compared with
+    /// what was seen of the arm before. Evidence of earlier epochs comes too late from now on. Asked again, it
+    /// changes how rare false alarms have to be and nothing else.
+    pub fn watch(&mut self, epoch: u32, arm: usize, allowed: FalseAlarms) {
+        if let Some(watch) = &mut self.watch
+            && (watch.epoch, watch.arm) == (epoch, arm)
+        {
+            watch.allow(allowed);
+            return;
+        }
+        let measured = self.measured.iter();
+        let seen: Vec<Cell> = measured
+            .map(|measured| whole(&measured.epochs, arm))
+            .collect();
+        self.watch = Some(Watch::begin(&self.design, epoch, arm, &seen, allowed));
+    }
+
+    /// The metrics in which a promoted arm has become worse than it was.
+    pub fn risen(&self) -> impl Iterator<Item = &Risen> {
+        self.watch.iter().flat_map(Watch::risen)
+    }
+
+    /// How each metric of a promoted arm stands; none if none is watched.
+    #[must_use]
+    pub fn watched(&self) -> Option<Vec<WatchReport>> {
+        let watch = self.watch.as_ref()?;
+        Some(watch.report(&self.design))
+    }
+
     /// Every number that people and dashboards may want.
     #[must_use]
     pub fn report(&self) -> Report {
@@ -237,6 +277,12 @@ impl Ledger {
         let (Some(measured), Some(judged)) = (self.measured.get_mut(metric), judged) else {
             return;
         };
+        if let Some(watch) = &mut self.watch
+            && watch.epoch == evidence.epoch
+        {
+            watch.close(metric, judged, self.design.unit, evidence);
+            return;
+        }
         measured.settle(evidence.tick);
         measured.add(evidence.epoch, &evidence.cells);
         let closing = Closing {

@@ -10,6 +10,7 @@
 pub mod agreement;
 pub mod conditional;
 pub mod e_bh;
+pub mod e_detector;
 pub mod event_split;
 pub mod label;
 pub mod paired_binary;
@@ -26,6 +27,7 @@ mod report;
 mod special;
 mod trial;
 mod verdict;
+mod watch;
 
 pub use design::{
     Better, Design, Goals, Kind, Margin, Method, Metric, Problem, Role, Scale, Side, Tail, Typical,
@@ -40,3 +42,4 @@ pub use ledger::{HarmCrossing, Ledger, Wait};
 pub use report::{ArmReport, Estimate, LogE, Methods, MetricReport, Report, SampleRatioReport};
 pub use trial::{ArmSums, Crossing, Numbers, Question, Score, Stretch};
 pub use verdict::{Decision, Finding, Open, Proof, Reason, Verdict};
+pub use watch::{Bad, FalseAlarms, Frozen, Risen, STRETCH, WatchReport};

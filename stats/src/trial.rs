@@ -320,7 +320,7 @@ impl Closing<'_> {
 }
 
 /// All epochs of one arm together, by buckets too: to gauge it, never to compare it.
-fn whole(epochs: &[EpochEvidence], arm: usize) -> Cell {
+pub(crate) fn whole(epochs: &[EpochEvidence], arm: usize) -> Cell {
     let mut whole = Cell::default();
     epochs
         .iter()
