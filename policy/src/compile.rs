@@ -28,6 +28,7 @@ mod shadow;
 mod tls;
 mod token;
 mod upstream;
+mod watch;
 mod webhook;
 
 use std::num::NonZeroUsize;

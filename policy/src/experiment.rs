@@ -54,6 +54,8 @@ pub struct Experiment {
     pub decide: Decide,
     /// How many people must agree before a promotion takes effect.
     pub approvals: usize,
+    /// How what was promoted is watched, if it is.
+    pub watch: Option<Watch>,
     /// Sets this experiment's assignment apart from others'.
     pub salt: u64,
     /// Tells whether two documents mean the same experiment: evidence is kept only while it is
@@ -81,6 +83,15 @@ pub struct ShadowFirst {
     pub observations: u64,
     /// The copies for each candidate, in their order.
     pub copies: Vec<Shadow>,
+}
+
+/// How a promoted arm is watched.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Watch {
+    /// How rare false alarms have to be.
+    pub allowed: stats::FalseAlarms,
+    /// Whether an alarm takes the promotion back.
+    pub reverts: bool,
 }
 
 /// What tokens cost.

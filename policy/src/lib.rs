@@ -65,7 +65,7 @@ pub use caller::Caller;
 pub use claim::ClaimPath;
 pub use compile::compile;
 pub use experiment::{
-    Arm, Beside, Decide, End, Experiment, Observe, Price, ShadowFirst, StepMinimum,
+    Arm, Beside, Decide, End, Experiment, Observe, Price, ShadowFirst, StepMinimum, Watch,
 };
 pub use explain::{Answer, Explanation};
 pub use id::{ArmId, ExperimentId, IssuerId, ListenerId, ModelId, RouteId, UpstreamId};

@@ -228,7 +228,7 @@ fn assign(
         arm,
         unit,
         bucket,
-        counted: stage.state() == State::Running,
+        counted: stage.is_counted(experiment),
     };
     (arm, Ok(assignment))
 }

@@ -129,8 +129,8 @@ impl Stage {
         self.run
     }
 
-    /// The stretch of the run with constant shares, from 0. It grows whenever *counted* traffic
-    /// gets new shares; states in which nothing counts have no epoch of their own.
+    /// The stretch of the run with constant shares, from 0. It grows whenever traffic that is counted gets new
+    /// shares, and with a promotion, after which it may be watched; other states have no epoch of their own.
     #[must_use]
     pub fn epoch(&self) -> u32 {
         self.epoch
@@ -140,6 +140,16 @@ impl Stage {
     #[must_use]
     pub fn step(&self) -> usize {
         self.step
+    }
+
+    /// Whether what is seen of the experiment counts: for its verdict, or because what was promoted is watched.
+    #[must_use]
+    pub fn is_counted(&self, experiment: &Experiment) -> bool {
+        match self.state {
+            State::Running => true,
+            State::Promoted(_) => experiment.watch.is_some(),
+            _ => false,
+        }
     }
 
     /// What is being done.
@@ -194,7 +204,11 @@ impl Stage {
             (Running, Outcome::Pause) => Paused,
             (Shadow | Running, Outcome::Futile) => Futile,
             (Running | Paused, Outcome::Promote(arm)) if experiment.has_candidate(arm) => {
-                Promoted(arm)
+                return Some(Self {
+                    state: Promoted(arm),
+                    epoch: self.epoch + 1,
+                    ..*self
+                });
             }
             (Shadow | Running | Paused, Outcome::RollBack) | (Promoted(_), Outcome::Revert) => {
                 RolledBack

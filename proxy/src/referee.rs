@@ -17,6 +17,7 @@ mod run;
 mod settling;
 mod signing;
 mod task;
+mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;

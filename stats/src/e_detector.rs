@@ -28,8 +28,7 @@ pub struct EDetector {
 }
 
 /// What one look brings.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
     /// So many outcomes, of which so many were bad, none depending on another.
     Outcomes(u64, u64),
@@ -93,6 +92,16 @@ impl EDetector {
 }
 
 impl Look {
+    /// So many outcomes and bad ones.
+    #[must_use]
+    pub fn of([n, events]: [u64; 2], dependent: bool) -> Self {
+        if dependent {
+            Self::Mean(n, events)
+        } else {
+            Self::Outcomes(n, events)
+        }
+    }
+
     /// ln L, where a bad outcome counts for `bad` and another for `good`.
     fn log_factor(self, bad: f64, good: f64) -> f64 {
         let split = |n: u64, events: u64| (events as f64, n.saturating_sub(events) as f64);

@@ -280,7 +280,7 @@ impl Ledger {
         if let Some(watch) = &mut self.watch
             && watch.epoch == evidence.epoch
         {
-            watch.close(metric, judged, self.design.unit, evidence);
+            watch.close(metric, judged, evidence);
             return;
         }
         measured.settle(evidence.tick);

@@ -56,7 +56,10 @@ struct Watched {
     detector: EDetector,
     /// The detector as it was before `recent`.
     earlier: EDetector,
-    recent: Vec<Look>,
+    /// Whether outcomes depend on each other.
+    dependent: bool,
+    /// Outcomes and bad ones.
+    recent: Vec<[u64; 2]>,
     /// Outcomes of returning units that are no stretch yet.
     gathered: [u64; 2],
     n: u64,
@@ -83,8 +86,10 @@ pub struct Risen {
     pub events: u64,
     /// ln(1 + M) of each bet before the looks that follow.
     pub from: Vec<f64>,
-    /// The last looks, the one that showed it at the end.
-    pub looks: Vec<Look>,
+    /// Outcomes and bad ones of the last looks, the one that showed it at the end.
+    pub looks: Vec<[u64; 2]>,
+    /// Whether the mean of a look is one outcome, as they depend on each other.
+    pub dependent: bool,
 }
 
 /// How a metric of a promoted arm stands.
@@ -129,7 +134,9 @@ impl Watch {
         let mut watch = Self {
             epoch,
             arm,
-            metrics: metrics.map(|frozen| frozen.map(Watched::new)).collect(),
+            metrics: metrics
+                .map(|frozen| frozen.map(|frozen| Watched::new(frozen, design.unit)))
+                .collect(),
             threshold: f64::INFINITY,
         };
         watch.allow(allowed);
@@ -143,18 +150,12 @@ impl Watch {
     }
 
     /// Takes in a closed tick of one metric.
-    pub(crate) fn close(
-        &mut self,
-        place: usize,
-        metric: &Metric,
-        unit: Unit,
-        evidence: &TickEvidence,
-    ) {
+    pub(crate) fn close(&mut self, place: usize, metric: &Metric, evidence: &TickEvidence) {
         let watched = self.metrics.get_mut(place).and_then(Option::as_mut);
         let (Some(watched), Some(cell)) = (watched, evidence.cells.get(self.arm)) else {
             return;
         };
-        watched.add(unit, cell);
+        watched.add(cell);
         let log_e = watched.detector.log_e();
         if watched.risen.is_none() && log_e >= self.threshold {
             watched.risen = Some(Risen {
@@ -167,6 +168,7 @@ impl Watch {
                 events: watched.events,
                 from: watched.earlier.bets().to_vec(),
                 looks: watched.recent.clone(),
+                dependent: watched.dependent,
             });
         }
     }
@@ -193,12 +195,13 @@ impl Watch {
 }
 
 impl Watched {
-    fn new(frozen: Frozen) -> Self {
+    fn new(frozen: Frozen, unit: Unit) -> Self {
         let detector = EDetector::new(frozen.allowed);
         Self {
             frozen,
             earlier: detector.clone(),
             detector,
+            dependent: unit == Unit::Sticky,
             recent: Vec::new(),
             gathered: [0, 0],
             n: 0,
@@ -207,31 +210,24 @@ impl Watched {
         }
     }
 
-    fn add(&mut self, unit: Unit, cell: &Cell) {
+    fn add(&mut self, cell: &Cell) {
         let [n, events] = self.frozen.bad.count(cell);
         self.n += n;
         self.events += events;
-        match unit {
-            Unit::Request => self.look(Look::Outcomes(n, events)),
-            Unit::Sticky => {
-                let [gathered, gathered_events] = &mut self.gathered;
-                *gathered += n;
-                *gathered_events += events;
-                if *gathered >= STRETCH {
-                    let [n, events] = std::mem::take(&mut self.gathered);
-                    self.look(Look::Mean(n, events));
-                }
-            }
+        self.gathered[0] += n;
+        self.gathered[1] += events;
+        let enough = if self.dependent { STRETCH } else { 1 };
+        if self.gathered[0] >= enough {
+            let look = std::mem::take(&mut self.gathered);
+            self.detector.add(Look::of(look, self.dependent));
+            self.remember(look);
         }
     }
 
-    fn look(&mut self, look: Look) {
-        if let Look::Outcomes(0, _) = look {
-            return;
-        }
-        self.detector.add(look);
+    fn remember(&mut self, look: [u64; 2]) {
         if self.recent.len() == RECENT {
-            self.earlier.add(self.recent.remove(0));
+            let oldest = self.recent.remove(0);
+            self.earlier.add(Look::of(oldest, self.dependent));
         }
         self.recent.push(look);
     }

@@ -45,3 +45,4 @@ mod tidy;
 mod tokens;
 mod upgrading;
 mod verbs;
+mod watching;

@@ -54,6 +54,9 @@ record! {
         /// Asks the candidates in the shadow before the first step: they get copies, everyone gets the control's
         /// answers, and the ramp begins once the answers agree. Default: it begins at once.
         pub shadow_first: Option<ShadowFirst>,
+        /// Goes on watching what was promoted: whether it becomes worse than the evidence of its promotion says.
+        /// May change at any time without a new run. Default: nothing is watched.
+        pub watch: Option<Watch>,
     }
 }
 
@@ -182,6 +185,28 @@ record! {
         pub time: Option<Period>,
         /// What then. Default: `keep_control`.
         pub then: Option<Then>,
+    }
+}
+
+record! {
+    /// How a promoted arm is watched.
+    pub struct Watch {
+        /// The chance of a false alarm within `every`, for example `1%`. Default: `5%`.
+        pub false_alarm: Option<Share>,
+        /// The time that this chance is about, for example `7d`. Default: `30d`.
+        pub every: Option<Period>,
+        /// What follows an alarm. Default: `alert`.
+        pub then: Option<Alarmed>,
+    }
+}
+
+choice! {
+    /// What follows when a promoted arm has become worse.
+    pub enum Alarmed {
+        /// People are told, once a metric.
+        Alert = "alert",
+        /// The promotion is taken back: all requests go to the control.
+        Revert = "revert",
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    Report, Scope, allow, audience, backend, metric, names, prices, provable, ramp, shadow,
+    Report, Scope, allow, audience, backend, metric, names, prices, provable, ramp, shadow, watch,
 };
 use crate::{
     Arm, Decide, End, Experiment, ExperimentId, Share, StepMinimum, Target, Unit, canonical,
@@ -44,8 +44,6 @@ pub(super) fn compile(
         arms,
         ramp,
         metrics,
-        end,
-        shadow_first,
         ..
     } = written;
     let candidates = u8::try_from(arms.len().saturating_sub(1)).unwrap_or(u8::MAX);
@@ -54,15 +52,16 @@ pub(super) fn compile(
     let unit = self::unit(scope, &path.field("unit"), unit);
     let audience = audience::compile(scope, path, written);
     let report = &mut scope.report;
-    let end = self::end(report, path, end.as_ref());
+    let end = end(report, path, written.end.as_ref());
     let judged_unit = judged_unit(unit.as_ref());
     let metrics = metric::compile(report, &path.field("metrics"), metrics, judged_unit);
     let ramp = ramp::compile(report, &path.field("ramp"), ramp, candidates);
     let (unit, arms, ramp, metrics, audience) = (unit?, arms?, ramp?, metrics?, audience?);
     let observed = &metrics.observations;
     let prices = prices::compile(&mut scope.report, path, written, &arms, observed);
-    let first = shadow_first.as_ref();
+    let first = written.shadow_first.as_ref();
     let first = first.map(|it| shadow::first(&mut scope.report, path, it, &arms));
+    let period = tick(&mut scope.report, path, written.tick);
     let experiment = Experiment {
         id: ExperimentId(position),
         name: written.name.as_str().into(),
@@ -88,12 +87,13 @@ pub(super) fn compile(
         ramp,
         step_minimum: step_minimum(written.step_minimum.as_ref()),
         end,
-        tick: tick(&mut scope.report, path, written.tick),
+        tick: period,
         shadow_first: first.flatten(),
         is_drafted: written.start == Some(Start::Manual),
         cool_down: written.cool_down.map_or(Duration::ZERO, |time| time.0),
         decide: decide(written.decide.as_ref()),
         approvals,
+        watch: watch::compile(&mut scope.report, path, written.watch.as_ref(), period),
         // From the name alone, so that users keep their arms when anything else changes.
         salt: xxh3_64(written.name.as_bytes()),
     };
@@ -289,7 +289,7 @@ fn decide(written: Option<&document::Decide>) -> Decide {
 fn definition(document: &document::Document, written: &document::Experiment, arms: &[Arm]) -> u128 {
     #[derive(Serialize)]
     struct Definition<'a> {
-        experiment: &'a document::Experiment,
+        experiment: document::Experiment,
         models: Vec<Option<[&'a str; 3]>>,
     }
     fn model<'a>(document: &'a document::Document, arm: &Arm) -> Option<[&'a str; 3]> {
@@ -301,7 +301,11 @@ fn definition(document: &document::Document, written: &document::Experiment, arm
     }
     let models = arms.iter().map(|arm| model(document, arm)).collect();
     canonical::hash(&Definition {
-        experiment: written,
+        // How long and how strictly a decided run is watched decides nothing.
+        experiment: document::Experiment {
+            watch: None,
+            ..written.clone()
+        },
         models,
     })
 }

@@ -128,7 +128,7 @@ fn a_paused_experiment_waits_for_people() {
     check(
         paused,
         Outcome::Promote(CANDIDATE),
-        Some(Stage::from_parts(1, 1, 1, State::Promoted(CANDIDATE))),
+        Some(Stage::from_parts(1, 2, 1, State::Promoted(CANDIDATE))),
     );
 }
 
@@ -180,4 +180,25 @@ fn a_step_beyond_the_ramp_stays_at_the_last() {
         Stage::from_parts(1, 9, 9, State::Running).shares(&experiment()),
         [0.5, 0.5]
     );
+}
+
+#[test]
+fn what_was_promoted_counts_only_if_it_is_watched() {
+    let unit = "unit: { header: x-user }";
+    let counted = |experiment: &Experiment| {
+        let running = Stage::from_parts(1, 1, 1, State::Running);
+        let outcomes = [
+            Outcome::Promote(CANDIDATE),
+            Outcome::RollBack,
+            Outcome::Pause,
+        ];
+        outcomes.map(|outcome| {
+            let after = running.after(experiment, outcome).expect("an outcome");
+            after.is_counted(experiment)
+        })
+    };
+    assert_eq!(counted(&experiment()), [false; 3]);
+    let policy = sample::policy(&[(unit, &format!("{unit}\n    watch: {{ every: 1d }}"))]);
+    let watched = policy.experiments().first().expect("an experiment");
+    assert_eq!(counted(watched), [true, false, false]);
 }

@@ -35,6 +35,7 @@ const EXAMPLES: &str = r#"Examples:
   echo '{"successes": 630, "n": 630, "p0": 0.995}' | wald stat agreement
   echo '{"counts": [5000, 5300], "rho": [0.5, 0.5]}' | wald stat sample_ratio
   echo '{"e_values": [1, 41, 42, 1], "alpha": 0.05}' | wald stat e_bh
+  echo '{"looks": [[100, 1], [100, 4], [100, 5]], "p0": 0.015}' | wald stat e_detector
 
 Standard input may hold many objects; each is answered by one line as soon as it is read.
 Logarithms are natural, and only logarithms of e-values are printed: JSON has no infinity.
@@ -64,6 +65,8 @@ enum Method {
     SampleRatio,
     /// Which of several to reject: {e_values or log_e_values, alpha}
     EBh,
+    /// Whether a rate has risen, look by look: {looks: [[n, events], …], p0, dependent, from}
+    EDetector,
 }
 
 pub(crate) fn stat(args: &Args) -> Result<Exit, Failure> {
@@ -107,6 +110,7 @@ impl Method {
             }
             Self::QuantileAb => argument::read(input).and_then(|given| scores::quantile_ab(&given)),
             Self::EBh => argument::read(input).and_then(scores::e_bh),
+            Self::EDetector => argument::read(input).and_then(|given| counts::e_detector(&given)),
         }
     }
 }

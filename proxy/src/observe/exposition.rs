@@ -229,7 +229,39 @@ fn experiments(book: &Book) -> Vec<MetricFamily> {
             alarms,
         ),
     ]);
+    families.extend(watches(book));
     families
+}
+
+/// How far watched promotions are from an alarm.
+fn watches(book: &Book) -> [MetricFamily; 2] {
+    let watched = || {
+        let entries = book.experiments.iter();
+        entries.flat_map(|entry| {
+            let watched = entry.watch.iter().flat_map(|watch| &watch.metrics);
+            let watched = watched.filter(|metric| metric.frozen.is_some());
+            watched.map(move |metric| {
+                (
+                    [("experiment", &*entry.name), ("metric", &*metric.metric)],
+                    metric,
+                )
+            })
+        })
+    };
+    [
+        family(
+            "wald_experiment_watch_log_e",
+            "Natural logarithm of what a promoted arm's metric has against it.",
+            MetricType::GAUGE,
+            watched().map(|(labels, metric)| gauge(&labels, metric.log_e)),
+        ),
+        family(
+            "wald_experiment_watch_threshold",
+            "What it raises an alarm at.",
+            MetricType::GAUGE,
+            watched().map(|(labels, metric)| gauge(&labels, metric.threshold)),
+        ),
+    ]
 }
 
 fn arms(book: &Book) -> Vec<MetricFamily> {

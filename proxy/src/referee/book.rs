@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use policy::{Decide, State};
 use serde::Serialize;
-use stats::{Effect, Estimate, Interval, LogE, Methods, Role, Score};
+use stats::{Effect, Estimate, Interval, LogE, Methods, Role, Score, WatchReport};
 
 use super::ruling::cools;
 use super::run::Run;
@@ -62,6 +62,8 @@ pub(crate) struct Entry {
     pub(crate) arms: Vec<Arm>,
     pub(crate) metrics: Vec<Metric>,
     pub(crate) sample_ratio: SampleRatio,
+    /// How what was promoted stands since; none if it is not watched.
+    pub(crate) watch: Option<Watch>,
     /// Closed observations of all arms.
     pub(crate) observations: u64,
     /// The same at the verdict.
@@ -115,6 +117,19 @@ pub(crate) struct Metric {
     pub(crate) winsorized_at: Option<f64>,
 }
 
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Watch {
+    /// The arm's name.
+    pub(crate) arm: String,
+    /// Whether an alarm takes the promotion back.
+    pub(crate) reverts: bool,
+    /// The chance of a false alarm ...
+    pub(crate) false_alarm: f64,
+    /// ... within so many ticks.
+    pub(crate) ticks: u64,
+    pub(crate) metrics: Vec<WatchReport>,
+}
+
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct SampleRatio {
     pub(crate) log_e: f64,
@@ -158,6 +173,7 @@ impl Entry {
                 alarm: ratio.alarm,
                 sampling: ratio.sampling,
             },
+            watch: Watch::of(run),
             observations: report.observations,
             at_observations: record.at_observations,
             late: report.late,
@@ -175,6 +191,23 @@ impl Proposal {
             reason: proposal.reason.clone(),
             at_observations: proposal.at_observations,
             approvals: proposal.approvals.clone(),
+        })
+    }
+}
+
+impl Watch {
+    fn of(run: &Run) -> Option<Self> {
+        let (State::Promoted(arm), Some(watch)) =
+            (run.stage().state(), run.experiment.watch.as_ref())
+        else {
+            return None;
+        };
+        Some(Self {
+            arm: arm_name(run, arm.index()),
+            reverts: watch.reverts,
+            false_alarm: watch.allowed.chance,
+            ticks: watch.allowed.ticks,
+            metrics: run.ledger.watched()?,
         })
     }
 }

@@ -42,7 +42,7 @@ impl<'a> Desk<'a> {
         if run.record.run != claims.run {
             return Err(Refused::OtherRun);
         }
-        if !run.is_counting() {
+        if !run.counts(claims.epoch) {
             return Err(Refused::NotCounting);
         }
         let metric = metric(run, item)?;
@@ -64,7 +64,7 @@ impl<'a> Desk<'a> {
         for missing in run.experiment.missing(Some(metric)) {
             delta.take_back(claims.epoch, tick, missing, arm, claims.bucket);
         }
-        if let Some(recording) = &mut self.recording {
+        if let Some(recording) = self.recording.as_mut().filter(|_| run.is_counting()) {
             let seen = Seen {
                 at_ms: claims.issued_ms,
                 epoch: claims.epoch,

@@ -23,7 +23,9 @@ pub(super) fn hear(
             orphaned += 1;
             continue;
         };
-        if let (Some(recording), Some(roll)) = (&mut recording, observed.roll) {
+        // What follows a verdict is no part of what it was reached by.
+        let is_recorded = mine.is_counting();
+        if let (Some(recording), Some(roll), true) = (&mut recording, observed.roll, is_recorded) {
             let batch = Batch::of(&mine.experiment, observed.run, &mine.ledger, roll);
             recording.write(batch);
         }

@@ -15,7 +15,9 @@ use super::order::{Order, OrderError};
 use super::ruling::Ruling;
 use super::run::{Run, encode};
 use super::settling::settle;
-use super::{AdoptError, Adopted, Beside, Candidate, StartError, Trust, desk, millis, rehearsal};
+use super::{
+    AdoptError, Adopted, Beside, Candidate, StartError, Trust, desk, millis, rehearsal, watching,
+};
 use crate::audit::Event;
 use crate::audit::checkpoint::Notary;
 use crate::causes::causes;
@@ -185,6 +187,7 @@ impl Keeper {
         let ruling = match run.stage().state() {
             State::Draft => Ruling::after_cooling(run, now_ms),
             State::Shadow => rehearsal::ruling(run, &self.policy, &self.shadows, now_ms),
+            State::Promoted(_) => watching::ruling(run, now_ms),
             _ => Ruling::of(run, now_ms),
         };
         let Some(ruling) = ruling else {
@@ -244,6 +247,7 @@ impl Keeper {
         };
         (run.record, run.ledger) = (record, ledger);
         run.saved();
+        run.keep_watch();
         tracing::info!(experiment = %run.experiment.name, run = run.record.run, step = run.record.step, event = kind,
             reason = run.record.history.last().map(|last| &*last.reason), "ruling");
         if is_decision {
@@ -316,6 +320,7 @@ impl Keeper {
             .into_iter()
             .map(|fresh| merged(before.remove(&*fresh.experiment.name), fresh))
             .collect();
+        self.runs.iter_mut().for_each(Run::keep_watch);
         self.key_sets = Arc::new(key_sets);
         self.credentials = candidate.credentials;
         self.rosters = candidate.rosters;

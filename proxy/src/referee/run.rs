@@ -9,7 +9,7 @@ use super::millis;
 use crate::store::RunRecord;
 
 /// The layout of a kept ledger: another Wald may write another.
-const LEDGER_VERSION: u8 = 7;
+const LEDGER_VERSION: u8 = 8;
 
 /// A run as the referee holds it.
 pub(super) struct Run {
@@ -92,14 +92,29 @@ impl Run {
         self.record.stage()
     }
 
-    /// Whether evidence counts.
+    /// Whether evidence counts for the verdict.
     pub(super) fn is_counting(&self) -> bool {
         self.stage().state() == State::Running
     }
 
+    /// Whether what was seen in an epoch still counts: for the verdict, or because what was promoted is watched.
+    pub(super) fn counts(&self, epoch: u32) -> bool {
+        let stage = self.stage();
+        stage.is_counted(&self.experiment) && (self.is_counting() || epoch == stage.epoch())
+    }
+
+    /// Watches what was promoted, if the document says so, and as it says now.
+    pub(super) fn keep_watch(&mut self) {
+        let stage = self.stage();
+        if let (State::Promoted(arm), Some(watch)) = (stage.state(), self.experiment.watch) {
+            self.ledger.watch(stage.epoch(), arm.index(), watch.allowed);
+        }
+    }
+
     /// Takes in what workers saw.
     pub(super) fn absorb(&mut self, delta: Delta) {
-        if self.is_counting() {
+        self.keep_watch();
+        if self.stage().is_counted(&self.experiment) {
             self.ledger.absorb(delta);
             self.is_dirty = true;
         }
@@ -107,6 +122,7 @@ impl Run {
 
     /// Closes each metric's ticks whose last request has had its whole window by now.
     pub(super) fn close_ticks(&mut self, now_ms: u64) {
+        self.keep_watch();
         let windows = self.experiment.windows.iter();
         let over: Vec<u64> = windows
             .map(|window| self.tick(now_ms.saturating_sub(millis(*window))))

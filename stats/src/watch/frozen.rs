@@ -77,8 +77,7 @@ impl Frozen {
         // An arm whose numbers are larger by what the margin allows would show this.
         let [_, worst] = bad.of_larger(metric.allowance(margin)).count(seen);
         let effect = design_effect(unit, seen);
-        let of_independent = |count: u64| (count as f64 / effect).round().max(0.0) as u64;
-        let [n_independent, worst] = [n, worst].map(of_independent);
+        let [n_independent, worst] = [n, worst].map(|count| part(count, effect));
         let interval = agreement::interval(
             agreement::PRIOR,
             alpha,
@@ -120,6 +119,16 @@ fn bad(metric: &Metric, seen: &Cell) -> Option<Bad> {
         Better::Lower => histogram.quantile(at).map(Bad::Above),
         Better::Higher => histogram.quantile(1.0 - at).map(Bad::Below),
     }
+}
+
+/// A count by a design effect of at least 1.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "not above the count, nor below 0"
+)]
+fn part(count: u64, effect: f64) -> u64 {
+    (count as f64 / effect).round() as u64
 }
 
 fn worse_odds(rate: f64, factor: f64) -> f64 {

@@ -13,11 +13,20 @@ struct Chance(u64);
 
 impl Chance {
     fn next(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+        let place = self.bits() % all.len() as u64;
+        all[usize::try_from(place).unwrap()]
+    }
+
+    fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+        z ^ (z >> 31)
     }
 
     fn of(&mut self, n: u64, rate: f64) -> u64 {
@@ -98,7 +107,8 @@ fn an_arm_that_fails_more_often_than_it_did_has_risen() {
     assert_eq!((&*risen.metric, risen.frozen.bad), ("m", Bad::One));
     assert!(risen.log_e >= risen.threshold, "{risen:?}");
     let mut again = EDetector::resume(risen.frozen.allowed, &risen.from).unwrap();
-    risen.looks.iter().for_each(|look| again.add(*look));
+    let looks = risen.looks.iter();
+    looks.for_each(|look| again.add(Look::of(*look, risen.dependent)));
     assert!((again.log_e() - risen.log_e).abs() < 1e-12, "recomputed");
 }
 
@@ -222,13 +232,13 @@ fn false_alarms(unit: Unit, runs: u64, mut tick: impl FnMut(&mut Chance) -> [u64
     let mut alarms = [0, 0];
     for run in 0..runs {
         let mut chance = Chance(run);
-        let mut watched = Watched::new(frozen);
+        let mut watched = Watched::new(frozen, unit);
         let mut alarmed = [false, false];
         for _ in 0..HOUR.ticks {
             let [n, events] = tick(&mut chance);
             let mut cell = Cell::default();
             (0..n).for_each(|i| cell.add(f64::from(u8::from(i < events))));
-            watched.add(unit, &cell);
+            watched.add(&cell);
             alarmed[0] |= watched.detector.log_e() >= threshold;
             let (n, mean) = (watched.n as f64, 0.05);
             let z = (watched.events as f64 - n * mean) / (n * mean * (1.0 - mean)).sqrt();
@@ -260,8 +270,8 @@ fn users_who_return_raise_no_more_false_alarms() {
         .collect();
     let mean = rates.iter().sum::<f64>() / 1000.0;
     let burst = |chance: &mut Chance| {
-        let user = (chance.next() * 1000.0) as usize;
-        [20, chance.of(20, rates[user] * 0.05 / mean)]
+        let rate = chance.one_of(&rates);
+        [20, chance.of(20, rate * 0.05 / mean)]
     };
     let most = 19;
     let [watch, _] = false_alarms(Unit::Sticky, 200, burst);

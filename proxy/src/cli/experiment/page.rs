@@ -1,6 +1,8 @@
 //! Experiments as people read them.
 
-use super::report::{Arm, Entry, Estimate, Experiment, Experiments, Metric, Proposal, Score};
+use super::report::{
+    Arm, Entry, Estimate, Experiment, Experiments, Metric, Proposal, Score, Watch, WatchedMetric,
+};
 
 impl Experiments {
     /// One line an experiment.
@@ -79,6 +81,9 @@ impl Experiment {
                 page += &format!("units: one in {} is counted\n", ratio.sampling);
             }
         }
+        if let Some(watch) = &self.watch {
+            page += &watch.table();
+        }
         page + &self.past()
     }
 
@@ -99,6 +104,44 @@ impl Experiment {
         };
         let lines: String = self.history.iter().map(line).collect();
         heading.to_owned() + &lines
+    }
+}
+
+impl Watch {
+    /// How far each metric is from an alarm.
+    fn table(&self) -> String {
+        let then = if self.reverts {
+            "an alarm takes the promotion back"
+        } else {
+            "an alarm is told"
+        };
+        let head = format!(
+            "\nwatching {}: {then}\n  {:<16} {:>9} {:>9} {:>10}  alarm at\n",
+            self.arm, "metric", "bad", "allowed", "of"
+        );
+        self.metrics
+            .iter()
+            .map(WatchedMetric::line)
+            .fold(head, |table, line| table + &line)
+    }
+}
+
+impl WatchedMetric {
+    fn line(&self) -> String {
+        let Some(frozen) = &self.frozen else {
+            return format!("  {:<16} cannot be watched\n", self.metric);
+        };
+        let rate = self.events as f64 / self.n.max(1) as f64;
+        format!(
+            "  {:<16} {:>9} {:>9} {:>10}  {:.1}/{:.1}{}\n",
+            self.metric,
+            percent(rate),
+            percent(frozen.allowed),
+            self.n,
+            self.log_e,
+            self.threshold,
+            if self.alarm { " ✓" } else { "" },
+        )
     }
 }
 

@@ -42,8 +42,38 @@ pub(crate) struct Experiment {
     pub(crate) metrics: Vec<Metric>,
     #[serde(default)]
     pub(crate) sample_ratio: Option<SampleRatio>,
+    /// How what was promoted stands since.
+    #[serde(default)]
+    pub(crate) watch: Option<Watch>,
     #[serde(default)]
     pub(crate) history: Vec<Entry>,
+}
+
+/// A promoted arm that is watched.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Watch {
+    pub(crate) arm: String,
+    pub(crate) reverts: bool,
+    pub(crate) metrics: Vec<WatchedMetric>,
+}
+
+/// One metric of it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct WatchedMetric {
+    pub(crate) metric: String,
+    /// What it is compared with; none if it cannot be watched.
+    pub(crate) frozen: Option<Frozen>,
+    pub(crate) n: u64,
+    pub(crate) events: u64,
+    pub(crate) log_e: f64,
+    pub(crate) threshold: f64,
+    pub(crate) alarm: bool,
+}
+
+/// What a metric of it was.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Frozen {
+    pub(crate) allowed: f64,
 }
 
 /// A promotion that is proven and waits for people.

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stats::conditional::{Conditional, Table};
+use stats::e_detector::{EDetector, Look};
 use stats::paired_binary::PairedBinary;
 use stats::{Tail, agreement, event_split, sample_ratio};
 
@@ -158,6 +159,45 @@ impl Assigned {
         let counts: Vec<u64> = self.counts.iter().map(|count| count.0).collect();
         Ok(sample_ratio::log_e(&counts, &self.rho, k))
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EDetectorArguments {
+    /// By look: outcomes, and how many of them were bad.
+    looks: Vec<[Count; 2]>,
+    /// The rate that is allowed.
+    p0: f64,
+    /// Whether the mean of a look is one outcome.
+    #[serde(default)]
+    dependent: bool,
+    /// ln(1 + M) of each bet before the first look.
+    from: Option<Vec<f64>>,
+}
+
+pub(super) fn e_detector(given: &EDetectorArguments) -> Result<Value, Wrong> {
+    let null = between_0_and_1("p0", given.p0)?;
+    let mut detector = EDetector::new(null);
+    if let Some(from) = &given.from {
+        let wanted = "one number for each of the 12 bets, none below 0";
+        let resumed = from.iter().all(|bet| *bet >= 0.0);
+        detector = resumed
+            .then(|| EDetector::resume(null, from))
+            .flatten()
+            .ok_or_else(|| Wrong::value("from", format!("{} numbers", from.len()), wanted))?;
+    }
+    let looks = given.looks.iter().enumerate();
+    let log_e = looks.map(|(look, &[Count(n), Count(events)])| {
+        if events > n {
+            let found = format!("[{n}, {events}]");
+            let wanted = "no more bad outcomes than outcomes: [n, events]";
+            return Err(Wrong::value(format!("looks[{look}]"), found, wanted));
+        }
+        detector.add(Look::of([n, events], given.dependent));
+        Ok(detector.log_e())
+    });
+    let log_e = log_e.collect::<Result<Vec<f64>, Wrong>>()?;
+    Ok(json!({ "log_e": log_e }))
 }
 
 fn both() -> Tail {
