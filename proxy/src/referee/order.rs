@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use stats::Decision;
 
 use super::book;
-use super::ruling::{Ruling, event, milestone, verdict_json};
+use super::ruling::{Ruling, event, verdict_json};
 use super::run::Run;
 use crate::audit::{Event, time};
 use crate::store::{Approval, Proposal, StoreError};
@@ -145,32 +145,13 @@ impl Order {
     }
 
     fn change(&self, run: &Run, stage: Stage, against: Option<String>, now_ms: u64) -> Ruling {
-        let (mut record, mut ledger) = (run.record.clone(), run.ledger.clone());
-        record.set_stage(stage);
         let kind = self.verb.done();
-        let observations = ledger.observations();
+        let observations = run.ledger.observations();
         let reason = format!("by {}: {}", self.actor.name, self.reason);
-        match self.verb {
-            Verb::Start => {
-                (record.started_ms, record.step_started_ms) = (now_ms, now_ms);
-            }
-            Verb::Resume => {
-                ledger.open_epoch(&stage.shares(&run.experiment));
-                (record.step_started_ms, record.step_exposures) = (now_ms, run.exposures());
-            }
-            _ => {}
-        }
         let ends = !matches!(
             stage.state(),
             State::Shadow | State::Running | State::Paused
         );
-        if ends {
-            record.at_observations.get_or_insert(observations);
-            record.reason = Some(reason.clone());
-            record.proposal = None;
-        }
-        let history = &mut record.history;
-        history.push(milestone(run, stage, kind, observations, &reason, now_ms));
         let mut detail = if ends {
             verdict_json(&run.ledger.explain(), kind, &reason, observations)
         } else {
@@ -181,12 +162,26 @@ impl Order {
         }
         // A promotion that is taken back was the run's one verdict.
         let is_verdict = ends && !matches!(run.stage().state(), State::Promoted(_));
-        Ruling {
-            record,
-            ledger,
-            verdict: is_verdict.then(|| detail.to_string()),
-            event: self.signed(event(run, kind, detail, now_ms)),
+        let verdict = is_verdict.then(|| detail.to_string());
+        let mut ruling = self.told(run, stage, kind, &reason, detail, now_ms);
+        ruling.verdict = verdict;
+        let record = &mut ruling.record;
+        match self.verb {
+            Verb::Start => {
+                (record.started_ms, record.step_started_ms) = (now_ms, now_ms);
+            }
+            Verb::Resume => {
+                ruling.ledger.open_epoch(&stage.shares(&run.experiment));
+                (record.step_started_ms, record.step_exposures) = (now_ms, run.exposures());
+            }
+            _ => {}
         }
+        if ends {
+            record.at_observations.get_or_insert(observations);
+            record.reason = Some(reason);
+            record.proposal = None;
+        }
+        ruling
     }
 
     fn approval(&self, run: &Run, now_ms: u64) -> Result<Ruling, OrderError> {
@@ -194,12 +189,9 @@ impl Order {
         if !self.actor.is_proved {
             return Err(OrderError::Nobody);
         }
-        let mut record = run.record.clone();
         let needed = run.experiment.approvals;
-        let proposal = record
-            .proposal
-            .as_mut()
-            .ok_or(OrderError::NothingProposed)?;
+        let proposal = run.record.proposal.clone();
+        let mut proposal = proposal.ok_or(OrderError::NothingProposed)?;
         if proposal.approvals.iter().any(|approval| approval.by == *by) {
             return Err(OrderError::Again(by.clone()));
         }
@@ -208,28 +200,15 @@ impl Order {
             time: time(now_ms),
             reason: self.reason.clone(),
         });
-        let (given, proposal) = (proposal.approvals.len(), proposal.clone());
+        let given = proposal.approvals.len();
         if given >= needed {
             return self.promotion(run, &proposal, now_ms);
         }
         let reason = format!("{given} of {needed}, by {by}: {}", self.reason);
-        let observations = run.ledger.observations();
-        let history = &mut record.history;
-        history.push(milestone(
-            run,
-            run.stage(),
-            "approved",
-            observations,
-            &reason,
-            now_ms,
-        ));
         let detail = json!({ "reason": self.reason, "given": given, "needed": needed });
-        Ok(Ruling {
-            record,
-            ledger: run.ledger.clone(),
-            event: self.signed(event(run, "approved", detail, now_ms)),
-            verdict: None,
-        })
+        let mut approved = self.told(run, run.stage(), "approved", &reason, detail, now_ms);
+        approved.record.proposal = Some(proposal);
+        Ok(approved)
     }
 
     /// The last approval: what was proven takes effect.
@@ -237,33 +216,37 @@ impl Order {
         let outcome = Outcome::Promote(ArmId(proposal.arm));
         let after = run.stage().after(&run.experiment, outcome);
         let stage = after.ok_or_else(|| self.not_now(run))?;
-        let mut record = run.record.clone();
-        record.set_stage(stage);
         let people: Vec<&str> = proposal.approvals.iter().map(|it| &*it.by).collect();
         let reason = format!("{}; approved by {}", proposal.reason, people.join(" and "));
-        record.at_observations = Some(proposal.at_observations);
-        record.reason = Some(reason.clone());
-        record.proposal = None;
-        let observations = run.ledger.observations();
-        let history = &mut record.history;
-        history.push(milestone(
-            run,
-            stage,
-            "promoted",
-            observations,
-            &reason,
-            now_ms,
-        ));
         let mut detail = proposal.evidence.clone();
         if let Value::Object(detail) = &mut detail {
             detail.insert("approvals".to_owned(), json!(proposal.approvals));
         }
-        Ok(Ruling {
-            record,
-            ledger: run.ledger.clone(),
-            verdict: Some(detail.to_string()),
-            event: self.signed(event(run, "promoted", detail, now_ms)),
-        })
+        let verdict = detail.to_string();
+        let mut promoted = self.told(run, stage, "promoted", &reason, detail, now_ms);
+        promoted.verdict = Some(verdict);
+        let record = &mut promoted.record;
+        record.at_observations = Some(proposal.at_observations);
+        record.reason = Some(reason);
+        record.proposal = None;
+        Ok(promoted)
+    }
+
+    /// What follows, with whose order it was.
+    fn told(
+        &self,
+        run: &Run,
+        stage: Stage,
+        kind: &'static str,
+        reason: &str,
+        detail: Value,
+        now_ms: u64,
+    ) -> Ruling {
+        let ruling = Ruling::new(run, stage, kind, reason, detail, now_ms);
+        Ruling {
+            event: self.signed(ruling.event),
+            ..ruling
+        }
     }
 
     /// The candidate that is meant.

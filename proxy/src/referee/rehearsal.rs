@@ -7,7 +7,7 @@ use serde_json::json;
 use stats::Tail;
 use stats::agreement::{self, PRIOR};
 
-use super::ruling::{Ruling, event, is_over, milestone};
+use super::ruling::{Ruling, is_over};
 use super::run::Run;
 use crate::shadow;
 
@@ -38,11 +38,11 @@ pub(super) fn ruling(
     now_ms: u64,
 ) -> Option<Ruling> {
     let experiment = &run.experiment;
-    let first = experiment.shadow_first.as_ref()?;
-    let rehearsed = rehearsed(experiment, first, policy, shadows, run.record.run);
+    let wanted = experiment.shadow_first.as_ref()?;
+    let rehearsed = rehearsed(experiment, wanted, policy, shadows, run.record.run);
     let disagrees = rehearsed.iter().find(|it| it.log_e.fewer >= it.threshold);
     let is_ready =
-        |it: &Rehearsed| it.log_e.more >= it.threshold && it.compared >= first.observations;
+        |it: &Rehearsed| it.log_e.more >= it.threshold && it.compared >= wanted.observations;
     let (outcome, kind, reason) = if let Some(it) = disagrees {
         let reason = format!("fewer agree than {}%: {}", 100.0 * it.wanted, it.told());
         (Outcome::RollBack, "rolled_back", reason)
@@ -50,7 +50,7 @@ pub(super) fn ruling(
         let told: Vec<String> = rehearsed.iter().map(Rehearsed::told).collect();
         let reason = format!(
             "more agree than {}%: {}",
-            100.0 * first.agreement,
+            100.0 * wanted.agreement,
             told.join("; ")
         );
         (Outcome::Open, "opened", reason)
@@ -62,26 +62,20 @@ pub(super) fn ruling(
         return None;
     };
     let stage = run.stage().after(experiment, outcome)?;
-    let mut record = run.record.clone();
-    record.set_stage(stage);
-    let is_verdict = outcome != Outcome::Open;
-    if is_verdict {
-        record.at_observations = Some(0);
-        record.reason = Some(reason.clone());
-    } else {
-        (record.started_ms, record.step_started_ms) = (now_ms, now_ms);
-    }
-    let first = milestone(run, stage, kind, 0, &reason, now_ms);
-    record.history.push(first);
     let evidence = json!({ "shadow": rehearsed });
     let detail =
         json!({ "decision": kind, "reason": reason, "at_observations": 0, "evidence": evidence });
-    Some(Ruling {
-        record,
-        ledger: run.ledger.clone(),
-        verdict: is_verdict.then(|| detail.to_string()),
-        event: event(run, kind, detail, now_ms),
-    })
+    let verdict = (outcome != Outcome::Open).then(|| detail.to_string());
+    let mut ruling = Ruling::new(run, stage, kind, &reason, detail, now_ms);
+    let record = &mut ruling.record;
+    if verdict.is_some() {
+        record.at_observations = Some(0);
+        record.reason = Some(reason);
+    } else {
+        (record.started_ms, record.step_started_ms) = (now_ms, now_ms);
+    }
+    ruling.verdict = verdict;
+    Some(ruling)
 }
 
 /// What each candidate's answers say, in the order of the document.

@@ -20,6 +20,28 @@ pub(super) struct Ruling {
 }
 
 impl Ruling {
+    /// A run that goes to a stage, perhaps the one that it has, as its history and the audit trail tell it.
+    pub(super) fn new(
+        run: &Run,
+        stage: Stage,
+        kind: &'static str,
+        reason: &str,
+        detail: Value,
+        now_ms: u64,
+    ) -> Self {
+        let mut record = run.record.clone();
+        record.set_stage(stage);
+        let observations = run.ledger.observations();
+        let told = milestone(run, stage, kind, observations, reason, now_ms);
+        record.history.push(told);
+        Self {
+            record,
+            ledger: run.ledger.clone(),
+            event: event(run, kind, detail, now_ms),
+            verdict: None,
+        }
+    }
+
     /// What follows now, if anything does.
     pub(super) fn of(run: &Run, now_ms: u64) -> Option<Self> {
         if !run.is_counting() {
@@ -63,49 +85,35 @@ impl Ruling {
             return None;
         }
         let stage = run.stage().after(&run.experiment, Outcome::Start)?;
-        let mut record = run.record.clone();
-        record.set_stage(stage);
-        record.held_until_ms = None;
-        (record.started_ms, record.step_started_ms) = (now_ms, now_ms);
         let reason = "the time after the rollback is over";
-        let first = milestone(run, stage, "started", 0, reason, now_ms);
-        record.history.push(first);
-        Some(Self {
-            record,
-            ledger: run.ledger.clone(),
-            event: event(run, "started", json!({ "reason": reason }), now_ms),
-            verdict: None,
-        })
+        let detail = json!({ "reason": reason });
+        let mut started = Self::new(run, stage, "started", reason, detail, now_ms);
+        started.record.held_until_ms = None;
+        started.record.started_ms = now_ms;
+        started.record.step_started_ms = now_ms;
+        Some(started)
     }
 
     fn change(run: &Run, stage: Stage, verdict: &Verdict, now_ms: u64) -> Self {
-        let (mut record, mut ledger) = (run.record.clone(), run.ledger.clone());
-        record.set_stage(stage);
-        let observations = ledger.observations();
+        let observations = run.ledger.observations();
         let (kind, is_step) = (kind(stage.state()), stage.state() == State::Running);
         let reason = sentence(run, verdict, is_step, now_ms);
-        if is_step {
-            ledger.open_epoch(&stage.shares(&run.experiment));
-            record.step_started_ms = now_ms;
-            record.step_exposures = run.exposures();
-        } else {
-            record.at_observations = Some(observations);
-            record.reason = Some(reason.clone());
-        }
-        record
-            .history
-            .push(milestone(run, stage, kind, observations, &reason, now_ms));
         let verdict = (!is_step).then(|| verdict_json(verdict, kind, &reason, observations));
         let detail = verdict
             .clone()
             .unwrap_or_else(|| json!({ "step": stage.step(), "reason": reason }));
-        let event = event(run, kind, detail, now_ms);
-        Self {
-            record,
-            ledger,
-            event,
-            verdict: verdict.map(|verdict| verdict.to_string()),
+        let mut change = Self::new(run, stage, kind, &reason, detail, now_ms);
+        let record = &mut change.record;
+        if is_step {
+            change.ledger.open_epoch(&stage.shares(&run.experiment));
+            record.step_started_ms = now_ms;
+            record.step_exposures = run.exposures();
+        } else {
+            record.at_observations = Some(observations);
+            record.reason = Some(reason);
         }
+        change.verdict = verdict.map(|verdict| verdict.to_string());
+        change
     }
 
     /// An alarm that has gone off and has not been told in this run. It changes nothing by itself.
@@ -136,25 +144,11 @@ impl Ruling {
             .into_iter()
             .chain(behind)
             .find(|(name, _)| is_new(name))?;
-        let mut record = run.record.clone();
         let observations = run.ledger.observations();
-        let history = &mut record.history;
-        history.push(milestone(
-            run,
-            run.stage(),
-            "alarm",
-            observations,
-            &reason,
-            now_ms,
-        ));
         let detail = json!({ "alarm": name, "reason": reason, "at_observations": observations });
-        record.alarms.push(name);
-        Some(Self {
-            record,
-            ledger: run.ledger.clone(),
-            event: event(run, "alarm", detail, now_ms),
-            verdict: None,
-        })
+        let mut alarm = Self::new(run, run.stage(), "alarm", &reason, detail, now_ms);
+        alarm.record.alarms.push(name);
+        Some(alarm)
     }
 
     /// A promotion that waits for people, once a run.
@@ -167,29 +161,17 @@ impl Ruling {
         let reason = format!("{proof}; waits for {needed} approvals");
         let observations = run.ledger.observations();
         let evidence = verdict_json(verdict, "promoted", &proof, observations);
-        let mut record = run.record.clone();
-        record.proposal = Some(Proposal {
+        let told = evidence.clone();
+        let mut proposed = Self::new(run, run.stage(), "proposed", &reason, told, now_ms);
+        proposed.record.proposal = Some(Proposal {
             arm,
             at_observations: observations,
             reason: proof,
-            evidence: evidence.clone(),
+            evidence,
             approvals: Vec::new(),
         });
-        record.reason = Some(reason.clone());
-        record.history.push(milestone(
-            run,
-            run.stage(),
-            "proposed",
-            observations,
-            &reason,
-            now_ms,
-        ));
-        Some(Self {
-            record,
-            ledger: run.ledger.clone(),
-            event: event(run, "proposed", evidence, now_ms),
-            verdict: None,
-        })
+        proposed.record.reason = Some(reason);
+        Some(proposed)
     }
 
     /// A verdict that is told and not acted upon, once a run.
@@ -203,29 +185,11 @@ impl Ruling {
             sentence(run, verdict, false, now_ms)
         );
         let observations = run.ledger.observations();
-        let mut record = run.record.clone();
-        record.advised = true;
-        record.reason = Some(reason.clone());
-        record.history.push(milestone(
-            run,
-            run.stage(),
-            "advised",
-            observations,
-            &reason,
-            now_ms,
-        ));
-        let event = event(
-            run,
-            "advised",
-            verdict_json(verdict, kind, &reason, observations),
-            now_ms,
-        );
-        Some(Self {
-            record,
-            ledger: run.ledger.clone(),
-            event,
-            verdict: None,
-        })
+        let detail = verdict_json(verdict, kind, &reason, observations);
+        let mut advised = Self::new(run, run.stage(), "advised", &reason, detail, now_ms);
+        advised.record.advised = true;
+        advised.record.reason = Some(reason);
+        Some(advised)
     }
 }
 
@@ -290,7 +254,7 @@ fn kind(state: State) -> &'static str {
     }
 }
 
-pub(super) fn milestone(
+fn milestone(
     run: &Run,
     stage: Stage,
     kind: &str,

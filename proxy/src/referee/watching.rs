@@ -5,7 +5,7 @@ use policy::Outcome;
 use serde_json::json;
 use stats::Risen;
 
-use super::ruling::{Ruling, event, milestone};
+use super::ruling::Ruling;
 use super::run::Run;
 
 /// What follows now, if anything does.
@@ -23,29 +23,20 @@ pub(super) fn ruling(run: &Run, now_ms: u64) -> Option<Ruling> {
     };
     let kind = outcome.map_or("alarm", |_| "rolled_back");
     let reason = sentence(run, risen);
-    let mut record = run.record.clone();
-    record.set_stage(stage);
-    let observations = run.ledger.observations();
-    let history = &mut record.history;
-    history.push(milestone(run, stage, kind, observations, &reason, now_ms));
     let detail = json!({
         "alarm": alarm(risen),
         "decision": outcome.map(|_| kind),
         "reason": reason,
-        "at_observations": observations,
+        "at_observations": run.ledger.observations(),
         "evidence": { "risen": risen },
     });
-    record.alarms.push(alarm(risen));
+    // No verdict: the promotion was the run's one.
+    let mut ruling = Ruling::new(run, stage, kind, &reason, detail, now_ms);
+    ruling.record.alarms.push(alarm(risen));
     if outcome.is_some() {
-        record.reason = Some(reason);
+        ruling.record.reason = Some(reason);
     }
-    Some(Ruling {
-        record,
-        ledger: run.ledger.clone(),
-        event: event(run, kind, detail, now_ms),
-        // The promotion was the run's one verdict.
-        verdict: None,
-    })
+    Some(ruling)
 }
 
 /// What an alarm is called.
