@@ -92,6 +92,64 @@ async fn what_people_order_happens_once_whenever_the_process_dies() {
 }
 
 #[tokio::test]
+async fn what_is_concluded_happens_once_whenever_the_process_dies() {
+    let worse = [50, 3];
+    for when in ["before", "after"] {
+        for (arms, kind, more) in [
+            (worse, "futile", "end: { time: 1s }"),
+            (worse, "advised", "decide: advise"),
+            ([3, 50], "proposed", "approve: 1"),
+        ] {
+            let journey = Journey::between(arms, more).await;
+            let crash = format!("{when}:{kind}");
+            let mut wald = journey.launch(&crash);
+            journey.load_until_it_ends(&mut wald).await;
+            let times = async || {
+                let trail = journey.trail().await;
+                trail.iter().filter(|it| *it == kind).count()
+            };
+            assert_eq!(times().await, usize::from(when == "after"), "{crash}");
+            journey.run_until_recorded(kind).await;
+            assert_eq!(times().await, 1, "{crash}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_promotion_is_taken_back_once_whenever_the_process_dies() {
+    for when in ["before", "after"] {
+        let journey = Journey::between([50, 50], "watch: { every: 10m, then: revert }").await;
+        let wald = journey.run().await;
+        let load = Load::start(wald.address("edge").await, "/", 4, 800);
+        until("enough is seen", async || {
+            let seen = wald.ask("/api/v1/experiments/trial").await;
+            (seen["metrics"][0]["n"][1].as_u64() > Some(300)).then_some(())
+        })
+        .await;
+        load.stop().await;
+        assert_eq!(journey.order(&wald, "promote").await, StatusCode::OK);
+        wald.stop().await;
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        journey
+            .candidate
+            .reply(Reply::Sometimes { status, one_in: 2 });
+        let crash = format!("{when}:rolled_back");
+        let mut wald = journey.launch(&crash);
+        journey.load_until_it_ends(&mut wald).await;
+        let trail = journey.trail().await;
+        assert_eq!(
+            trail.ends_with(&["rolled_back".to_owned()]),
+            when == "after",
+            "{crash}"
+        );
+        journey.decide().await;
+        let trail = journey.trail().await;
+        let times = trail.iter().filter(|it| *it == "rolled_back").count();
+        assert_eq!(times, 1, "{crash}: {trail:?}");
+    }
+}
+
+#[tokio::test]
 async fn another_document_is_written_down_once_whenever_the_process_dies() {
     for when in ["before", "after"] {
         let journey = Journey::start(SHADOWED).await;
@@ -110,16 +168,22 @@ async fn another_document_is_written_down_once_whenever_the_process_dies() {
 
 struct Journey {
     _control: Upstream,
-    _candidate: Upstream,
+    candidate: Upstream,
     folder: Folder,
 }
 
 impl Journey {
     /// An experiment whose candidate agrees in the shadow and fails one request in three once nobody looks.
     async fn start(more: &str) -> Self {
+        Self::between([50, 3], more).await
+    }
+
+    /// An experiment whose arms fail one request in so many.
+    async fn between(arms: [usize; 2], more: &str) -> Self {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
-        let control = Upstream::start("same", Reply::Sometimes { status, one_in: 50 }).await;
-        let candidate = Upstream::start("same", Reply::Sometimes { status, one_in: 3 }).await;
+        let [control, candidate] = arms.map(|one_in| Reply::Sometimes { status, one_in });
+        let control = Upstream::start("same", control).await;
+        let candidate = Upstream::start("same", candidate).await;
         let folder = Folder::new();
         let text = trial(&control, &candidate, &folder.path("wald.redb"));
         let first = format!(
@@ -128,11 +192,18 @@ impl Journey {
         let text = text
             .replace("ramp: [50%]", &first)
             .replace("unit: { header: x-user }", "unit: request")
-            .replace("window: 2s", "window: 1s");
+            .replace("window: 2s", "window: 1s")
+            .replace(
+                "admin: { address: 127.0.0.1:0 }",
+                "admin: { address: 127.0.0.1:0, allow: [{ callers: anyone }] }",
+            );
+        // Nobody says what is liked.
+        let lines = text.lines().filter(|line| !line.contains("liked"));
+        let text: String = lines.flat_map(|line| [line, "\n"]).collect();
         folder.write("wald.yaml", text);
         Self {
             _control: control,
-            _candidate: candidate,
+            candidate,
             folder,
         }
     }
@@ -163,6 +234,20 @@ impl Journey {
         until("the verdict", async || {
             let seen = wald.ask("/api/v1/experiments/trial").await;
             (seen["state"] == "rolled_back").then_some(())
+        })
+        .await;
+        load.stop().await;
+        wald.stop().await;
+    }
+
+    /// Goes on, with traffic, until the trail holds a record of this kind.
+    async fn run_until_recorded(&self, kind: &str) {
+        let wald = self.run().await;
+        let load = Load::start(wald.address("edge").await, "/", 4, 400);
+        until("the record", async || {
+            let seen = wald.ask("/api/v1/experiments/trial").await;
+            let history = seen["history"].as_array()?.clone();
+            history.iter().any(|it| it["kind"] == kind).then_some(())
         })
         .await;
         load.stop().await;
