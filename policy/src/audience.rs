@@ -90,6 +90,8 @@ pub(crate) struct Segment {
     pub(crate) rule: Rule,
     /// Each must hold.
     pub(crate) headers: Vec<HeaderPattern>,
+    /// Whether requests are taken in one of its zones.
+    pub(crate) is_here: bool,
     /// How many slots of the units that fit.
     pub(crate) slots: u16,
 }
@@ -97,7 +99,8 @@ pub(crate) struct Segment {
 impl Segment {
     fn fits(&self, request: &Request<'_>, caller: &Caller) -> bool {
         let rule = &self.rule;
-        rule.miss(caller, request.method, request.model).is_none()
+        self.is_here
+            && rule.miss(caller, request.method, request.model).is_none()
             && self
                 .headers
                 .iter()

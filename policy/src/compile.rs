@@ -61,7 +61,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
         models,
         routes,
         experiments,
-        zone: _, // read by endpoints
+        zone: _, // read by endpoints and audiences
         dns,
         drain,
         upgrade,

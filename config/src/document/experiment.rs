@@ -73,6 +73,8 @@ record! {
         pub headers: BTreeMap<String, ValueMatch>,
         /// The model that is asked for, for example `[fraud]`.
         pub models: Vec<String>,
+        /// The zones of which this Wald's own must be one, for example `[ae-1, ae-2]`: where requests are taken.
+        pub zones: Vec<String>,
         /// The part of the units that fit, for example `20%`. Default: all.
         pub share: Option<Share>,
     }

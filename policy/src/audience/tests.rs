@@ -66,6 +66,18 @@ fn who_fits_no_segment_stays_with_the_control_even_after_a_promotion() {
 }
 
 #[test]
+fn a_segment_of_other_zones_has_nobody_here() {
+    let zone = ("version: wald/v1\n", "version: wald/v1\nzone: ae-1\n");
+    let told_with = |zones: &str| {
+        let text = format!("{UNIT}    segments: [{{ zones: {zones} }}]\n");
+        let policy = sample::policy(&[sample::WITH_TOKENS, zone, (UNIT, &text)]);
+        told(&policy, Caller::anonymous(), ("x-country", "AE")).0
+    };
+    assert_eq!(told_with("[ae-2, ae-1]"), None);
+    assert_eq!(told_with("[eu-1]"), Some(Outside::OtherSegment));
+}
+
+#[test]
 fn a_segment_asks_for_claims_and_for_models() {
     let policy = with(r#"segments: [{ claims: { tier: { exact: gold } }, models: [fraud] }]"#);
     let gold = sample::caller(&json!({ "sub": "ada", "tier": "gold" }));

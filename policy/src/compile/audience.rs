@@ -77,6 +77,7 @@ fn segment(scope: &mut Scope<'_>, path: &Path, written: &document::Segment) -> O
         claims,
         headers,
         models,
+        zones,
         share,
     } = written.clone();
     let rule = Allow {
@@ -88,8 +89,10 @@ fn segment(scope: &mut Scope<'_>, path: &Path, written: &document::Segment) -> O
     };
     let proves = allow::workloads_are_proved(scope.document);
     let rule = allow::conditions(scope, path, &rule, proves);
+    let is_here = is_here(scope, &path.field("zones"), &zones);
     let report = &mut scope.report;
-    let is_everyone = rule.is_open() && !rule.asks_for_model() && headers.is_empty();
+    let asks = rule.asks_for_model() || !headers.is_empty() || !zones.is_empty();
+    let is_everyone = rule.is_open() && !asks;
     if is_everyone && share.is_none() {
         let message = "a segment without any condition is everyone";
         let remedy = "say who belongs to it, for example `{ claims: { tier: { exact: gold } } }`";
@@ -100,8 +103,22 @@ fn segment(scope: &mut Scope<'_>, path: &Path, written: &document::Segment) -> O
     Some(Segment {
         rule,
         headers: headers?,
+        is_here,
         slots,
     })
+}
+
+/// Whether this Wald runs in one of these zones; in none that is written down, it runs anywhere.
+fn is_here(scope: &mut Scope<'_>, path: &Path, zones: &[String]) -> bool {
+    let own = scope.document.zone.as_ref();
+    if own.is_none() && !zones.is_empty() {
+        let message = "this Wald does not say in which zone it runs, so no request would ever fit";
+        let remedy = "add `zone: …` to the document, for example `zone: ${ZONE}`";
+        scope
+            .report
+            .error(code::BAD_AUDIENCE, path, message, remedy);
+    }
+    zones.is_empty() || own.is_some_and(|own| zones.contains(own))
 }
 
 /// A part of the units, in slots: neither none nor less than one slot.
@@ -137,7 +154,9 @@ fn layer(report: &mut Report<'_>, path: &Path, written: &document::Layer) -> Opt
 
 /// Experiments of one layer share out the same units, and no two the same part.
 pub(super) fn layers(report: &mut Report<'_>, experiments: &[Experiment]) {
-    let layered = |experiment: &Experiment| experiment.audience.layer.clone();
+    fn layered(experiment: &Experiment) -> Option<&Layer> {
+        experiment.audience.layer.as_ref()
+    }
     for (position, later) in experiments.iter().enumerate() {
         let Some(layer) = layered(later) else {
             continue;
@@ -145,10 +164,10 @@ pub(super) fn layers(report: &mut Report<'_>, experiments: &[Experiment]) {
         let path = Path::root().field("experiments").index(later.id.index());
         let path = path.field("layer");
         let earlier = experiments.iter().take(position);
-        let mut same = earlier.filter_map(|it| Some((it, layered(it)?)));
-        let same = same.by_ref().filter(|(_, other)| other.name == layer.name);
+        let earlier = earlier.filter_map(|it| Some((it, layered(it)?)));
+        let same = earlier.filter(|(_, other)| other.name == layer.name);
         for (earlier, other) in same {
-            if layer.overlaps(&other) {
+            if layer.overlaps(other) {
                 let message = format!(
                     "its part of layer {} overlaps that of {}",
                     layer.name, earlier.name

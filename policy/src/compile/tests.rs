@@ -8,6 +8,7 @@ mod routes;
 mod tls;
 mod tokens;
 mod upstreams;
+mod watch;
 
 use config::{Code, Problem, Severity};
 

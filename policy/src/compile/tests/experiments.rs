@@ -368,6 +368,11 @@ fn who_takes_part_makes_sense() {
             "segments[0].headers[\"x y\"]",
             "segments: [{ headers: { \"x y\": { exact: a } } }]",
         ),
+        (
+            code::BAD_AUDIENCE,
+            "segments[0].zones",
+            "segments: [{ zones: [ae-1] }]",
+        ),
         (code::OUT_OF_RANGE, "holdout", "holdout: 0%"),
         (
             code::BAD_AUDIENCE,
@@ -472,26 +477,4 @@ fn prices_are_known_for_every_arm_whose_cost_is_asked_for() {
         .map(|price| price.of(1_000_000, 500_000))
         .collect();
     assert_eq!(costs, [2.0, 5.0]);
-}
-
-#[test]
-fn false_alarms_of_a_watch_can_be_as_rare_as_it_says() {
-    let unit = "unit: { header: x-user }";
-    for (path, written) in [
-        ("false_alarm", "false_alarm: 0%"),
-        ("false_alarm", "false_alarm: 50%"),
-        ("every", "every: 10ms"),
-    ] {
-        let path = format!("experiments[0].watch.{path}");
-        let new = format!("{unit}\n    watch: {{ {written} }}");
-        refused(code::OUT_OF_RANGE, &path, unit, &new);
-    }
-    let watch = |written: &str| {
-        let policy = sample::policy(&[(unit, &format!("{unit}\n    watch: {written}"))]);
-        policy.experiments()[0].watch.expect("a watch")
-    };
-    let usual = watch("{}");
-    assert_eq!(usual.allowed.ticks, 30 * 24 * 3600);
-    assert!((usual.allowed.chance - 0.05).abs() < 1e-12 && !usual.reverts);
-    assert!(watch("{ then: revert }").reverts);
 }

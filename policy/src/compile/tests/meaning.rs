@@ -251,21 +251,6 @@ fn a_definition_does_not_change_with_anything_else() {
 }
 
 #[test]
-fn how_a_decided_run_is_watched_is_no_part_of_its_definition() {
-    let watched = |watch: &str| {
-        let unit = format!("{{ header: x-user }}\n    {watch}");
-        experiment(&[("{ header: x-user }", &unit)], "fraud-v2").definition
-    };
-    let before = watched("");
-    for watch in [
-        "watch: {}",
-        "watch: { false_alarm: 1%, every: 7d, then: revert }",
-    ] {
-        assert_eq!(watched(watch), before, "{watch}");
-    }
-}
-
-#[test]
 fn the_hash_of_a_policy_is_that_of_what_it_says() {
     let hash = |edits: &[(&str, &str)]| sample::policy(edits).hash().to_owned();
     assert_eq!(hash(&[]).len(), 32);
