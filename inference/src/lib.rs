@@ -16,6 +16,7 @@ mod digest;
 mod limits;
 mod mismatch;
 mod model;
+mod operators;
 mod panic;
 mod pool;
 mod signature;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use tract_onnx::prelude::{TValue, TVec, TractResult, TypedRunnableModel};
 
 pub use load::LoadError;
+pub(crate) use survey::name;
 
 use crate::mismatch::{self, Tie};
 use crate::{Digest, Mismatch, Signature, Tensor, panic};

@@ -12,6 +12,7 @@ use tract_onnx::tract_hir::internal::DimLike;
 use super::{Cause, Loaded, convert, survey};
 use crate::limits::MODEL_BYTES_MAX;
 use crate::mismatch::Tie;
+use crate::operators::{self, Refusal};
 use crate::{Digest, Signature, panic};
 
 /// Why a file is not a model that can run here.
@@ -53,6 +54,14 @@ pub enum LoadError {
     UnsupportedDatatype { tensor: String, datatype: String },
     #[error("input `{input}` declares no datatype or no shape")]
     Undeclared { input: String },
+    /// A node of `ai.onnx.ml` is malformed, or does not fit its input.
+    #[error("node `{node}` ({operator}) cannot run")]
+    Node {
+        node: String,
+        operator: String,
+        #[source]
+        cause: Cause,
+    },
     /// Tract could not make a plan of it.
     #[error("the model cannot be prepared to run")]
     Unrunnable {
@@ -64,9 +73,20 @@ pub enum LoadError {
 }
 
 impl From<TractError> for LoadError {
-    fn from(cause: TractError) -> Self {
-        Self::Unrunnable {
-            cause: cause.into(),
+    fn from(error: TractError) -> Self {
+        match error.downcast::<Refusal>() {
+            Ok(Refusal {
+                node,
+                operator,
+                cause,
+            }) => Self::Node {
+                node,
+                operator,
+                cause,
+            },
+            Err(error) => Self::Unrunnable {
+                cause: error.into(),
+            },
         }
     }
 }
@@ -87,7 +107,8 @@ pub(super) fn load(bytes: &[u8], expected: Digest) -> Result<Loaded, LoadError> 
 
 fn prepare(bytes: &[u8], digest: Digest) -> Result<Loaded, LoadError> {
     // Declared shapes of inner values clash with Tract's own, once their dimensions have names.
-    let onnx = tract_onnx::onnx().with_ignore_value_info(true);
+    let mut onnx = tract_onnx::onnx().with_ignore_value_info(true);
+    operators::register(&mut onnx);
     let proto = decode(&onnx, bytes)?;
     let graph = proto
         .graph

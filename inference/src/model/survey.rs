@@ -66,7 +66,7 @@ impl Survey<'_> {
 }
 
 /// The name of a node, or of what it gives: exporters leave the first empty.
-fn name(node: &NodeProto) -> String {
+pub(crate) fn name(node: &NodeProto) -> String {
     if node.name.is_empty() {
         node.output.first().cloned().unwrap_or_default()
     } else {

@@ -11,3 +11,4 @@ mod loading;
 mod onnx;
 mod pool;
 mod running;
+mod trees;

@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension::Value};
 use tract_onnx::pb::{
-    self, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TypeProto, ValueInfoProto,
+    self, AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    TypeProto, ValueInfoProto,
 };
 
 /// A length that is fixed, named or left out.
@@ -92,4 +93,89 @@ pub(crate) fn file(graph: GraphProto) -> Vec<u8> {
 /// Loads bytes as their owner would: by their own digest.
 pub(crate) fn load(bytes: &[u8]) -> Result<Model, LoadError> {
     Model::load(bytes, &Sha256::digest(bytes).into())
+}
+
+/// What a node says about itself.
+pub(crate) enum Of<'a> {
+    Int(i64),
+    Text(&'a str),
+    Ints(&'a [i64]),
+    Floats(&'a [f32]),
+    Texts(&'a [&'a str]),
+    /// A tensor of one dimension.
+    Doubles(&'a [f64]),
+    /// A tensor of one dimension.
+    Bytes(&'a [u8]),
+}
+
+pub(crate) fn attribute(name: &str, of: &Of<'_>) -> AttributeProto {
+    let name = name.to_owned();
+    let mut attribute = AttributeProto {
+        name,
+        ..AttributeProto::default()
+    };
+    match of {
+        Of::Int(value) => attribute.i = *value,
+        Of::Text(value) => attribute.s = value.as_bytes().to_vec(),
+        Of::Ints(values) => attribute.ints = values.to_vec(),
+        Of::Floats(values) => attribute.floats = values.to_vec(),
+        Of::Texts(values) => {
+            attribute.strings = values
+                .iter()
+                .map(|value| value.as_bytes().to_vec())
+                .collect();
+        }
+        Of::Doubles(values) => attribute.t = Some(doubles(values)),
+        Of::Bytes(values) => attribute.t = Some(bytes(values)),
+    }
+    attribute
+}
+
+fn doubles(values: &[f64]) -> TensorProto {
+    TensorProto {
+        dims: vec![values.len().try_into().unwrap()],
+        data_type: DataType::Double.into(),
+        double_data: values.to_vec(),
+        ..TensorProto::default()
+    }
+}
+
+fn bytes(values: &[u8]) -> TensorProto {
+    TensorProto {
+        dims: vec![values.len().try_into().unwrap()],
+        data_type: DataType::Uint8.into(),
+        raw_data: values.to_vec(),
+        ..TensorProto::default()
+    }
+}
+
+/// A node of `ai.onnx.ml`.
+pub(crate) fn ml(operator: &str, outputs: &[&str], attributes: &[(&str, Of<'_>)]) -> NodeProto {
+    let mut node = node(operator, &["x"], "y");
+    node.domain = "ai.onnx.ml".into();
+    node.output = outputs.iter().copied().map(str::to_owned).collect();
+    let attributes = attributes.iter();
+    node.attribute = attributes.map(|(name, of)| attribute(name, of)).collect();
+    node
+}
+
+/// A file of one such node, whose input is given.
+pub(crate) fn ml_file(input: ValueInfoProto, node: NodeProto) -> Vec<u8> {
+    let outputs = node.output.iter().filter(|name| !name.is_empty());
+    let outputs = outputs.map(|name| value(name, DataType::Float, &[Dim::Open]));
+    file(GraphProto {
+        input: vec![input],
+        output: outputs.collect(),
+        node: vec![node],
+        ..GraphProto::default()
+    })
+}
+
+/// An error and all that caused it.
+pub(crate) fn told(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
