@@ -14,7 +14,7 @@ use http::HeaderValue;
 use policy::{ListenerId, Policy, Secret, UpstreamId};
 
 pub(crate) use due::{now, warn};
-pub(crate) use secrets::SecretError;
+pub(crate) use secrets::{SecretError, signing};
 
 use crate::identify::agents::Agents;
 use crate::identify::paper::{Paper, PaperError};
@@ -178,7 +178,7 @@ fn secrets(policy: &Policy) -> Result<Vec<Option<HeaderValue>>, CredentialsError
 fn webhooks(policy: &Policy) -> Result<BTreeMap<Box<str>, Arc<SigningKey>>, CredentialsError> {
     let mut keys = BTreeMap::new();
     for webhook in policy.webhooks() {
-        let key = secrets::signing(webhook).map_err(|source| CredentialsError::Webhook {
+        let key = signing(webhook).map_err(|source| CredentialsError::Webhook {
             webhook: webhook.name.clone(),
             source: Box::new(source),
         })?;

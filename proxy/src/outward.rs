@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -81,10 +82,6 @@ pub(crate) async fn call(
     trust: Option<&Path>,
     mut request: Request<Full<Bytes>>,
 ) -> Result<Answer, CallError> {
-    let host = url.host().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let is_tls = url.scheme_str() == Some("https");
-    let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
     let authority = url.authority().map(|it| it.as_str()).unwrap_or_default();
     *request.uri_mut() = url
         .path_and_query()
@@ -94,11 +91,32 @@ pub(crate) async fn call(
     let headers = request.headers_mut();
     headers.insert(HOST, HeaderValue::from_str(authority)?);
     headers.insert(USER_AGENT, HeaderValue::from_static("wald"));
+    match connect(url, trust).await? {
+        Stream::Plain(stream) => ask(stream, request).await,
+        Stream::Secure(stream) => ask(*stream, request).await,
+    }
+}
+
+/// Whether a request could be sent there: connects as [`call`] does, and says nothing.
+pub(crate) async fn reach(url: &Uri, trust: Option<&Path>) -> Result<(), CallError> {
+    connect(url, trust).await.map(drop)
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Secure(Box<TlsStream<TcpStream>>),
+}
+
+async fn connect(url: &Uri, trust: Option<&Path>) -> Result<Stream, CallError> {
+    let host = url.host().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let is_tls = url.scheme_str() == Some("https");
+    let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
     let stream = TcpStream::connect((bare, port))
         .await
         .map_err(CallError::Connect)?;
     if !is_tls {
-        return ask(stream, request).await;
+        return Ok(Stream::Plain(stream));
     }
     let name = ServerName::try_from(bare.to_owned())
         .map_err(|bad| CallError::Connect(std::io::Error::other(bad)))?;
@@ -107,7 +125,7 @@ pub(crate) async fn call(
         .connect(name, stream)
         .await
         .map_err(CallError::Connect)?;
-    ask(stream, request).await
+    Ok(Stream::Secure(Box::new(stream)))
 }
 
 async fn ask<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Answer, CallError>

@@ -15,16 +15,22 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex as Turn, mpsc};
+use tokio_rustls::TlsAcceptor;
 
 use crate::bind::bind;
-use crate::in_time;
+use crate::{Identity, in_time};
 
 /// A running receiver; it stops when it is dropped.
 pub struct Hook {
     address: SocketAddr,
+    scheme: &'static str,
     answers: Arc<Mutex<VecDeque<Response<()>>>>,
     came: Turn<mpsc::UnboundedReceiver<Delivery>>,
     task: tokio::task::JoinHandle<()>,
@@ -44,12 +50,23 @@ pub struct Delivery {
 impl Hook {
     /// Starts one that takes everything.
     pub async fn start() -> Self {
+        Self::behind(None).await
+    }
+
+    /// The same over TLS, as `identity`.
+    pub async fn secure(identity: &Identity) -> Self {
+        Self::behind(Some(server(identity))).await
+    }
+
+    async fn behind(tls: Option<TlsAcceptor>) -> Self {
         let (listener, address) = bind().await;
+        let scheme = tls.as_ref().map_or("http", |_| "https");
         let answers = Arc::default();
         let (sender, came) = mpsc::unbounded_channel();
         Self {
             address,
-            task: tokio::spawn(serve(listener, Arc::clone(&answers), sender)),
+            scheme,
+            task: tokio::spawn(serve(listener, tls, Arc::clone(&answers), sender)),
             answers,
             came: Turn::new(came),
         }
@@ -57,12 +74,16 @@ impl Hook {
 
     /// Where events are sent, as a document writes it.
     pub fn url(&self) -> String {
-        format!("http://{}/events", self.address)
+        format!("{}://{}/events", self.scheme, self.name())
     }
 
     /// What logs and metrics call it.
     pub fn name(&self) -> String {
-        self.address.to_string()
+        match self.scheme {
+            // Certificates are for names.
+            "https" => format!("localhost:{}", self.address.port()),
+            _ => self.address.to_string(),
+        }
     }
 
     /// Answers with this status once, after what it was told before.
@@ -130,19 +151,50 @@ impl Delivery {
     }
 }
 
+/// TLS that asks no client who it is.
+fn server(identity: &Identity) -> TlsAcceptor {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).expect("PEM");
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("PEM");
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the versions are known")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .expect("a key fits its certificate");
+    TlsAcceptor::from(Arc::new(config))
+}
+
 async fn serve(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     answers: Arc<Mutex<VecDeque<Response<()>>>>,
     came: mpsc::UnboundedSender<Delivery>,
 ) {
     while let Ok((stream, _)) = listener.accept().await {
-        let (answers, came) = (Arc::clone(&answers), came.clone());
+        let (answers, came, tls) = (Arc::clone(&answers), came.clone(), tls.clone());
         tokio::spawn(async move {
-            let service = service_fn(|request| take(request, &answers, &came));
-            let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            served.await.ok();
+            match tls {
+                None => converse(stream, &answers, &came).await,
+                // Who does not believe the certificate leaves.
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        converse(stream, &answers, &came).await;
+                    }
+                }
+            }
         });
     }
+}
+
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    answers: &Mutex<VecDeque<Response<()>>>,
+    came: &mpsc::UnboundedSender<Delivery>,
+) {
+    let service = service_fn(|request| take(request, answers, came));
+    let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    served.await.ok();
 }
 
 async fn take(

@@ -1,7 +1,7 @@
 //! Webhooks: a receiver is sent what happens to experiments, in order, signed, and again until it takes it.
 
 use serde_json::{Value, json};
-use tests::{Folder, Hook, Reply, Signal, Upstream, Wald, trial, until};
+use tests::{Authority, Folder, Hook, Reply, Signal, Upstream, Wald, Wish, trial, until, wald};
 
 const SECRET: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 const OTHER: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDI=";
@@ -181,6 +181,58 @@ async fn what_cannot_sign_keeps_wald_from_starting_and_is_not_shown() {
     assert!(!said.contains("too short"), "{said}");
 }
 
+#[tokio::test]
+async fn a_receiver_behind_https_must_be_vouched_for() {
+    let (authority, stranger) = (Authority::new("hooks"), Authority::new("stranger"));
+    let hook = Hook::secure(&authority.vouch(Wish::default())).await;
+    let journey = Journey::start(&[]).await;
+    journey.folder.write("hooks.pem", authority.pem());
+    journey.folder.write("stranger.pem", stranger.pem());
+    journey.write(&[&entry(&hook, "trust: stranger.pem")]);
+    let name = hook.name();
+    let subject = format!("webhook {name} https://{name}");
+    let found = journey.check().await;
+    assert!(
+        found.contains(&format!("‼ {subject}: cannot connect")),
+        "{found}"
+    );
+    journey.wald.signal(Signal::HUP);
+    journey.shows(&count(&name, "delivered", 0)).await;
+    journey.say(&["pause"]).await;
+    journey.shows(&count(&name, "failed", 1)).await;
+    assert!(
+        hook.rest().await.is_empty(),
+        "nothing is told to a stranger"
+    );
+    journey.write(&[&entry(&hook, "trust: hooks.pem")]);
+    let found = journey.check().await;
+    assert!(
+        found.contains(&format!("✓ {subject}: accepts connections")),
+        "{found}"
+    );
+    journey.wald.signal(Signal::HUP);
+    assert_eq!(hook.next().await.kind(), "paused", "what it missed");
+}
+
+#[tokio::test]
+async fn a_check_looks_at_receivers_and_secrets() {
+    let gone = Hook::start().await;
+    let entries = [
+        entry(&gone, ""),
+        entry(&gone, "name: signed, secret: { file: no.key }"),
+    ];
+    let journey = Journey::start(&[]).await;
+    drop(gone);
+    journey.write(&entries.each_ref().map(|it| &**it));
+    let found = journey.check().await;
+    assert!(found.contains("‼ webhook 127.0.0.1:"), "{found}");
+    assert!(
+        found.contains("× webhook signed http://127.0.0.1:"),
+        "{found}"
+    );
+    assert!(found.contains("no.key"), "{found}");
+}
+
 async fn hook_upstream() -> Upstream {
     Upstream::start("both", Reply::Name).await
 }
@@ -221,6 +273,13 @@ impl Journey {
     fn write(&self, entries: &[&str]) {
         let text = text(&self.folder, &self.upstream, entries);
         self.folder.write("wald.yaml", text);
+    }
+
+    /// What `wald check` finds.
+    async fn check(&self) -> String {
+        let document = self.folder.path("wald.yaml");
+        let document = document.to_str().expect("text");
+        wald(["check", "-c", document]).await.stdout
     }
 
     async fn say(&self, verbs: &[&str]) {

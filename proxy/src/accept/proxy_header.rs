@@ -75,13 +75,13 @@ fn said(head: &[u8; HEAD_BYTES], rest: &[u8]) -> Result<Said, Malformed> {
         (2, command) => return Err(Malformed::Command(command)),
         (version, _) => return Err(Malformed::Version(version)),
     }
-    // The family is the higher half: 1 is IPv4, 2 is IPv6, 3 a Unix socket, 0 anything.
-    match family_and_protocol >> 4 {
-        1 => {
+    // TCP over IPv4 and over IPv6; whoever comes another way has no address that a connection could have.
+    match family_and_protocol {
+        0x11 => {
             let source: [u8; 4] = addresses(rest, 12)?;
             Ok(Said::Client(Ipv4Addr::from(source).into()))
         }
-        2 => {
+        0x21 => {
             let source: [u8; 16] = addresses(rest, 36)?;
             Ok(Said::Client(Ipv6Addr::from(source).into()))
         }
@@ -136,6 +136,7 @@ mod tests {
         assert_eq!(parse(&header(0x20, 0, &[])).unwrap(), Said::Itself);
         assert_eq!(parse(&header(0x21, 0, &[])).unwrap(), Said::Nobody);
         assert_eq!(parse(&header(0x21, 0x31, &[0; 216])).unwrap(), Said::Nobody);
+        assert_eq!(parse(&header(0x21, 0x12, &IPV4)).unwrap(), Said::Nobody);
         let refused = |bytes: &[u8]| parse(bytes).unwrap_err().to_string();
         assert!(refused(&header(0x11, 0x11, &IPV4)).contains("version 1"));
         assert!(refused(&header(0x22, 0x11, &IPV4)).contains("command 2"));

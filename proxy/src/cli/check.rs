@@ -5,6 +5,7 @@ mod files;
 mod finding;
 mod keys;
 mod network;
+mod webhooks;
 
 use policy::Policy;
 use serde::Serialize;
@@ -14,7 +15,8 @@ use super::output::Output;
 use super::{Exit, Failure, problems};
 use finding::{Finding, Mark};
 
-/// Look at everything that serving a document will need: files, models, keys, store, ports, upstreams
+/// Look at everything that serving a document will need: files, models, keys, store, ports, upstreams,
+/// webhooks
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -79,6 +81,8 @@ fn all(source: &Source, policy: &Policy) -> Result<Vec<Finding>, Failure> {
     checks.extend(certificates::look(policy));
     checks.push(files::store(policy.store()));
     checks.extend(runtime.block_on(network::look(policy)));
+    let webhooks = policy.webhooks().iter();
+    checks.extend(webhooks.map(|webhook| runtime.block_on(webhooks::look(webhook))));
     Ok(checks)
 }
 

@@ -33,7 +33,7 @@ pub(super) fn read(authorization: &Authorization) -> Result<HeaderValue, SecretE
 }
 
 /// Reads what a webhook's deliveries are signed with, if they are.
-pub(super) fn signing(webhook: &Webhook) -> Result<Option<SigningKey>, SecretError> {
+pub(crate) fn signing(webhook: &Webhook) -> Result<Option<SigningKey>, SecretError> {
     let Some(secret) = &webhook.secret else {
         return Ok(None);
     };
