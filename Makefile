@@ -5,6 +5,7 @@
 #   make test-peers  tests with servers that are too heavy for each run: Triton
 #   make lint   format, clippy, licences and sources of dependencies
 #   make bench  speed over loopback, beside peers (ARGS="--short" for a first look)
+#   make models  time of tabular and tree models beside ONNX Runtime, as docs/models.md has it
 #   make simulate  error rates of the statistics, by many simulated runs, into tests/simulation/results.md
 #   make plots  draws the plots of docs/statistics.md
 #   make digits trains the demo's models anew
@@ -30,7 +31,7 @@ define pypi
 @command -v $(1) >/dev/null || { echo "installing $(1)" >&2; $(tools)/bin/pip install -q $(2); }
 endef
 
-.PHONY: help demo test test-peers lint bench simulate plots digits machine
+.PHONY: help demo test test-peers lint bench models simulate plots digits machine
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -38,7 +39,7 @@ help:
 demo: machine
 	cargo run --release --locked -p proxy --bin wald -- demo $(ARGS)
 
-test: machine $(tools)/ready .venv-peers/ready
+test: machine $(tools)/ready .venv-peers/ready .venv-models/cases/ready
 	$(call debian,curl,curl)
 	$(call debian,openssl,openssl)
 	$(call debian,nginx,nginx-light)
@@ -63,6 +64,9 @@ bench: machine
 	$(call debian,wrk,wrk)
 	cargo build --release --locked -p proxy --bin wald
 	cargo run --release --locked -p load-tests -- $(ARGS)
+
+models: machine $(tools)/ready .venv-models/cases/ready
+	cargo bench --locked -p inference --bench models
 
 simulate: machine
 	cargo run --release --locked -p simulation -- results
@@ -94,6 +98,18 @@ $(tools)/ready:
 	@echo "installing Triton" >&2
 	@rm -rf .venv-triton && python3 -m venv .venv-triton
 	@.venv-triton/bin/pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
+.venv-models/ready: tests/peers/models.txt $(tools)/ready
+	@echo "installing what trains and exports the models of inference/tests" >&2
+	@rm -rf .venv-models && python3 -m venv .venv-models
+	@.venv-models/bin/pip install -q --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
+.venv-models/cases/ready: tests/peers/models.py tests/peers/ensembles.py .venv-models/ready
+	@echo "training and exporting the models of inference/tests" >&2
+	@rm -rf .venv-models/cases
+	@.venv-models/bin/python $< .venv-models/cases
 	@touch $@
 
 .venv-digits/ready: config/examples/digits/requirements.txt

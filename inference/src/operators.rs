@@ -4,10 +4,15 @@
 //! its node into a checked form, says what it gives for which inputs, and compiles to a kernel.
 
 mod attributes;
+mod encoding;
+mod extracting;
 mod labels;
+mod linear;
 mod real;
 mod rows;
+mod scaling;
 mod scores;
+mod svm;
 mod trees;
 
 use std::fmt;
@@ -35,9 +40,26 @@ const DOMAIN: &str = "ai.onnx.ml";
 /// Adds our operators to those that Tract knows, in the place of its own of the same name.
 pub(crate) fn register(onnx: &mut Onnx) {
     let register = &mut onnx.op_register;
+    register.insert(
+        "ArrayFeatureExtractor",
+        build::<extracting::ArrayFeatureExtractor>,
+    );
+    register.insert("Binarizer", build::<scaling::Binarizer>);
+    register.insert("CategoryMapper", build::<encoding::CategoryMapper>);
+    register.insert("FeatureVectorizer", build::<scaling::FeatureVectorizer>);
+    register.insert("Imputer", build::<scaling::Imputer>);
+    register.insert("LabelEncoder", build::<encoding::LabelEncoder>);
+    register.insert("LinearClassifier", build::<linear::Classifier>);
+    register.insert("LinearRegressor", build::<linear::Regressor>);
+    register.insert("Normalizer", build::<scaling::Normalizer>);
+    register.insert("OneHotEncoder", build::<encoding::OneHotEncoder>);
+    register.insert("SVMClassifier", build::<svm::Classifier>);
+    register.insert("SVMRegressor", build::<svm::Regressor>);
+    register.insert("Scaler", build::<scaling::Scaler>);
     register.insert("TreeEnsemble", build::<trees::Arrays>);
     register.insert("TreeEnsembleClassifier", build::<trees::Classifier>);
     register.insert("TreeEnsembleRegressor", build::<trees::Regressor>);
+    register.insert("ZipMap", build::<scaling::ZipMap>);
 }
 
 /// An operator as its node declares it.

@@ -13,6 +13,9 @@ pub struct Signature {
     pub datatype: Datatype,
     /// The length of each dimension; `None` where a request may choose, the batch for example.
     pub shape: Vec<Option<usize>>,
+    /// What the columns of a classifier's scores stand for, in their order; empty where the model
+    /// does not say.
+    pub classes: Vec<String>,
 }
 
 /// As the protocol's metadata has it, `pixels FP32[-1,64]`: an open dimension is -1.

@@ -7,6 +7,7 @@ fn signatures() -> Vec<Signature> {
         name: name.to_owned(),
         datatype,
         shape: shape.to_vec(),
+        classes: vec![],
     };
     vec![
         signature("pixels", Datatype::Fp32, &[None, Some(4)]),

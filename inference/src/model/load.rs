@@ -1,6 +1,6 @@
 //! From bytes to a plan: digest, decoding, survey, shapes, and Tract's optimiser.
 
-use tract_onnx::pb::{GraphProto, ModelProto};
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto};
 use tract_onnx::prelude::{
     Datum, DatumType, Framework, InferenceFact, InferenceModel, InferenceModelExt, IntoRunnable,
     OutletId, Symbol, TDim, TVec, ToDim, TractError, TractResult, TypedModel,
@@ -243,8 +243,29 @@ fn outputs(graph: &GraphProto, plan: &TypedModel) -> Result<Vec<Signature>, Load
         .collect::<TractResult<Vec<_>>>()?;
     let named = graph.output.iter().zip(facts);
     named
-        .map(|(output, fact)| signature(output.name.clone(), fact.datum_type, fact.shape.dims()))
+        .map(|(output, fact)| {
+            let mut signature = signature(output.name.clone(), fact.datum_type, fact.shape.dims())?;
+            signature.classes = classes(graph, &output.name);
+            Ok(signature)
+        })
         .collect()
+}
+
+/// The classes of an output that is a map from each to its score, which here is a tensor.
+fn classes(graph: &GraphProto, output: &str) -> Vec<String> {
+    let gives = |node: &&NodeProto| {
+        node.op_type == "ZipMap" && node.output.iter().any(|name| name == output)
+    };
+    let attributes = graph.node.iter().find(gives).map(|node| &node.attribute);
+    let names = |attribute: &AttributeProto| {
+        let texts = attribute
+            .strings
+            .iter()
+            .map(|text| String::from_utf8_lossy(text).into_owned());
+        let ints = attribute.ints.iter().map(i64::to_string);
+        texts.chain(ints).collect::<Vec<_>>()
+    };
+    attributes.into_iter().flatten().flat_map(names).collect()
 }
 
 fn signature(name: String, datum_type: DatumType, shape: &[TDim]) -> Result<Signature, LoadError> {
@@ -254,6 +275,7 @@ fn signature(name: String, datum_type: DatumType, shape: &[TDim]) -> Result<Sign
             name,
             datatype,
             shape,
+            classes: vec![],
         }),
         None => Err(LoadError::UnsupportedDatatype {
             tensor: name,

@@ -25,6 +25,10 @@ impl<'a> Attributes<'a> {
         self.find(name).map(|attribute| attribute.i)
     }
 
+    pub(super) fn float(&self, name: &str) -> Option<f32> {
+        self.find(name).map(|attribute| attribute.f)
+    }
+
     pub(super) fn text(&self, name: &str) -> TractResult<Option<&'a str>> {
         self.find(name)
             .map(|attribute| utf8(name, &attribute.s))

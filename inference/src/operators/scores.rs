@@ -40,6 +40,13 @@ impl Transform {
         }
     }
 
+    /// As [`Self::apply`], but for a single score, which ONNX Runtime leaves as it is but for PROBIT.
+    pub(super) fn apply_to_targets<T: Real>(self, scores: &mut [T]) {
+        if scores.len() != 1 || self == Self::Probit {
+            self.apply(scores);
+        }
+    }
+
     /// Transforms the scores of one row in place.
     pub(super) fn apply<T: Real>(self, scores: &mut [T]) {
         match self {

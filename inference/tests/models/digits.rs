@@ -119,6 +119,7 @@ fn a_model_says_what_it_takes_and_gives() {
         name: name.into(),
         datatype,
         shape: shape.into(),
+        classes: vec![],
     };
     for name in NAMES {
         let model = load(name);

@@ -6,7 +6,9 @@
     reason = "helpers of tests, outside any #[test]"
 )]
 
+mod columns;
 mod digits;
+mod exports;
 mod loading;
 mod onnx;
 mod pool;

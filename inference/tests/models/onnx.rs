@@ -96,8 +96,10 @@ pub(crate) fn load(bytes: &[u8]) -> Result<Model, LoadError> {
 }
 
 /// What a node says about itself.
+#[derive(Clone)]
 pub(crate) enum Of<'a> {
     Int(i64),
+    Float(f32),
     Text(&'a str),
     Ints(&'a [i64]),
     Floats(&'a [f32]),
@@ -116,6 +118,7 @@ pub(crate) fn attribute(name: &str, of: &Of<'_>) -> AttributeProto {
     };
     match of {
         Of::Int(value) => attribute.i = *value,
+        Of::Float(value) => attribute.f = *value,
         Of::Text(value) => attribute.s = value.as_bytes().to_vec(),
         Of::Ints(values) => attribute.ints = values.to_vec(),
         Of::Floats(values) => attribute.floats = values.to_vec(),

@@ -116,7 +116,8 @@ fn dimensions_as_an_output_are_numbers_of_64_bits() {
         [Signature {
             name: "y".into(),
             datatype: Datatype::Int64,
-            shape: vec![Some(2)]
+            shape: vec![Some(2)],
+            classes: vec![],
         }]
     );
     let outputs = model.run(vec![floats("x", &[3, 2], &[0.0; 6])]).unwrap();
