@@ -7,12 +7,14 @@ mod admin;
 mod audit;
 mod check;
 pub(crate) mod client;
+mod completions;
 mod document;
 mod exit;
 pub(crate) mod experiment;
 mod explain;
 mod judge;
 pub(crate) mod logging;
+mod man;
 pub(crate) mod output;
 mod plan;
 pub(crate) mod problems;
@@ -56,6 +58,8 @@ enum Verb {
     Plan(plan::Args),
     Judge(judge::Args),
     Stat(stat::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Cli {
@@ -73,6 +77,8 @@ impl Cli {
             Verb::Plan(args) => plan::plan(args),
             Verb::Judge(args) => judge::judge(args),
             Verb::Stat(args) => stat::stat(args),
+            Verb::Completions(args) => completions::completions(args),
+            Verb::Man(args) => man::man(args),
         }
     }
 }

@@ -121,3 +121,42 @@ async fn the_schema_is_json_that_knows_every_section() {
         assert!(properties[section].is_object(), "{section} is missing");
     }
 }
+
+#[tokio::test]
+async fn a_shell_completes_verbs() {
+    let script = wald(["completions", "bash"]).await;
+    assert_eq!(script.code, Some(0), "{script:?}");
+    let folder = Folder::new();
+    let path = folder.write("wald.bash", script.stdout);
+    let complete = "source \"$0\"; COMP_WORDS=(wald exper); COMP_CWORD=1; _wald wald exper wald; echo \"${COMPREPLY[@]}\"";
+    let said = std::process::Command::new("bash")
+        .args(["--norc", "-c", complete])
+        .arg(path)
+        .output()
+        .expect("a shell");
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert_eq!(said.trim(), "experiment");
+}
+
+#[tokio::test]
+async fn each_verb_has_a_manual_page() {
+    let folder = Folder::new();
+    let to = folder.path("");
+    let said = wald(["man", "--to", to.to_str().expect("text")]).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for (page, name, says) in [
+        ("wald.1", "wald", "experiment"),
+        ("wald-run.1", "wald-run", "upgrade"),
+        ("wald-experiment-show.1", "wald-experiment-show", "admin"),
+    ] {
+        let text = std::fs::read_to_string(folder.path(page)).expect(page);
+        assert!(text.contains(&format!(".TH {name} 1")), "{page}: {text}");
+        assert!(text.contains(says), "{page}: {text}");
+    }
+    let nowhere = wald(["man", "--to", "/nowhere/at/all"]).await;
+    assert_eq!(nowhere.code, Some(1), "{nowhere:?}");
+    assert!(
+        nowhere.stderr.contains("pages into /nowhere/at/all"),
+        "{nowhere:?}"
+    );
+}
