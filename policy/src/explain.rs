@@ -6,9 +6,7 @@ use serde::Serialize;
 
 use crate::permit::Denial;
 use crate::route::{Mismatch, Subject};
-use crate::{
-    Caller, Experiment, NoRoute, Outside, Placement, Policy, Request, Route, Stage, Target,
-};
+use crate::{Caller, Experiment, NoRoute, Outside, Placement, Policy, Request, Route, Stage};
 
 /// What would happen to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -115,7 +113,7 @@ impl Policy {
         let shadows = placement.shadows(self);
         explanation.shadows = shadows
             .map(|(_, shadow, copied)| {
-                let backend = self.backend(&Target::Upstream(copied.upstream()));
+                let backend = self.backend(&copied.target().into());
                 format!("{backend} ({}%)", shadow.share * 100.0)
             })
             .collect();

@@ -82,7 +82,7 @@ pub use rate::{RateKey, RateLimit};
 pub use retry::{Retries, RetryOn};
 pub use rewrite::{Rewrite, RewritePath};
 pub use route::{NoRoute, Request, Route};
-pub use shadow::{Compare, Pointer, Shadow};
+pub use shadow::{Compare, CopyTarget, Pointer, Shadow};
 pub use spiffe::{BadPattern, NotSpiffe, SpiffeId, SpiffePattern};
 pub use target::{Redirect, Target};
 pub use upstream::{

@@ -4,8 +4,8 @@ use http::StatusCode;
 
 use crate::assignment::Standing;
 use crate::{
-    ArmId, Assignment, Caller, Experiment, ExperimentId, Outside, Permit, Policy, Request, RouteId,
-    Shadow, Stage, State, Target, UpstreamId,
+    ArmId, Assignment, Caller, CopyTarget, Experiment, ExperimentId, Outside, Permit, Policy,
+    Request, RouteId, Shadow, Stage, State, Target,
 };
 
 /// Proof that a permitted request was placed. Only [`Policy::place`] makes one.
@@ -28,17 +28,17 @@ pub struct Placement {
     fallen: usize,
 }
 
-/// Proof that copies of a request that was placed may go to an upstream. Only [`Placement::shadows`] makes one.
+/// Proof that copies of a request that was placed may go to this shadow. Only [`Placement::shadows`] makes one.
 ///
 /// ```compile_fail
-/// fn forge(route: policy::RouteId, upstream: policy::UpstreamId) -> policy::Copied {
-///     policy::Copied { route, upstream }
+/// fn forge(route: policy::RouteId, target: policy::CopyTarget) -> policy::Copied {
+///     policy::Copied { route, target }
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Copied {
     route: RouteId,
-    upstream: UpstreamId,
+    target: CopyTarget,
 }
 
 impl Copied {
@@ -50,8 +50,8 @@ impl Copied {
 
     /// Where the copies go.
     #[must_use]
-    pub fn upstream(self) -> UpstreamId {
-        self.upstream
+    pub fn target(self) -> CopyTarget {
+        self.target
     }
 }
 
@@ -131,8 +131,8 @@ impl Placement {
             .enumerate()
             .filter(move |(_, shadow)| shadow.phase_of.is_none() || shadow.phase_of == phase);
         meant.map(move |(position, shadow)| {
-            let upstream = shadow.upstream;
-            (position, shadow, Copied { route, upstream })
+            let target = shadow.target;
+            (position, shadow, Copied { route, target })
         })
     }
 

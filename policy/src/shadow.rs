@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use http::Method;
 
-use crate::{ExperimentId, UpstreamId};
+use crate::{ExperimentId, ModelId, Target, UpstreamId};
 
 /// A copy of a route's requests.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Shadow {
     /// Where the copies go.
-    pub upstream: UpstreamId,
+    pub target: CopyTarget,
     /// The part of requests that is copied, from 0 to 1.
     pub share: f64,
     /// Methods that are copied; all, if there are none.
@@ -26,6 +26,24 @@ pub struct Shadow {
     pub compare: Compare,
     /// The experiment whose shadow phase it is; none if copies are sent at all times.
     pub phase_of: Option<ExperimentId>,
+}
+
+/// What is asked by a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyTarget {
+    /// A server elsewhere.
+    Upstream(UpstreamId),
+    /// A model that runs here.
+    Model(ModelId),
+}
+
+impl From<CopyTarget> for Target {
+    fn from(target: CopyTarget) -> Self {
+        match target {
+            CopyTarget::Upstream(upstream) => Self::Upstream(upstream),
+            CopyTarget::Model(model) => Self::Model(model),
+        }
+    }
 }
 
 /// How answers are compared.

@@ -24,7 +24,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{Response, StatusCode, Version, request};
-use policy::{Copied, Placement};
+use policy::{Copied, CopyTarget, Placement};
 use tokio::time::timeout_at;
 
 pub(crate) use budget::Budget;
@@ -91,7 +91,10 @@ pub(crate) async fn copy(
     (head, body): (request::Parts, Vec<Bytes>),
     chance: u64,
 ) -> Result<Response<Download>, Refusal> {
-    let plan = Plan::copy(view, pool, copied, &head);
+    let CopyTarget::Upstream(upstream) = copied.target() else {
+        return Err(Refusal::Incomplete("an upstream"));
+    };
+    let plan = Plan::copy(view, pool, (copied.route(), upstream), &head);
     let body = Source::new(Inbound::whole(body), u64::MAX, 0, 0)?;
     plan.once(head, &body, chance).await
 }

@@ -9,17 +9,19 @@ mod response;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Response, request as head};
 use inference::{Pool, RunError, Tensor};
-use policy::{Model, Placement, Target};
+use policy::{Copied, CopyTarget, Model, ModelId, Placement, RouteId, Target};
 use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 
 use crate::forward::Source;
-use crate::observe::Passage;
+use crate::observe::{Passage, View};
 use crate::refusal::Refusal;
 use request::Query;
 use resource::{Action, Resource};
@@ -34,24 +36,33 @@ pub(crate) async fn infer(
     body: &Rc<Source>,
     passage: &mut Passage,
 ) -> Result<Response<Bytes>, Refusal> {
-    let Resource { version, action } = Resource::of(&head.method, head.uri.path())?;
-    let served = Served::find(placement, passage).ok_or(Refusal::Incomplete("a model"))?;
-    served.refuse_other(version)?;
-    match action {
-        Action::ServerMetadata => Ok(json(response::server())),
-        Action::Live => Ok(json(response::live())),
-        Action::Ready => Ok(json(response::ready())),
-        Action::Metadata => Ok(json(response::metadata(&served.model, served.pool.model()))),
-        Action::Infer => {
-            if head.headers.contains_key(BINARY) {
-                return Err(Refusal::Inference(
-                    "tensors in JSON; the binary extension is not offered".to_owned(),
-                ));
-            }
-            let body = body.whole(served.patience).await?;
-            served.infer(&body, passage).await.map(json)
-        }
+    let Target::Model(model) = *placement.target() else {
+        return Err(Refusal::Incomplete("a model"));
+    };
+    let served = Served::find(passage.view(), placement.route(), model)?;
+    if let Some(answer) = served.about(head)? {
+        return Ok(json(answer));
     }
+    let body = body.whole(served.patience).await?;
+    served.infer(&body, passage).await.map(json)
+}
+
+/// The answer of a model to a copy of a request, which nobody has asked for: it runs when no request waits, and no
+/// longer than `patience`. Whether it had its turn by then is the difference between busy and late.
+pub(crate) async fn copy(
+    view: &View,
+    copied: Copied,
+    (head, body): (&head::Parts, Vec<Bytes>),
+    patience: Duration,
+) -> Result<Response<Bytes>, Refusal> {
+    let CopyTarget::Model(model) = copied.target() else {
+        return Err(Refusal::Incomplete("a model"));
+    };
+    let served = Served::find(view, copied.route(), model)?;
+    if let Some(answer) = served.about(head)? {
+        return Ok(json(answer));
+    }
+    served.infer_aside(body, patience).await.map(json)
 }
 
 /// The model that serves a request.
@@ -62,18 +73,33 @@ struct Served {
 }
 
 impl Served {
-    fn find(placement: &Placement, passage: &Passage) -> Option<Self> {
-        let Target::Model(id) = placement.target() else {
-            return None;
+    fn find(view: &View, route: RouteId, model: ModelId) -> Result<Self, Refusal> {
+        let snapshot = view.snapshot();
+        let find = || {
+            Some(Self {
+                model: snapshot.policy.models().get(model.index())?.clone(),
+                pool: Arc::clone(snapshot.model(model)?),
+                patience: snapshot.policy.routes().get(route.index())?.timeout,
+            })
         };
-        let snapshot = passage.view().snapshot();
-        let route = snapshot.policy.routes().get(placement.route().index())?;
-        let model = snapshot.policy.models().get(id.index())?.clone();
-        Some(Self {
-            model,
-            pool: Arc::clone(snapshot.model(*id)?),
-            patience: route.timeout,
-        })
+        find().ok_or(Refusal::Incomplete("a model"))
+    }
+
+    /// The answer to what is asked about the model; none if it is asked to run.
+    fn about(&self, head: &head::Parts) -> Result<Option<Bytes>, Refusal> {
+        let Resource { version, action } = Resource::of(&head.method, head.uri.path())?;
+        self.refuse_other(version)?;
+        Ok(Some(match action {
+            Action::ServerMetadata => response::server(),
+            Action::Live => response::live(),
+            Action::Ready => response::ready(),
+            Action::Metadata => response::metadata(&self.model, self.pool.model()),
+            Action::Infer if head.headers.contains_key(BINARY) => {
+                let expected = "tensors in JSON; the binary extension is not offered";
+                return Err(Refusal::Inference(expected.to_owned()));
+            }
+            Action::Infer => return Ok(None),
+        }))
     }
 
     fn refuse_other(&self, version: Option<&str>) -> Result<(), Refusal> {
@@ -86,7 +112,8 @@ impl Served {
         }
     }
 
-    async fn infer(&self, body: &[u8], passage: &mut Passage) -> Result<Bytes, Refusal> {
+    /// What is asked, if it fits the model.
+    fn query(&self, body: &[u8]) -> Result<Query, Refusal> {
         let query = Query::parse(body).map_err(Refusal::Inference)?;
         let model = self.pool.model();
         model
@@ -95,31 +122,77 @@ impl Served {
         query
             .check_outputs(model.outputs())
             .map_err(Refusal::Inference)?;
+        Ok(query)
+    }
+
+    async fn infer(&self, body: &[u8], passage: &mut Passage) -> Result<Bytes, Refusal> {
+        let Query {
+            id,
+            inputs,
+            outputs,
+        } = self.query(body)?;
         let started = Instant::now();
-        let answered = tokio::time::timeout(self.patience, run(&self.pool, query.inputs)).await;
+        let answered = tokio::time::timeout(self.patience, run(&self.pool, inputs)).await;
         passage.waited(started);
         passage.view().inferred(self.model.id, started.elapsed());
-        let outputs = answered.map_err(|_elapsed| Refusal::ModelTimeout)??;
+        let given = answered.map_err(|_elapsed| Refusal::ModelTimeout)??;
         Ok(response::inferred(
             &self.model,
-            query.id.as_deref(),
-            &query.outputs,
-            outputs,
+            id.as_deref(),
+            &outputs,
+            given,
         ))
+    }
+
+    /// The same for nobody. What is read and written may be large: this thread, which serves requests, does neither.
+    async fn infer_aside(self, body: Vec<Bytes>, patience: Duration) -> Result<Bytes, Refusal> {
+        let read = move || {
+            let query = self.query(&body.concat())?;
+            Ok::<_, Refusal>((self, query))
+        };
+        let (served, query) = spawn_blocking(read).await.map_err(|_| ended())??;
+        let Query {
+            id,
+            inputs,
+            outputs,
+        } = query;
+        // Whoever is first: a thread that begins, or the asker who gives up.
+        let settled = Arc::new(AtomicBool::new(false));
+        let is_first = |settled: &AtomicBool| !settled.swap(true, Ordering::AcqRel);
+        let begun = Arc::clone(&settled);
+        let (reply, answer) = oneshot::channel();
+        let submitted = served.pool.submit_aside(
+            inputs,
+            move || is_first(&begun),
+            move |outcome| drop(reply.send(outcome)),
+        );
+        submitted.map_err(|_full| Refusal::ModelBusy)?;
+        let given = match tokio::time::timeout(patience, answer).await {
+            Ok(answer) => outcome(answer)?,
+            Err(_elapsed) if is_first(&settled) => return Err(Refusal::ModelBusy),
+            Err(_elapsed) => return Err(Refusal::ModelTimeout),
+        };
+        let written = move || response::inferred(&served.model, id.as_deref(), &outputs, given);
+        spawn_blocking(written).await.map_err(|_| ended())
     }
 }
 
 async fn run(pool: &Pool, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Refusal> {
     let (reply, answer) = oneshot::channel();
     // Who has left needs no answer.
-    let submitted = pool.submit(inputs, move |outcome: Result<Vec<Tensor>, RunError>| {
-        drop(reply.send(outcome))
-    });
+    let submitted = pool.submit(inputs, move |outcome| drop(reply.send(outcome)));
     submitted.map_err(|_full| Refusal::ModelBusy)?;
-    match answer.await {
-        Ok(outcome) => outcome.map_err(|error| Refusal::ModelFailed(error.to_string())),
-        Err(_gone) => Err(Refusal::ModelFailed("the worker ended".to_owned())),
-    }
+    outcome(answer.await)
+}
+
+fn outcome<E>(answer: Result<Result<Vec<Tensor>, RunError>, E>) -> Result<Vec<Tensor>, Refusal> {
+    answer
+        .map_err(|_gone| ended())?
+        .map_err(|error| Refusal::ModelFailed(error.to_string()))
+}
+
+fn ended() -> Refusal {
+    Refusal::ModelFailed("the worker ended".to_owned())
 }
 
 fn json(body: Bytes) -> Response<Bytes> {

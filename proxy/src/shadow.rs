@@ -16,7 +16,7 @@ mod tensors;
 
 pub(crate) use desk::{Desk, Shown};
 pub(crate) use mirror::{Mirror, Tee};
-pub(crate) use tally::{Copies, Outcome};
+pub(crate) use tally::{Copies, Outcome, Way};
 
 use http::HeaderName;
 

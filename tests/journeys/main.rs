@@ -35,6 +35,7 @@ mod sealing;
 mod securing;
 mod shadowing;
 mod shadowing_forms;
+mod shadowing_models;
 mod sharing;
 mod smuggling;
 mod starting;

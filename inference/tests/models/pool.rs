@@ -91,6 +91,52 @@ fn a_dropped_pool_answers_what_it_had_taken() {
 }
 
 #[test]
+fn what_nobody_waits_for_runs_last_and_takes_no_place_of_a_request() {
+    let pool = pool(1, 2);
+    let release = occupy(&pool);
+    let (send, receive) = channel();
+    let aside = |name: &'static str, is_wanted: bool| {
+        let send = send.clone();
+        let reply = move |_| send.send(name).unwrap();
+        pool.submit_aside(request(), move || is_wanted, reply)
+    };
+    aside("unwanted", false).unwrap();
+    aside("aside", true).unwrap();
+    assert_eq!(aside("too many", true), Err(Full { queue: 2 }));
+    for name in ["first", "second"] {
+        let send = send.clone();
+        pool.submit(request(), move |_| send.send(name).unwrap())
+            .unwrap();
+    }
+    drop(release);
+    drop(send);
+    let ran: Vec<_> = receive.iter().collect();
+    assert_eq!(ran, ["first", "second", "aside"]);
+}
+
+#[test]
+fn one_of_several_workers_is_kept_free_of_what_nobody_waits_for() {
+    let pool = pool(2, 4);
+    let (started, running) = channel();
+    let (release, released): (Sender<()>, Receiver<()>) = channel();
+    let held = move |_| {
+        started.send(()).unwrap();
+        released.recv().unwrap_err();
+    };
+    pool.submit_aside(request(), || true, held).unwrap();
+    running.recv().unwrap();
+    let (send, receive) = channel();
+    let (early, late) = (send.clone(), send);
+    pool.submit_aside(request(), || true, move |_| late.send("aside").unwrap())
+        .unwrap();
+    pool.submit(request(), move |_| early.send("request").unwrap())
+        .unwrap();
+    assert_eq!(receive.recv(), Ok("request"));
+    drop(release);
+    assert_eq!(receive.recv(), Ok("aside"));
+}
+
+#[test]
 fn a_reply_that_panics_costs_no_worker() {
     let pool = pool(1, 8);
     pool.submit(request(), |_| panic!("a broken reply"))

@@ -41,18 +41,9 @@ impl<'a> Report<'a> {
     /// Refuses a field whose organ is planned but not there: to ignore it would be a false promise.
     pub(super) fn not_built(&mut self, parent: &Path, field: &str, used: bool) {
         if used {
-            self.not_built_value(&parent.field(field), &format!("`{field}`"));
+            let message = format!("`{field}` is not built yet");
+            self.error(code::NOT_BUILT, &parent.field(field), message, "remove it");
         }
-    }
-
-    /// Refuses one of several values that a field may have.
-    pub(super) fn not_built_value(&mut self, path: &Path, what: &str) {
-        self.error(
-            code::NOT_BUILT,
-            path,
-            format!("{what} is not built yet"),
-            "remove it",
-        );
     }
 
     /// What was written, or the default; refuses zero.

@@ -6,7 +6,7 @@ use config::document;
 use config::{Path, code};
 
 use super::{Report, Scope, backend, pattern};
-use crate::{Arm, Compare, Pointer, Shadow, ShadowFirst, Share, Target, UpstreamId};
+use crate::{Arm, Compare, CopyTarget, Pointer, Shadow, ShadowFirst, Share, Target, UpstreamId};
 
 /// What may be held of a body, how many copies a worker has on their way, and for how long, unless the document
 /// says otherwise.
@@ -42,7 +42,7 @@ fn one(scope: &mut Scope<'_>, path: &Path, written: &document::Shadow) -> Option
     let report = &mut scope.report;
     let (body_max, timeout) = (body_max.map(|it| it.0), timeout.map(|it| it.0));
     let shadow = Shadow {
-        upstream: upstream(report, &path.field("backend"), &target?)?,
+        target: copy_target(report, &path.field("backend"), &target?)?,
         share: share.map_or(1.0, |share| share.value()),
         methods: pattern::methods(report, &path.field("methods"), methods),
         body_bytes: report.positive(path, "body_max", body_max, BODY_BYTES),
@@ -58,16 +58,17 @@ fn one(scope: &mut Scope<'_>, path: &Path, written: &document::Shadow) -> Option
 }
 
 /// Where copies may go.
-fn upstream(report: &mut Report<'_>, path: &Path, target: &Target) -> Option<UpstreamId> {
+fn copy_target(report: &mut Report<'_>, path: &Path, target: &Target) -> Option<CopyTarget> {
     match target {
-        Target::Upstream(upstream) => return Some(*upstream),
-        Target::Model(_) => report.not_built_value(path, "a model as a shadow"),
+        Target::Upstream(upstream) => Some(CopyTarget::Upstream(*upstream)),
+        Target::Model(model) => Some(CopyTarget::Model(*model)),
         _ => {
             let message = "copies of requests cannot go there";
-            report.error(code::BAD_BACKEND, path, message, "name an upstream");
+            let remedy = "name an upstream or a model";
+            report.error(code::BAD_BACKEND, path, message, remedy);
+            None
         }
     }
-    None
 }
 
 /// The shadow phase of the experiment at `path`.
@@ -94,7 +95,7 @@ pub(super) fn first(
         report.error(code::OUT_OF_RANGE, &path, message, "99% is usual");
     }
     let template = Shadow {
-        upstream: UpstreamId(0),
+        target: CopyTarget::Upstream(UpstreamId(0)),
         share: share.unwrap_or(Share::ALL).value(),
         methods: pattern::methods(report, &path.field("methods"), methods),
         body_bytes: report.positive(&path, "body_max", body_max.map(|it| it.0), BODY_BYTES),
@@ -108,9 +109,9 @@ pub(super) fn first(
     };
     let mut copy = |(position, arm): (usize, &Arm)| {
         let path = arms_path.index(position).field("backend");
-        let upstream = upstream(report, &path, &arm.target)?;
+        let target = copy_target(report, &path, &arm.target)?;
         Some(Shadow {
-            upstream,
+            target,
             ..template.clone()
         })
     };

@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::*;
-use crate::{Caller, Denial, sample};
+use crate::{Caller, Denial, UpstreamId, sample};
 
 /// Places a request of this user on the bank's experiment at this stage.
 #[track_caller]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::header::UPGRADE;
 use http::{HeaderMap, HeaderValue, Method, Response, request};
-use policy::{Copied, Placement, Retries, Route, RouteId, Target, UpstreamId};
+use policy::{Placement, Retries, Route, RouteId, Target, UpstreamId};
 
 use super::balance::Wish;
 use super::retry_after::retry_after;
@@ -97,14 +97,14 @@ impl Plan {
     pub(super) fn copy(
         view: &Rc<View>,
         pool: &Rc<Pool>,
-        copied: Copied,
+        (route, upstream): (RouteId, UpstreamId),
         head: &request::Parts,
     ) -> Self {
         Self {
             view: Rc::clone(view),
             pool: Rc::clone(pool),
-            upstream: copied.upstream(),
-            route: copied.route(),
+            upstream,
+            route,
             method: head.method.clone(),
             protocol: None,
             is_call: false,

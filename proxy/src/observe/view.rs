@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use policy::{Assignment, ExperimentId, ModelId, Outside, RouteId};
+use policy::{Assignment, CopyTarget, ExperimentId, ModelId, Outside, RouteId};
 use stats::MovingLimit;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -16,7 +16,7 @@ use super::{Limits, Observed};
 use crate::forward::{Budget, Pool};
 use crate::identify::Cache;
 use crate::live::Snapshot;
-use crate::shadow::Copies;
+use crate::shadow::{Copies, Way};
 
 /// A snapshot with the worker's own evidence, counts and connections beside it.
 pub(crate) struct View {
@@ -57,15 +57,9 @@ impl View {
             Some(pool.unwrap_or_else(|| Rc::new(Pool::new(upstream, tls(upstream), roster))))
         };
         let copy = |route: &policy::Route, shadow: &policy::Shadow| {
-            let upstream = policy.upstreams().get(shadow.upstream.index())?;
-            let roster = rosters.get(upstream.id)?;
-            let mut kept = before
-                .into_iter()
-                .flat_map(|before| before.copies.iter().flatten());
-            let kept = kept.find(|copies| copies.pool().serves(upstream, tls(upstream), roster));
-            let pool = kept.map(|copies| Rc::clone(copies.pool()));
-            let pool = pool.unwrap_or_else(|| Rc::new(Pool::new(upstream, tls(upstream), roster)));
-            Some(Rc::new(Copies::new(route, &upstream.name, shadow, pool)))
+            let backend = policy.backend(&shadow.target.into());
+            let way = way(&snapshot, before, shadow.target)?;
+            Some(Rc::new(Copies::new(route, backend, shadow, way)))
         };
         let copies = |route: &policy::Route| {
             let shadows = route.shadows.iter();
@@ -298,9 +292,26 @@ impl View {
             pool.sweep(now);
         }
         for copies in self.copies.iter().flatten() {
-            copies.pool().sweep(now);
+            if let Some(pool) = copies.pool() {
+                pool.sweep(now);
+            }
         }
     }
+}
+
+/// How copies reach a shadow. An upstream that did not change keeps the connections of `before`.
+fn way(snapshot: &Snapshot, before: Option<&View>, target: CopyTarget) -> Option<Way> {
+    let CopyTarget::Upstream(upstream) = target else {
+        return Some(Way::Model);
+    };
+    let upstream = snapshot.policy.upstreams().get(upstream.index())?;
+    let tls = snapshot.credentials.upstream(upstream.id);
+    let roster = snapshot.rosters.get(upstream.id)?;
+    let before = before.into_iter().flat_map(|it| it.copies.iter().flatten());
+    let mut kept = before.filter_map(|copies| copies.pool());
+    let kept = kept.find(|pool| pool.serves(upstream, tls, roster));
+    let pool = kept.map_or_else(|| Rc::new(Pool::new(upstream, tls, roster)), Rc::clone);
+    Some(Way::Upstream(pool))
 }
 
 /// What tokens call the experiments.

@@ -6,16 +6,18 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::request;
+use http::{HeaderValue, request};
 use hyper::body::Body as _;
 use tokio::time::timeout;
 
 use super::answer::{Answer, Form};
 use super::desk::{Key, Pair};
-use super::tally::Slot;
+use super::tally::{Slot, Way};
 use super::{Desk, Outcome};
 use crate::forward::{self, Download};
+use crate::infer;
 use crate::observe::View;
+use crate::refusal::Refusal;
 
 /// A request as it goes to a shadow, and what it is compared with.
 pub(super) struct Copy {
@@ -46,16 +48,18 @@ impl Copy {
         let copies = &slot.0;
         // Whoever waits for an answer comes first.
         tokio::task::yield_now().await;
-        let patience = copies.shadow.timeout;
-        let answer = timeout(patience, async {
-            let asked = forward::copy(&view, &copies.pool, slot.1, (head, body), seed);
-            let response = asked.await.map_err(|refusal| {
-                tracing::debug!(route = %copies.route, shadow = %copies.backend, %refusal, "a copy failed");
-                Outcome::Failed
-            })?;
-            collect(response, copies.shadow.body_bytes).await
-        });
-        let answer = answer.await.unwrap_or(Err(Outcome::Late));
+        let answer = match &copies.way {
+            Way::Upstream(pool) => {
+                let answer = async {
+                    let asked = forward::copy(&view, pool, slot.1, (head, body), seed);
+                    let response = asked.await.map_err(|refusal| slot.failed(&refusal))?;
+                    collect(response, copies.shadow.body_bytes).await
+                };
+                let answer = timeout(copies.shadow.timeout, answer).await;
+                answer.unwrap_or(Err(Outcome::Late))
+            }
+            Way::Model => run(&view, &slot, (&head, body)).await,
+        };
         let has_answered = !matches!(answer, Err(Outcome::Failed | Outcome::Late));
         copies.heard(has_answered, Instant::now());
         copies.count(
@@ -81,6 +85,41 @@ impl Copy {
         if !desk.compare(pair) {
             copies.count(Outcome::Shed);
         }
+    }
+}
+
+/// The answer of a model that runs here. What it refuses is an answer, too.
+async fn run(
+    view: &View,
+    slot: &Slot,
+    (head, body): (&request::Parts, Vec<Bytes>),
+) -> Result<Answer, Outcome> {
+    let Slot(copies, copied) = slot;
+    let patience = copies.shadow.timeout;
+    let answered = infer::copy(view, *copied, (head, body), patience).await;
+    let response = match answered {
+        Ok(response) => response,
+        Err(Refusal::ModelBusy) => return Err(Outcome::Shed),
+        Err(Refusal::ModelTimeout) => return Err(Outcome::Late),
+        Err(refusal) if refusal.is_of_backend() => return Err(slot.failed(&refusal)),
+        Err(refusal) => refusal.into_response(&HeaderValue::from_static("")),
+    };
+    let (head, body) = response.into_parts();
+    if body.len() as u64 > copies.shadow.body_bytes {
+        return Err(Outcome::Shed);
+    }
+    Ok(Answer {
+        status: head.status,
+        form: Form::of(&head.headers),
+        parts: vec![body],
+    })
+}
+
+impl Slot {
+    fn failed(&self, refusal: &Refusal) -> Outcome {
+        let Self(copies, _) = self;
+        tracing::debug!(route = %copies.route, shadow = %copies.backend, %refusal, "a copy failed");
+        Outcome::Failed
     }
 }
 

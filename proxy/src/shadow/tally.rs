@@ -44,12 +44,20 @@ impl Outcome {
     }
 }
 
+/// How copies reach a shadow.
+pub(crate) enum Way {
+    /// Over these connections, which serve nothing else.
+    Upstream(Rc<Pool>),
+    /// Through the model's queue for what nobody waits for.
+    Model,
+}
+
 /// The copies of one route that go to one shadow.
 pub(crate) struct Copies {
     pub(super) route: Box<str>,
     pub(super) backend: Box<str>,
     pub(super) shadow: Shadow,
-    pub(super) pool: Rc<Pool>,
+    pub(super) way: Way,
     in_flight: Cell<u32>,
     /// How many copies in a row had no answer.
     unanswered: Cell<u32>,
@@ -62,13 +70,13 @@ pub(crate) struct Copies {
 pub(crate) struct Slot(pub(super) Rc<Copies>, pub(super) Copied);
 
 impl Copies {
-    /// None so far, over the connections of `pool`, which serve nothing else.
-    pub(crate) fn new(route: &Route, backend: &str, shadow: &Shadow, pool: Rc<Pool>) -> Self {
+    /// None so far.
+    pub(crate) fn new(route: &Route, backend: String, shadow: &Shadow, way: Way) -> Self {
         Self {
             route: route.name.clone(),
             backend: backend.into(),
             shadow: shadow.clone(),
-            pool,
+            way,
             in_flight: Cell::default(),
             unanswered: Cell::default(),
             rests_until: Cell::default(),
@@ -76,9 +84,12 @@ impl Copies {
         }
     }
 
-    /// The connections.
-    pub(crate) fn pool(&self) -> &Rc<Pool> {
-        &self.pool
+    /// The connections, if there are any.
+    pub(crate) fn pool(&self) -> Option<&Rc<Pool>> {
+        match &self.way {
+            Way::Upstream(pool) => Some(pool),
+            Way::Model => None,
+        }
     }
 
     /// Room for one more, if there is any and the shadow is not left alone just now.

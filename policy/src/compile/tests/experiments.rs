@@ -436,6 +436,15 @@ fn what_the_shadow_must_show_can_be_shown() {
 }
 
 #[test]
+fn what_is_tried_in_the_shadow_first_may_run_here() {
+    let with = "unit: request\n    shadow_first: { agreement: 99% }";
+    let policy = sample::policy(&[("unit: request", with)]);
+    let first = policy.experiments()[1].shadow_first.as_ref();
+    let targets: Vec<_> = first.unwrap().copies.iter().map(|it| it.target).collect();
+    assert_eq!(targets, [crate::CopyTarget::Model(crate::ModelId(1))]);
+}
+
+#[test]
 fn prices_are_known_for_every_arm_whose_cost_is_asked_for() {
     let (unit, source) = (
         "unit: { header: x-user }",

@@ -41,16 +41,3 @@ fn models_that_batch_or_speak_text() {
     ];
     refused_behind("file: digits-9.onnx", ", ", "models[0].", &fields);
 }
-
-#[test]
-fn models_as_shadows() {
-    let with = format!("{ROUTE}\n    shadow: [{{ backend: {{ model: digits }} }}]");
-    refused(code::NOT_BUILT, "routes[0].shadow[0].backend", ROUTE, &with);
-}
-
-#[test]
-fn models_that_are_tried_in_the_shadow_first() {
-    let with = "unit: request\n    shadow_first: { agreement: 99% }";
-    let path = "experiments[1].arms[1].backend";
-    refused(code::NOT_BUILT, path, "unit: request", with);
-}

@@ -206,3 +206,11 @@ fn a_shadow_is_an_upstream_with_limits_and_pointers() {
     assert!(!shadow.copies(&http::Method::PUT, 0.0));
     assert_eq!((shadow.body_bytes, shadow.in_flight), (1024, 32));
 }
+
+#[test]
+fn a_shadow_may_be_a_model_that_runs_here() {
+    let with = "\n    shadow: [{ backend: { model: digits, version: \"9\" } }]";
+    let policy = sample::policy(&[(ROUTE, &format!("{ROUTE}{with}"))]);
+    let target = policy.routes()[0].shadows[0].target;
+    assert_eq!(policy.backend(&target.into()), "digits/9");
+}
