@@ -226,3 +226,39 @@ fn another_answer_is_a_difference() {
     let texts = |second: &str| of(Values::Bytes(vec![b"a".to_vec(), second.into()]));
     assert!(difference(&texts("b"), &texts("c")).is_some());
 }
+
+/// Hostile files: of each small model a few hundred with one byte flipped, loaded and run.
+#[test]
+fn a_model_with_a_flipped_byte_answers_or_is_refused_and_never_panics() {
+    let (mut loaded, mut refused) = (0, 0);
+    for case in cases() {
+        let whole = std::fs::read(case.join("model.onnx")).unwrap();
+        let inputs = tensors(&case, "input");
+        if whole.len() > 20_000 || name(&case).starts_with("neighbours") {
+            continue;
+        }
+        for at in (0..whole.len()).step_by(whole.len() / 40) {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 0xff;
+            let answer = load(&flipped)
+                .map_err(|error| told(&error))
+                .and_then(|model| answers(&model, &inputs, 1024));
+            match answer {
+                Ok(_) => loaded += 1,
+                Err(error) => {
+                    refused += 1;
+                    let ours = !error.contains("no entry found for key");
+                    assert!(
+                        !(error.contains("panicked") && ours),
+                        "{}, byte {at}: {error}",
+                        name(&case)
+                    );
+                }
+            }
+        }
+    }
+    assert!(
+        loaded > 1000 && refused > 1000,
+        "{loaded} loaded, {refused} refused"
+    );
+}
