@@ -25,6 +25,11 @@ impl<'a> Attributes<'a> {
         self.find(name).map(|attribute| attribute.i)
     }
 
+    /// How many targets or columns a node gives, one unless it says otherwise.
+    pub(super) fn width(&self, name: &str) -> TractResult<usize> {
+        width(name, self.int(name).unwrap_or(1))
+    }
+
     pub(super) fn float(&self, name: &str) -> Option<f32> {
         self.find(name).map(|attribute| attribute.f)
     }
@@ -78,6 +83,17 @@ impl<'a> Attributes<'a> {
     /// Integers of which there are as many as `count`.
     pub(super) fn ints_of(&self, name: &str, count: usize) -> TractResult<&'a [i64]> {
         sized(name, self.ints(name), count).map(|()| self.ints(name))
+    }
+}
+
+/// The most columns that a node gives, which a file may claim in a few bytes.
+const WIDTH_MAX: usize = 16_384;
+
+/// A number of columns; more would take memory that nobody has.
+pub(super) fn width(name: &str, value: i64) -> TractResult<usize> {
+    match usize::try_from(value) {
+        Ok(width) if width <= WIDTH_MAX => Ok(width),
+        _ => bail!("{name} is {value}, expected 0 to {WIDTH_MAX}"),
     }
 }
 

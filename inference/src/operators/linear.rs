@@ -94,7 +94,7 @@ pub(super) struct Regressor {
 
 impl Operator for Regressor {
     fn read(node: &Attributes<'_>) -> TractResult<Self> {
-        let targets = usize::try_from(node.int("targets").unwrap_or(1))?;
+        let targets = node.width("targets")?;
         Ok(Self {
             planes: Planes::read(node, targets)?,
             transform: Transform::named(node.text("post_transform")?)?,

@@ -7,7 +7,7 @@ use tract_onnx::prelude::{Datum, DatumType, IntoTValue, TVec, Tensor, TractResul
 use tract_onnx::tract_core::internal::bail;
 use tract_onnx::tract_hir::internal::DimLike;
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, width};
 use super::rows::{Rows, dimensions, only};
 use super::{Fact, Kernel, Operator};
 
@@ -228,7 +228,7 @@ pub(super) struct FeatureVectorizer(Vec<usize>);
 impl Operator for FeatureVectorizer {
     fn read(node: &Attributes<'_>) -> TractResult<Self> {
         let widths = node.ints("inputdimensions").iter();
-        let widths = widths.map(|width| Ok(usize::try_from(*width)?));
+        let widths = widths.map(|value| width("inputdimensions", *value));
         Ok(Self(widths.collect::<TractResult<_>>()?))
     }
 

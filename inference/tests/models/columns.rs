@@ -289,6 +289,45 @@ fn a_linear_classifier_of_one_score_names_two_classes() {
 }
 
 #[test]
+fn more_columns_than_memory_holds_are_refused() {
+    let rows = floats(&[1.0, 2.0]);
+    let many = Of::Int(1 << 40);
+    let reason = |name| format!("{name} is 1099511627776, expected 0 to 16384");
+    refuses(
+        "LinearRegressor",
+        &[("targets", many.clone())],
+        &rows,
+        &reason("targets"),
+    );
+    refuses(
+        "TreeEnsembleRegressor",
+        &[("n_targets", many.clone())],
+        &rows,
+        &reason("n_targets"),
+    );
+    refuses(
+        "TreeEnsemble",
+        &[("n_targets", many)],
+        &rows,
+        &reason("n_targets"),
+    );
+    let wide = [("inputdimensions", Of::Ints(&[1 << 40]))];
+    refuses(
+        "FeatureVectorizer",
+        &wide,
+        &rows,
+        &reason("inputdimensions"),
+    );
+    let minus = [("targets", Of::Int(-1))];
+    refuses(
+        "LinearRegressor",
+        &minus,
+        &rows,
+        "targets is -1, expected 0 to 16384",
+    );
+}
+
+#[test]
 fn linear_models_of_another_width_are_refused() {
     let rows = floats(&[1.0, 2.0]);
     let wide = [("coefficients", Of::Floats(&[1.0; 3]))];

@@ -17,7 +17,7 @@ pub(in super::super) struct Arrays(Regressor);
 
 impl Operator for Arrays {
     fn read(node: &Attributes<'_>) -> TractResult<Self> {
-        let targets = usize::try_from(node.int("n_targets").unwrap_or(1))?;
+        let targets = node.width("n_targets")?;
         let regressor = Regressor {
             forest: forest(node, targets)?.into(),
             base: vec![],

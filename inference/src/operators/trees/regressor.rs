@@ -37,7 +37,7 @@ pub(super) enum Width {
 
 impl Operator for Regressor {
     fn read(node: &Attributes<'_>) -> TractResult<Self> {
-        let targets = usize::try_from(node.int("n_targets").unwrap_or(1))?;
+        let targets = node.width("n_targets")?;
         let base = node.numbers("base_values")?;
         if !base.is_empty() && base.len() != targets {
             bail!("base_values has {} values, expected {targets}", base.len());
