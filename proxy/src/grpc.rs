@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 
 /// The names of statuses, by their numbers.
@@ -163,6 +164,12 @@ pub(crate) fn set_timeout(left: Duration, headers: &mut HeaderMap) {
     if let Ok(value) = HeaderValue::try_from(written) {
         headers.insert(TIMEOUT, value);
     }
+}
+
+/// Removes what a caller says about its own waiting and reading, from a call that it does not wait for.
+pub(crate) fn forget_caller(headers: &mut HeaderMap) {
+    headers.remove(TIMEOUT);
+    headers.remove(ACCEPT_ENCODING);
 }
 
 /// Printable ASCII but the percent sign as it is, the rest in hexadecimal.

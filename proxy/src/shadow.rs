@@ -6,6 +6,7 @@
 //! over connections of its own; how long it takes is compared with nothing.
 
 mod answer;
+mod call;
 mod coding;
 mod compare;
 mod copy;

@@ -3,8 +3,8 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -40,6 +40,8 @@ struct Seen {
     begun: AtomicUsize,
     cancelled: AtomicUsize,
     out_of_service: AtomicBool,
+    said: Mutex<Option<(Bytes, &'static str)>>,
+    head: Mutex<HeaderMap>,
 }
 
 impl Calls {
@@ -78,6 +80,16 @@ impl Calls {
     /// Says from now on that it does not serve.
     pub fn stop_serving(&self) {
         self.seen.out_of_service.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends each call with this message and status from now on, once it has been read.
+    pub fn says(&self, message: Bytes, status: &'static str) {
+        *self.seen.said.lock().expect("nobody panicked") = Some((message, status));
+    }
+
+    /// What the last call that began had in its head.
+    pub fn head(&self) -> HeaderMap {
+        self.seen.head.lock().expect("nobody panicked").clone()
     }
 
     /// How many connections were opened to it.
@@ -134,6 +146,16 @@ fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Response<StreamBody<St
     let mut response = Response::new(StreamBody::new(Stream(stream)));
     let headers = response.headers_mut();
     headers.insert("content-type", HeaderValue::from_static("application/grpc"));
+    *seen.head.lock().expect("nobody panicked") = request.headers().clone();
+    let said = seen.said.lock().expect("nobody panicked").clone();
+    if let Some((message, status)) = said {
+        tokio::spawn(async move {
+            request.into_body().collect().await.ok();
+            frames.send(Frame::data(message)).ok();
+            frames.send(Frame::trailers(trailers(status))).ok();
+        });
+        return response;
+    }
     match request.uri().path() {
         "/fail" => {
             headers.insert("grpc-status", HeaderValue::from_static("13"));
@@ -254,8 +276,13 @@ impl Call {
 
     /// A call with one message, from its beginning to its end.
     pub async fn make(&mut self, path: &str, headers: &[(&str, &str)]) -> Ended {
+        self.ask(path, headers, Bytes::from_static(b"ping")).await
+    }
+
+    /// The same with these messages as they are framed.
+    pub async fn ask(&mut self, path: &str, headers: &[(&str, &str)], messages: Bytes) -> Ended {
         let (frames, answer) = self.begin(path, headers);
-        frames.send(Frame::data(Bytes::from_static(b"ping"))).ok();
+        frames.send(Frame::data(messages)).ok();
         drop(frames);
         in_time(path, async { end(answer.await.expect("an answer")).await }).await
     }

@@ -34,6 +34,7 @@ mod replacing;
 mod sealing;
 mod securing;
 mod shadowing;
+mod shadowing_calls;
 mod shadowing_forms;
 mod shadowing_models;
 mod sharing;

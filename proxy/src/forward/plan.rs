@@ -107,7 +107,7 @@ impl Plan {
             route,
             method: head.method.clone(),
             protocol: None,
-            is_call: false,
+            is_call: grpc::is_call(&head.headers),
             is_final: true,
             arrived: Instant::now(),
             end: None,

@@ -114,7 +114,7 @@ impl Pool {
     }
 
     /// What a target's scheme is, where HTTP/2 asks for one.
-    pub(super) fn http2_scheme(&self) -> Option<Scheme> {
+    pub(crate) fn http2_scheme(&self) -> Option<Scheme> {
         match (self.upstream.protocol, &self.tls) {
             (Protocol::Http1, _) => None,
             (Protocol::Http2, None) => Some(Scheme::HTTP),

@@ -14,7 +14,7 @@ use crate::server::Worker;
 use crate::shadow::Mirror;
 
 /// What is kept of a request for the shadows of its route that it is drawn for and that have room. Calls of gRPC
-/// and connections that change their protocol are not copied.
+/// go to those that speak HTTP/2, and connections that change their protocol are not copied.
 pub(super) fn mirror(
     worker: &Worker,
     peer: &Peer,
@@ -25,17 +25,19 @@ pub(super) fn mirror(
 ) -> Option<Box<Mirror>> {
     let view = passage.view();
     let mut shadows = placement.shadows(&view.snapshot().policy).peekable();
-    if shadows.peek().is_none()
-        || grpc::is_call(&head.headers)
-        || head.headers.contains_key(UPGRADE)
-    {
+    if shadows.peek().is_none() || head.headers.contains_key(UPGRADE) {
         return None;
     }
     let now = passage.arrived().instant;
     let draw = || chance::fraction(worker.chance().draw());
     let copies = view.copies(placement.route());
     let chosen = shadows.filter(|(_, shadow, _)| shadow.copies(&head.method, draw()));
-    let slots = chosen.filter_map(|(position, _, copied)| copies.get(position)?.slot(copied, now));
+    let is_call = grpc::is_call(&head.headers);
+    let slots = chosen.filter_map(|(position, _, copied)| {
+        let copies = copies.get(position)?;
+        let fits = !is_call || copies.speaks_http2();
+        fits.then(|| copies.slot(copied, now)).flatten()
+    });
     let slots: Vec<_> = slots.collect();
     if slots.is_empty() {
         return None;

@@ -111,6 +111,9 @@ impl Body for Reply {
                 if let (Some(mirror), Some(data)) = (&this.mirror, frame.data_ref()) {
                     mirror.part(data);
                 }
+                if let (Some(mirror), Some(trailers)) = (&mut this.mirror, frame.trailers_ref()) {
+                    mirror.trailers(trailers);
+                }
                 if let Some(status) = frame.trailers_ref().and_then(grpc::Status::of)
                     && let Some(passage) = &mut this.passage
                 {

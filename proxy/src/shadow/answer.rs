@@ -4,8 +4,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
+use super::call::Call;
 use super::coding::{Coding, TooLarge};
 use super::tensors;
+use crate::grpc;
 use crate::infer::BINARY;
 
 /// An answer as it came.
@@ -13,6 +15,8 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) form: Form,
     pub(super) parts: Vec<Bytes>,
+    /// How a call ended; none if that was not said, or it is none.
+    pub(super) ended: Option<grpc::Status>,
 }
 
 /// How the bytes of an answer are to be read.
@@ -21,6 +25,8 @@ pub(super) struct Form {
     coding: Coding,
     /// How long the JSON is that tensors in binary follow, if any do.
     json: Option<usize>,
+    /// Of the answer to a call.
+    call: Option<Call>,
 }
 
 /// What an answer says.
@@ -35,12 +41,18 @@ pub(super) enum Meaning {
 }
 
 impl Form {
-    /// As the head says.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    /// As the head says, of the answer to what was asked at this path.
+    pub(super) fn of(headers: &HeaderMap, path: &str) -> Self {
         Self {
             coding: Coding::of(headers),
             json: headers.get(BINARY).map(length),
+            call: Call::of(headers, path),
         }
+    }
+
+    /// How a call ended, as its trailers say, or its head if that is all there is.
+    pub(super) fn ended(&self, headers: &HeaderMap) -> Option<grpc::Status> {
+        self.call.and_then(|_| grpc::Status::of(headers))
     }
 }
 
@@ -54,6 +66,9 @@ impl Answer {
     /// What it says, unless that is more than `room`.
     pub(super) fn meaning(&self, room: u64) -> Result<Meaning, TooLarge> {
         let came = self.parts.concat();
+        if let Some(call) = self.form.call {
+            return call.meaning(came, room);
+        }
         let Some(said) = self.form.coding.decode(&came, room)? else {
             return Ok(Meaning::Opaque(came));
         };
@@ -104,8 +119,9 @@ impl Answer {
     pub(super) fn saying(text: &str) -> Self {
         Self {
             status: StatusCode::OK,
-            form: Form::of(&HeaderMap::new()),
+            form: Form::of(&HeaderMap::new(), "/"),
             parts: vec![Bytes::copy_from_slice(text.as_bytes())],
+            ended: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::answer::{Answer, Meaning};
 use super::coding::TooLarge;
 use super::tensors;
+use crate::grpc;
 
 /// How many differences of one pair are told; the first says that there are some.
 const DIFFERENCES_MAX: usize = 16;
@@ -13,7 +14,7 @@ const DIFFERENCES_MAX: usize = 16;
 /// Where two answers differ, without what people wrote into them: text is told by its length alone.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Difference {
-    /// `status`, `body`, `answer`, or a JSON pointer in which `*` stands for any member of a list.
+    /// `status`, `grpc-status`, `body`, `answer`, or a JSON pointer in which `*` stands for any member of a list.
     pub(crate) at: String,
     pub(crate) primary: String,
     pub(crate) shadow: String,
@@ -38,6 +39,12 @@ pub(super) fn differences(
     if primary.status != shadow.status {
         let (primary, shadow) = (primary.status.as_str(), shadow.status.as_str());
         found.found.push(Difference::new("status", primary, shadow));
+    }
+    if primary.ended != shadow.ended {
+        let told = |ended: Option<grpc::Status>| ended.map_or("none", grpc::Status::name);
+        let (primary, shadow) = (told(primary.ended), told(shadow.ended));
+        let status = Difference::new("grpc-status", primary, shadow);
+        found.found.push(status);
     }
     let (mut one, mut other) = (primary.meaning(room)?, shadow.meaning(room)?);
     if let (Meaning::Json(one), Meaning::Tensors(other))

@@ -50,10 +50,11 @@ impl Copy {
         tokio::task::yield_now().await;
         let answer = match &copies.way {
             Way::Upstream(pool) => {
+                let path = head.uri.path().to_owned();
                 let answer = async {
                     let asked = forward::copy(&view, pool, slot.1, (head, body), seed);
                     let response = asked.await.map_err(|refusal| slot.failed(&refusal))?;
-                    collect(response, copies.shadow.body_bytes).await
+                    collect(response, &path, copies.shadow.body_bytes).await
                 };
                 let answer = timeout(copies.shadow.timeout, answer).await;
                 answer.unwrap_or(Err(Outcome::Late))
@@ -104,14 +105,15 @@ async fn run(
         Err(refusal) if refusal.is_of_backend() => return Err(slot.failed(&refusal)),
         Err(refusal) => refusal.into_response(&HeaderValue::from_static("")),
     };
-    let (head, body) = response.into_parts();
+    let (answered, body) = response.into_parts();
     if body.len() as u64 > copies.shadow.body_bytes {
         return Err(Outcome::Shed);
     }
     Ok(Answer {
-        status: head.status,
-        form: Form::of(&head.headers),
+        status: answered.status,
+        form: Form::of(&answered.headers, head.uri.path()),
         parts: vec![body],
+        ended: None,
     })
 }
 
@@ -123,11 +125,20 @@ impl Slot {
     }
 }
 
-async fn collect(response: http::Response<Download>, limit: u64) -> Result<Answer, Outcome> {
+async fn collect(
+    response: http::Response<Download>,
+    path: &str,
+    limit: u64,
+) -> Result<Answer, Outcome> {
     let (head, mut body) = response.into_parts();
     let (mut parts, mut room) = (Vec::new(), limit);
+    let form = Form::of(&head.headers, path);
+    let mut ended = form.ended(&head.headers);
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         let frame = frame.map_err(|_| Outcome::Failed)?;
+        if let Some(trailers) = frame.trailers_ref() {
+            ended = ended.or(form.ended(trailers));
+        }
         let Ok(data) = frame.into_data() else {
             continue;
         };
@@ -136,7 +147,8 @@ async fn collect(response: http::Response<Download>, limit: u64) -> Result<Answe
     }
     Ok(Answer {
         status: head.status,
-        form: Form::of(&head.headers),
+        form,
         parts,
+        ended,
     })
 }

@@ -8,9 +8,11 @@ use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, EXPECT};
 use http::{HeaderMap, HeaderValue, StatusCode, request, response};
 
 use super::answer::{Answer, Form};
+use super::call::is_one_message;
 use super::tally::Slot;
 use super::{Desk, Outcome, SHADOW, copy};
 use crate::gateway::{ARM, EXPERIMENT};
+use crate::grpc;
 use crate::observe::View;
 
 /// What passes through of a body, up to a limit.
@@ -78,6 +80,8 @@ pub(crate) struct Mirror {
     status: StatusCode,
     form: Form,
     answer: Tee,
+    is_call: bool,
+    ended: Option<grpc::Status>,
     seed: u64,
 }
 
@@ -92,6 +96,8 @@ impl Mirror {
         seed: u64,
     ) -> Self {
         let headers = &mut head.headers;
+        let is_call = grpc::is_call(headers);
+        grpc::forget_caller(headers);
         // No arm serves it, nobody waits for it, and its length is that of what passed.
         for name in [EXPERIMENT, ARM, EXPECT, ACCEPT_ENCODING, CONTENT_LENGTH] {
             headers.remove(name);
@@ -107,8 +113,10 @@ impl Mirror {
             body: Rc::new(Tee::with_room(room)),
             arm: arm.into(),
             status: StatusCode::OK,
-            form: Form::of(&HeaderMap::new()),
+            form: Form::of(&HeaderMap::new(), ""),
             answer: Tee::with_room(room),
+            is_call,
+            ended: None,
             seed,
         }
     }
@@ -121,7 +129,13 @@ impl Mirror {
     /// The primary's answer has begun.
     pub(crate) fn answered(&mut self, head: &response::Parts) {
         self.status = head.status;
-        self.form = Form::of(&head.headers);
+        self.form = Form::of(&head.headers, self.head.uri.path());
+        self.ended = self.form.ended(&head.headers);
+    }
+
+    /// What ends it has passed.
+    pub(crate) fn trailers(&mut self, trailers: &HeaderMap) {
+        self.ended = self.ended.or(self.form.ended(trailers));
     }
 
     /// A part of it passes.
@@ -141,7 +155,14 @@ impl Mirror {
                 return;
             }
         };
-        let (status, form) = (self.status, self.form);
+        let is_unary = || is_one_message(&body) && (length(&parts) == 0 || is_one_message(&parts));
+        if self.is_call && !is_unary() {
+            slots
+                .iter()
+                .for_each(|slot| slot.0.count(Outcome::Streamed));
+            return;
+        }
+        let (status, form, ended) = (self.status, self.form, self.ended);
         let largest = length(&body).max(length(&parts));
         for slot in slots {
             // What is held has the room of the shadow that takes most.
@@ -153,6 +174,7 @@ impl Mirror {
                 status,
                 form,
                 parts: parts.clone(),
+                ended,
             };
             let task = copy::Copy {
                 view: Rc::clone(&self.view),

@@ -29,6 +29,8 @@ pub(crate) enum Outcome {
     Shed,
     /// Its primary did not come to an end, or was not read to its end.
     Incomplete,
+    /// It was a call with more than one message in a direction.
+    Streamed,
 }
 
 impl Outcome {
@@ -40,6 +42,7 @@ impl Outcome {
             Self::Late => "timeout",
             Self::Shed => "shed",
             Self::Incomplete => "incomplete",
+            Self::Streamed => "streamed",
         }
     }
 }
@@ -90,6 +93,11 @@ impl Copies {
             Way::Upstream(pool) => Some(pool),
             Way::Model => None,
         }
+    }
+
+    /// Whether calls may be copied to it.
+    pub(crate) fn speaks_http2(&self) -> bool {
+        self.pool().is_some_and(|it| it.http2_scheme().is_some())
     }
 
     /// Room for one more, if there is any and the shadow is not left alone just now.

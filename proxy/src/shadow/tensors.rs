@@ -78,7 +78,7 @@ fn forget_empty(output: &mut Map<String, Value>) {
 }
 
 /// How many elements a tensor of this shape has.
-fn count(shape: &Value) -> Option<u64> {
+pub(super) fn count(shape: &Value) -> Option<u64> {
     let lengths = shape.as_array()?.iter().map(Value::as_u64);
     lengths
         .into_iter()
@@ -86,7 +86,7 @@ fn count(shape: &Value) -> Option<u64> {
 }
 
 /// The elements of a tensor.
-fn values(datatype: &str, raw: &[u8]) -> Option<Vec<Value>> {
+pub(super) fn values(datatype: &str, raw: &[u8]) -> Option<Vec<Value>> {
     match datatype {
         "BOOL" => each(raw, |[byte]| (byte != 0).into()),
         "UINT8" => each(raw, |it| u8::from_le_bytes(it).into()),
@@ -113,7 +113,7 @@ fn each<const N: usize>(raw: &[u8], value: impl Fn([u8; N]) -> Value) -> Option<
 }
 
 /// JSON has no numbers for infinities and NaN: they are named.
-fn float(value: f64) -> Value {
+pub(super) fn float(value: f64) -> Value {
     let number = Number::from_f64(value).map(Value::Number);
     number.unwrap_or_else(|| value.to_string().into())
 }
