@@ -52,6 +52,6 @@ pub use rude::Rude;
 pub use secure::{Channel, Kept, Secure};
 pub use secure_upstream::SecureUpstream;
 pub use upstream::{Arrived, Reply, Upstream};
-pub use verb::{Said, Verb, program, wald};
+pub use verb::{Said, Verb, kinds, program, records, wald};
 pub use wait::{PATIENCE, asked, in_time, until, within};
 pub use wald::{Signal, Wald};

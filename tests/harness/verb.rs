@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Seek, Write};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -35,6 +36,26 @@ pub async fn wald(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Sai
     Verb::new(arguments).run().await
 }
 
+/// The audit trail in the store of `document`, whose chain must hold.
+pub async fn records(document: &Path) -> Vec<Value> {
+    let of_document = |verb: &'static str| Verb::new(["audit", verb, "-c"]).argument(document);
+    let verified = of_document("verify").run().await;
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+    let exported = of_document("export").run().await;
+    let lines = exported.stdout.lines();
+    lines
+        .map(|line| serde_json::from_str(line).expect("a record"))
+        .collect()
+}
+
+/// What happened, by the trail.
+pub fn kinds(records: &[Value]) -> Vec<String> {
+    let kinds = records.iter().map(|record| &record["kind"]);
+    kinds
+        .map(|kind| kind.as_str().expect("a word").to_owned())
+        .collect()
+}
+
 impl Verb {
     /// `wald` with `arguments`.
     pub fn new(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
@@ -44,6 +65,12 @@ impl Verb {
             command,
             patience: PATIENCE,
         }
+    }
+
+    /// With one argument more.
+    pub fn argument(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
     }
 
     /// With this variable in its environment.

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use serde_json::{Value, json};
-use tests::{Client, Folder, Load, Reply, Upstream, Wald, trial, until, wald};
+use serde_json::json;
+use tests::{Client, Folder, Load, Reply, Upstream, Wald, kinds, records, trial, until};
 use tokio::task::{JoinSet, LocalSet};
 
 const SHADOWED: &str = "shadow_first: { agreement: 30%, observations: 50 }";
@@ -277,18 +277,11 @@ impl Journey {
 
     /// What happened, by the trail, which must hold. What alarms say is beside the point.
     async fn trail(&self) -> Vec<String> {
-        let document = self.document();
-        let document = document.to_str().expect("text");
         if !self.folder.path("wald.redb").exists() {
             return Vec::new();
         }
-        let verified = wald(["audit", "verify", "-c", document]).await;
-        assert_eq!(verified.code, Some(0), "{verified:?}");
-        let exported = wald(["audit", "export", "-c", document]).await;
-        let kinds = exported.stdout.lines().map(|line| {
-            let record: Value = serde_json::from_str(line).expect("JSON");
-            record["kind"].as_str().expect("a word").to_owned()
-        });
-        kinds.filter(|kind| kind != "alarm").collect()
+        let mut kinds = kinds(&records(&self.document()).await);
+        kinds.retain(|kind| kind != "alarm");
+        kinds
     }
 }

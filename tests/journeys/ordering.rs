@@ -4,8 +4,8 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tests::{
-    Client, Folder, Load, Reply, Said, SigningKey, Upstream, Wald, claims, key_set, trial, until,
-    wald,
+    Client, Folder, Load, Reply, Said, SigningKey, Upstream, Wald, claims, key_set, kinds, records,
+    trial, until, wald,
 };
 
 #[tokio::test]
@@ -366,21 +366,10 @@ impl Journey {
 
     /// The audit trail, whose chain must hold.
     async fn records(&self) -> Vec<Value> {
-        let document = self.folder.path("wald.yaml");
-        let document = document.to_str().expect("text");
-        let verified = wald(["audit", "verify", "-c", document]).await;
-        assert_eq!(verified.code, Some(0), "{verified:?}");
-        let exported = wald(["audit", "export", "-c", document]).await;
-        let lines = exported.stdout.lines();
-        lines
-            .map(|line| serde_json::from_str(line).expect("a record"))
-            .collect()
+        records(&self.folder.path("wald.yaml")).await
     }
 
     async fn trail(&self) -> Vec<String> {
-        let records = self.records().await.into_iter();
-        records
-            .map(|record| record["kind"].as_str().expect("a word").to_owned())
-            .collect()
+        kinds(&self.records().await)
     }
 }

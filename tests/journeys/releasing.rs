@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use tests::{Folder, Load, Reply, Upstream, Wald, asked, trial, until, wald, within};
+use tests::{Folder, Load, Reply, Upstream, Wald, asked, kinds, records, trial, until, within};
 
 const CAT: &str = r#"{"label":"cat"}"#;
 const DOG: &str = r#"{"label":"dog"}"#;
@@ -224,21 +224,10 @@ impl Release {
         assert!(sent.lost.is_empty(), "{sent:?}");
         let own = [StatusCode::OK, StatusCode::INTERNAL_SERVER_ERROR];
         assert!(sent.answers.keys().all(|it| own.contains(it)), "{sent:?}");
-        let document = self.folder.path("wald.yaml");
-        let document = document.to_str().expect("a path of text");
-        let verified = wald(&["audit", "verify", "-c", document]).await;
-        assert_eq!(verified.code, Some(0), "{verified:?}");
-        let trail = wald(&["audit", "export", "-c", document]).await;
-        let lines = trail.stdout.lines();
-        let records: Vec<Value> = lines
-            .map(|line| serde_json::from_str(line).expect("JSON"))
-            .collect();
-        let trail = records
-            .iter()
-            .map(|it| it["kind"].as_str().unwrap_or_default().to_owned());
+        let records = records(&self.folder.path("wald.yaml")).await;
         End {
             seen,
-            trail: trail.collect(),
+            trail: kinds(&records),
             records,
         }
     }

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use serde_json::Value;
-use tests::{Folder, Load, Reply, Upstream, Wald, trial, until, wald};
+use tests::{Folder, Load, Reply, Upstream, Wald, kinds, records, trial, until};
 
 /// How often the process is killed, on its way to a verdict and after it.
 const KILLS: u64 = 14;
@@ -87,22 +87,9 @@ impl Journey {
 
     /// The verdicts in the audit log, whose chain must hold.
     async fn verdicts(&self) -> Vec<String> {
-        let document = self.folder.path("wald.yaml");
-        let document = document.to_str().expect("the folder's path is text");
-        let verified = wald(["audit", "verify", "-c", document]).await;
-        assert_eq!(verified.code, Some(0), "{verified:?}");
-        let exported = wald(["audit", "export", "-c", document]).await;
-        let lines = exported.stdout.lines();
-        let kinds = lines.map(|line| {
-            let record: Value = serde_json::from_str(line).expect("a line of JSON");
-            record["kind"]
-                .as_str()
-                .expect("a record has a kind")
-                .to_owned()
-        });
+        let mut kinds = kinds(&records(&self.folder.path("wald.yaml")).await);
+        kinds.retain(|kind| VERDICTS.contains(&kind.as_str()));
         kinds
-            .filter(|kind| VERDICTS.contains(&kind.as_str()))
-            .collect()
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use tests::{Folder, Load, Reply, Upstream, Verb, Wald, asked, trial, until, wald, within};
+use tests::{
+    Folder, Load, Reply, Upstream, Verb, Wald, asked, records, trial, until, wald, within,
+};
 
 /// It takes as many requests as it takes.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -253,17 +255,10 @@ impl Release {
         admin.get("/metrics").await.text()
     }
 
-    /// The audit trail of the experiment, whose chain must hold.
+    /// The audit trail of the experiment.
     async fn records(&self) -> Vec<Value> {
-        let document = self.folder.path("wald.yaml");
-        let document = document.to_str().expect("text");
-        let verified = wald(["audit", "verify", "-c", document]).await;
-        assert_eq!(verified.code, Some(0), "{verified:?}");
-        let exported = wald(["audit", "export", "-c", document]).await;
-        let records = exported.stdout.lines().map(serde_json::from_str::<Value>);
-        let records = records.map(|record| record.expect("a record"));
+        let mut records = records(&self.folder.path("wald.yaml")).await;
+        records.retain(|record| record["experiment"] == "trial");
         records
-            .filter(|record| record["experiment"] == "trial")
-            .collect()
     }
 }
