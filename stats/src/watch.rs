@@ -128,7 +128,7 @@ impl Watch {
                 .map(|(metric, cell)| Frozen::of(metric, design.unit, cell, alpha))
                 .collect()
         };
-        // How many can be watched does not depend on the level.
+        // A stricter level may leave out a metric of which nearly everything was bad: the parts are then too small.
         let watched = frozen(allowed.chance).iter().flatten().count();
         let metrics = frozen(part(watched)).into_iter();
         let mut watch = Self {
