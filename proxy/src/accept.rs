@@ -4,6 +4,7 @@
 
 mod activity;
 mod connections;
+mod farewell;
 mod handshakes;
 mod peer;
 pub(crate) mod proxy_header;
@@ -23,7 +24,6 @@ use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use policy::Origin;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -37,6 +37,7 @@ pub(crate) use tls::{Failure, Proved, Tls};
 use crate::gateway::{self, Reply};
 use crate::server::{Phase, Worker};
 use activity::Activity;
+use farewell::Farewell;
 use handshakes::{Handshake, Handshakes};
 use proxy_header::{Malformed, Said};
 use watched::Watched;
@@ -87,7 +88,7 @@ impl Door {
         socket: socket::Accepting,
         mut phase: watch::Receiver<Phase>,
     ) {
-        let graceful = GracefulShutdown::new();
+        let farewell = Farewell::new();
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -95,18 +96,18 @@ impl Door {
                 accepted = socket.accept() => accepted,
             };
             match accepted {
-                Ok((stream, origin)) => self.admit(stream, origin, graceful.watcher()),
+                Ok((stream, origin)) => self.admit(stream, origin, farewell.guest()),
                 Err(error) => pause(&error).await,
             }
         }
         drop(socket);
         // A phase that can no longer change has ended as well.
         drop(phase.wait_for(|phase| *phase >= Phase::Draining).await);
-        graceful.shutdown().await;
+        farewell.say().await;
     }
 
     /// Begins to serve a connection, unless there are too many.
-    fn admit(self: &Rc<Self>, stream: socket::Stream, origin: Origin, watcher: Watcher) {
+    fn admit(self: &Rc<Self>, stream: socket::Stream, origin: Origin, farewell: farewell::Guest) {
         let Some(activity) = self.connections.enter() else {
             self.worker.count_limit("listener_connections");
             return;
@@ -123,7 +124,7 @@ impl Door {
         let guest = Guest {
             origin,
             activity,
-            watcher,
+            farewell,
         };
         let task = match stream {
             socket::Stream::Tcp(stream) => {
@@ -202,21 +203,21 @@ impl Door {
         let Guest {
             origin: _,
             activity,
-            watcher,
+            farewell,
         } = guest;
         let (worker, peer) = (Rc::clone(&self.worker), Rc::new(peer));
         let io = Watched::new(TokioIo::new(stream), Rc::clone(&activity));
+        let watched = Rc::clone(&activity);
         let service = service_fn(move |request: Request<Incoming>| {
             let busy = Busy::begin(&activity, &request);
             // In a box, because whoever holds a future moves all of it, and this one is large.
             Box::pin(answer(Rc::clone(&worker), Rc::clone(&peer), busy, request))
         });
-        let connection = watcher.watch(
-            self.http
-                .serve_connection_with_upgrades(io, service)
-                .into_owned(),
-        );
-        if let Err(error) = connection.await {
+        let connection = self
+            .http
+            .serve_connection_with_upgrades(io, service)
+            .into_owned();
+        if let Err(error) = farewell.stay(connection, watched).await {
             tracing::debug!(error, "connection ended");
         }
     }
@@ -244,7 +245,7 @@ async fn answer(
 struct Guest {
     origin: Origin,
     activity: Rc<Activity>,
-    watcher: Watcher,
+    farewell: farewell::Guest,
 }
 
 /// The metric's label of a connection without a header that can be used.

@@ -14,6 +14,23 @@ async fn ctrl_c_finishes_what_was_begun() {
 }
 
 #[tokio::test]
+async fn a_client_who_was_let_in_and_has_not_asked_yet_is_answered() {
+    let upstream = Upstream::start("backend", Reply::Name).await;
+    let folder = Folder::new();
+    let text = fronting(&upstream).replace("workers: 2", "workers: 1");
+    let mut wald = Wald::run(&folder.write("wald.yaml", text)).await;
+    let mut early = wald.connect("edge").await;
+    // A worker takes connections in their order: once the second is answered, the first was let in.
+    assert_eq!(wald.connect("edge").await.get("/").await.status, 200);
+    wald.signal(Signal::TERM);
+    closed(&wald).await;
+    let answer = early.get("/").await;
+    assert_eq!(answer.text(), "backend");
+    assert_eq!(answer.header("connection"), "close");
+    assert_eq!(wald.ended().await.code(), Some(0), "{}", wald.said());
+}
+
+#[tokio::test]
 async fn a_second_signal_stops_at_once() {
     let (mut upstream, mut wald) = front().await;
     let mut client = wald.connect("edge").await;

@@ -81,6 +81,11 @@ impl Activity {
         premature >= RESETS_MAX && premature > served / 2
     }
 
+    /// Whether no request has come over it, or not all of the first one's head.
+    pub(super) fn has_asked_nothing(&self) -> bool {
+        self.resets.served.get() == 0
+    }
+
     /// Something has arrived.
     pub(super) fn arrived(&self) {
         if self.state.get() == State::Idle {
