@@ -13,10 +13,12 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use rand_distr::{Distribution as _, Exp1};
+use rand_pcg::{Pcg64Mcg, rand_core::SeedableRng as _};
 use serde_json::json;
 use tests::{Authority, Identity, Secure, SigningKey, Wish, claims, key_set};
 use tokio::net::TcpStream;
-use tokio::time::interval;
+use tokio::time::{Instant as Moment, sleep_until};
 
 use crate::drive::{DriveError, Load, Seen};
 
@@ -55,8 +57,33 @@ impl Credentials {
     }
 }
 
-/// Drives `address` for one round, with one request on each connection every `pace`, or as fast as it answers. A
-/// single failed request spoils it.
+/// When a connection sends its requests: as people do, independently of each other, so many in the mean. All of
+/// them at one beat would measure how long a crowd takes, which is CPU time under another name.
+struct Arrivals {
+    mean: Duration,
+    chance: Pcg64Mcg,
+    next: Moment,
+}
+
+impl Arrivals {
+    /// Those of one connection; the same connection has the same ones in each round.
+    fn new(mean: Duration, connection: u16) -> Self {
+        Self {
+            mean,
+            chance: Pcg64Mcg::seed_from_u64(connection.into()),
+            next: Moment::now(),
+        }
+    }
+
+    async fn next(&mut self) {
+        let gap: f64 = Exp1.sample(&mut self.chance);
+        self.next += self.mean.mul_f64(gap);
+        sleep_until(self.next).await;
+    }
+}
+
+/// Drives `address` for one round, with a request on each connection every `pace` in the mean, or as fast as it
+/// answers. A single failed request spoils it.
 pub(crate) fn drive(
     address: SocketAddr,
     load: Load,
@@ -76,9 +103,10 @@ pub(crate) fn drive(
         let authorization = credentials.map(|credentials| credentials.authorization.clone());
         let begun = Instant::now();
         let until = begun + Duration::from_secs(load.seconds.into());
-        let tasks = senders
-            .into_iter()
-            .map(|sender| tokio::spawn(converse(sender, authorization.clone(), pace, until)));
+        let tasks = senders.into_iter().zip(0..).map(|(sender, connection)| {
+            let arrivals = pace.map(|mean| Arrivals::new(mean, connection));
+            tokio::spawn(converse(sender, authorization.clone(), arrivals, until))
+        });
         let mut waits = Vec::new();
         for task in tasks.collect::<Vec<_>>() {
             let seen = task.await.map_err(std::io::Error::other);
@@ -134,14 +162,13 @@ where
 async fn converse(
     mut sender: SendRequest<Full<Bytes>>,
     authorization: Option<HeaderValue>,
-    pace: Option<Duration>,
+    mut arrivals: Option<Arrivals>,
     until: Instant,
 ) -> std::io::Result<Vec<Duration>> {
     let mut waits = Vec::new();
-    let mut beat = pace.map(interval);
     while Instant::now() < until {
-        if let Some(beat) = &mut beat {
-            beat.tick().await;
+        if let Some(arrivals) = &mut arrivals {
+            arrivals.next().await;
         }
         let mut request = Request::new(Full::new(Bytes::from_static(BODY)));
         *request.method_mut() = Method::POST;

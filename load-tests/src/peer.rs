@@ -19,7 +19,7 @@ use crate::{
 /// How long a peer may take until it accepts connections.
 const STARTING: Duration = Duration::from_secs(10);
 
-/// How often each connection of a paced driver sends a request.
+/// How long each connection of a paced driver waits between requests, in the mean.
 const PACE: Duration = Duration::from_millis(40);
 
 /// A proxy, or the backend, serving on a loopback port of its own.
@@ -36,7 +36,7 @@ enum Driver {
     Wrk,
     /// This program, which can show a certificate.
     Own(Option<Credentials>),
-    /// This program, one request after the other in a fixed time on each connection.
+    /// This program, at random times on each connection.
     Paced,
 }
 

@@ -48,7 +48,7 @@ impl Report {
                 "-secure",
             ),
             Scenario::Shadow => (
-                "3: the same at 25 requests a second and connection, every request copied to a shadow that answers after 200 ms, never, or is not there, beside the same build without",
+                "3: the same at 25 requests a second and connection at random times (exponential gaps), every request copied to a shadow that answers after 200 ms, never, or is not there, beside the same build without",
                 "-shadow",
             ),
         };
