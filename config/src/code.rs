@@ -67,6 +67,7 @@ codes! {
     BAD_REWRITE = 2025, "A rewrite or redirect has no valid part, parts that exclude each other, or nothing to stand instead of.";
     NO_APPROVERS = 2026, "An experiment asks for approvals, and the admin address does not know who asks.";
     BAD_AUDIENCE = 2027, "Who takes part in an experiment contradicts itself: parts of a layer overlap, or a unit never returns.";
+    UNSIGNED_MODEL = 2028, "A model has no `signature`, and the document refuses such models.";
     BAD_ALGORITHM = 2040, "An algorithm is not one that tokens may be signed with.";
     BAD_CALLER = 2041, "A pattern of callers is no SPIFFE id.";
     BAD_CLAIM = 2042, "A claim has no name, or cannot be proved because the document believes no tokens.";

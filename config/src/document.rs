@@ -56,6 +56,10 @@ record! {
         pub upstreams: Vec<Upstream>,
         /// Models that Wald runs itself.
         pub models: Vec<Model>,
+        /// Whose models are believed.
+        pub signers: Vec<Signer>,
+        /// Refuses models without a `signature`. Default: `false`.
+        pub require_signature: Option<bool>,
         /// What may go where; the first match wins.
         pub routes: Vec<Route> = required,
         /// What is being decided.

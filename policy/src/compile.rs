@@ -59,6 +59,8 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
         tokens,
         upstreams,
         models,
+        signers: _,           // read by models
+        require_signature: _, // read by models
         routes,
         experiments,
         zone: _, // read by endpoints and audiences
@@ -85,10 +87,8 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
     let models = list(&mut scope, "models", models, model::compile);
     let experiments = list(&mut scope, "experiments", experiments, experiment::compile);
     audience::layers(&mut scope.report, &experiments);
-    let mut routes = list(&mut scope, "routes", routes, route::compile);
-    join(&mut routes, &experiments);
+    let routes = self::routes(&mut scope, routes, &experiments);
     let warnings = scope.finish(&routes)?;
-    let table = Table::new(routes.iter().map(|route| &route.pattern));
     Ok(Policy {
         hash: format!("{:032x}", canonical::hash(document)),
         document: Arc::new(document.clone()),
@@ -101,9 +101,9 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
         upstreams,
         models,
         asks_for_models: routes.iter().any(crate::Route::asks_for_model),
+        table: Table::new(routes.iter().map(|route| &route.pattern)),
         routes,
         experiments,
-        table,
         dns_servers,
         drain,
         upgrade_socket,
@@ -178,9 +178,14 @@ fn list<T, U>(
     written.iter().enumerate().filter_map(item).collect()
 }
 
-/// Tells routes what their experiments ask of requests.
-fn join(routes: &mut [crate::Route], experiments: &[Experiment]) {
-    for route in routes {
+/// Compiles the routes, and tells them what their experiments ask of requests.
+fn routes(
+    scope: &mut Scope<'_>,
+    written: &[document::Route],
+    experiments: &[Experiment],
+) -> Vec<crate::Route> {
+    let mut routes = list(scope, "routes", written, route::compile);
+    for route in &mut routes {
         if let Target::Experiment(id) = route.target {
             let Some(experiment) = experiments.get(id.index()) else {
                 continue;
@@ -192,6 +197,7 @@ fn join(routes: &mut [crate::Route], experiments: &[Experiment]) {
             route.shadows.extend(copies);
         }
     }
+    routes
 }
 
 fn workers(report: &mut Report<'_>, written: Option<u32>) -> Option<NonZeroUsize> {

@@ -13,6 +13,7 @@
 //! The crate is pure: nothing here waits, reads a clock, draws a number or touches a file.
 
 mod compile;
+mod digest;
 mod policy;
 
 mod id;
@@ -64,6 +65,7 @@ pub use authorization::{Authorization, Secret};
 pub use caller::Caller;
 pub use claim::ClaimPath;
 pub use compile::compile;
+pub use digest::sha256;
 pub use experiment::{
     Arm, Beside, Decide, End, Experiment, Observe, Price, ShadowFirst, StepMinimum, Watch,
 };
@@ -72,7 +74,7 @@ pub use id::{ArmId, ExperimentId, IssuerId, ListenerId, ModelId, RouteId, Upstre
 pub use introduction::Introduction;
 pub use issuer::{Algorithm, Believed, Doubt, Issuer, KeyServer, KeySource};
 pub use listener::{Address, Listener, ListenerLimits};
-pub use model::Model;
+pub use model::{Model, Signature, SignerKey};
 pub use origin::{Forwarders, Networks, Origin};
 pub use permit::{Denial, Miss, Misses, Permit};
 pub use placement::{Copied, Placement};

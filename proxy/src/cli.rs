@@ -25,9 +25,9 @@ mod validate;
 
 use clap::{Parser, Subcommand};
 
-use crate::demo;
+use crate::{demo, probe};
 
-pub(crate) use exit::{Exit, Failure};
+pub(crate) use exit::{Exit, Failure, UNLOADABLE};
 
 /// Wald serves models behind sequential experiments: it splits traffic between two of them, watches
 /// what happens, and promotes the better one or rolls back as soon as the evidence allows it.
@@ -60,6 +60,15 @@ enum Verb {
     Stat(stat::Args),
     Completions(completions::Args),
     Man(man::Args),
+    #[command(hide = true)]
+    ProbeModel(ProbeModel),
+}
+
+/// Load the model that standard input holds, within limits; what `run` and `check` do before they load it
+#[derive(Debug, clap::Args)]
+struct ProbeModel {
+    /// The length of the file in bytes
+    length: u64,
 }
 
 impl Cli {
@@ -79,6 +88,7 @@ impl Cli {
             Verb::Stat(args) => stat::stat(args),
             Verb::Completions(args) => completions::completions(args),
             Verb::Man(args) => man::man(args),
+            Verb::ProbeModel(ProbeModel { length }) => Ok(probe::stand(*length)?),
         }
     }
 }
@@ -101,7 +111,9 @@ mod tests {
 
     #[test]
     fn every_verb_shows_examples() {
-        for verb in Cli::command().get_subcommands() {
+        let command = Cli::command();
+        let shown = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+        for verb in shown {
             let help = verb
                 .get_after_help()
                 .map(ToString::to_string)

@@ -18,6 +18,8 @@ mod live;
 mod members;
 mod observe;
 mod outward;
+mod probe;
+mod provenance;
 mod rates;
 mod recording;
 mod referee;

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) use prepare::key_sets;
 pub(crate) use prepare::{Digest, PrepareError, prepare};
 
+use crate::causes::causes;
 use crate::credentials;
 use crate::identify::key_servers::KeyServers;
 use crate::live::Live;
@@ -261,7 +262,12 @@ impl Task {
                 for problem in error.problems().into_iter().flatten() {
                     tracing::error!(%problem, "problem in the document");
                 }
-                tracing::error!(%error, "not reloaded; the document before stays in force");
+                // Problems of the document have an event each.
+                let error = match error.problems() {
+                    Some(_) => error.to_string(),
+                    None => causes(error),
+                };
+                tracing::error!(error, "not reloaded; the document before stays in force");
             }
         }
     }

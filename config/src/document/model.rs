@@ -1,7 +1,7 @@
 //! Models that Wald runs itself.
 
 use super::Anything;
-use crate::decode::record;
+use crate::decode::{record, shapes};
 use crate::value::Period;
 use std::path::PathBuf;
 
@@ -22,8 +22,8 @@ record! {
         pub threads: Option<u32>,
         /// How many requests may wait for it; more are refused. Default: `1024`.
         pub queue: Option<u32>,
-        /// Reserved: names and shapes of inputs and outputs.
-        pub signature: Option<Anything>,
+        /// Proves who made the file. Default: nobody did, beyond its `sha256`.
+        pub signature: Option<ModelSignature>,
         /// Reserved: turns text into tokens.
         pub tokenizer: Option<Anything>,
         /// Reserved: names of classes.
@@ -40,5 +40,41 @@ record! {
         pub max: u32,
         /// How long the first one waits for others, for example `500us`.
         pub wait: Period,
+    }
+}
+
+record! {
+    /// A signature beside a model's file.
+    pub struct ModelSignature {
+        /// The signature, for example `models/digits-v2.onnx.minisig`; read again when it changes.
+        pub file: PathBuf,
+        /// Whose it must be: one of `signers`.
+        pub signer: String,
+    }
+}
+
+record! {
+    /// Somebody whose models are believed.
+    pub struct Signer {
+        /// What models call it, for example `release`.
+        pub name: String,
+        /// How its signatures are checked.
+        pub key: SignerKey,
+    }
+}
+
+shapes! {
+    /// A signer's public key; nothing is asked of any server.
+    pub enum SignerKey {
+        /// Signatures of minisign.
+        Minisign {
+            /// The file that `minisign -G` calls the public key, for example `release.pub`.
+            minisign: PathBuf,
+        },
+        /// Signatures of OpenSSF Model Signing, made with a key (`model_signing sign key`).
+        OpenSsf {
+            /// An ECDSA key (P-256, P-384 or P-521) in PEM, for example `ml-team.pem`.
+            openssf: PathBuf,
+        },
     }
 }

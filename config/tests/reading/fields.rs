@@ -7,7 +7,7 @@ fn an_unknown_field_gets_the_nearest_known_one() {
     check(
         "upstrems: []",
         &[
-            "4:1: WALD-1005 unknown field `upstrems` (did you mean `upstreams`? known here: `version`, `admin`, `store`, `workers`, `listeners`, `tokens`, `upstreams`, `models`, `routes`, `experiments`, `zone`, `dns`, `drain`, `upgrade`, `audit`, `events`, `telemetry`)",
+            "4:1: WALD-1005 unknown field `upstrems` (did you mean `upstreams`? known here: `version`, `admin`, `store`, `workers`, `listeners`, `tokens`, `upstreams`, `models`, `signers`, `require_signature`, `routes`, `experiments`, `zone`, `dns`, `drain`, `upgrade`, `audit`, `events`, `telemetry`)",
         ],
     );
     check(

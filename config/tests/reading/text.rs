@@ -67,7 +67,7 @@ fn a_list_is_no_document() {
     check_whole(
         "- version: wald/v1",
         &[
-            "1:1: WALD-1008 found a list, want a map (its fields are `version`, `admin`, `store`, `workers`, `listeners`, `tokens`, `upstreams`, `models`, `routes`, `experiments`, `zone`, `dns`, `drain`, `upgrade`, `audit`, `events`, `telemetry`)",
+            "1:1: WALD-1008 found a list, want a map (its fields are `version`, `admin`, `store`, `workers`, `listeners`, `tokens`, `upstreams`, `models`, `signers`, `require_signature`, `routes`, `experiments`, `zone`, `dns`, `drain`, `upgrade`, `audit`, `events`, `telemetry`)",
         ],
     );
 }

@@ -6,7 +6,7 @@ use config::document;
 use config::{Path, code};
 
 use super::{Report, Scope};
-use crate::{Model, ModelId};
+use crate::{Model, ModelId, Signature, SignerKey, sha256};
 
 /// How many requests may wait for a model unless the document says otherwise.
 const QUEUE: u32 = 1024;
@@ -36,9 +36,9 @@ pub(super) fn compile(
         labels,
         example,
     } = written;
+    let signature = self::signature(scope, path, signature.as_ref());
     let report = &mut scope.report;
     report.not_built(path, "batch", batch.is_some());
-    report.not_built(path, "signature", signature.is_some());
     report.not_built(path, "tokenizer", tokenizer.is_some());
     report.not_built(path, "labels", labels.is_some());
     report.not_built(path, "example", example.is_some());
@@ -49,14 +49,48 @@ pub(super) fn compile(
         name: name.as_str().into(),
         version: version(written).into(),
         file: file.clone(),
+        signature,
         threads: NonZeroUsize::new(usize::try_from(threads).ok()?)?,
         queue: usize::try_from(queue).ok()?,
         sha256: digest(report, &path.field("sha256"), sha256)?,
     })
 }
 
+/// Who must have signed the file, if anybody must have.
+fn signature(
+    scope: &mut Scope<'_>,
+    path: &Path,
+    written: Option<&document::ModelSignature>,
+) -> Option<Signature> {
+    let Scope {
+        document,
+        report,
+        names,
+        ..
+    } = scope;
+    let Some(document::ModelSignature { file, signer }) = written else {
+        if document.require_signature == Some(true) {
+            let message = "`require_signature` refuses models that nobody signed";
+            let remedy = "add `signature: { file: FILE, signer: NAME }`";
+            report.error(code::UNSIGNED_MODEL, path, message, remedy);
+        }
+        return None;
+    };
+    let place = path.field("signature").field("signer");
+    let position = names.signers.find(signer, &place, report)?;
+    let document::Signer { name, key } = document.signers.get(position)?;
+    Some(Signature {
+        file: file.clone(),
+        signer: name.as_str().into(),
+        key: match key {
+            document::SignerKey::Minisign { minisign } => SignerKey::Minisign(minisign.clone()),
+            document::SignerKey::OpenSsf { openssf } => SignerKey::OpenSsf(openssf.clone()),
+        },
+    })
+}
+
 fn digest(report: &mut Report<'_>, path: &Path, written: &str) -> Option<[u8; 32]> {
-    let digest = decode(written);
+    let digest = sha256(written);
     if digest.is_none() {
         let message = format!("a SHA-256 has 64 hexadecimal digits, not {:?}", written);
         report.error(
@@ -67,17 +101,4 @@ fn digest(report: &mut Report<'_>, path: &Path, written: &str) -> Option<[u8; 32
         );
     }
     digest
-}
-
-fn decode(hex: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u8> = hex
-        .chars()
-        .map(|digit| digit.to_digit(16))
-        .map(|digit| u8::try_from(digit?).ok())
-        .collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits
-        .chunks(2)
-        .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
-        .collect();
-    bytes.try_into().ok().filter(|_| digits.len() == 64)
 }

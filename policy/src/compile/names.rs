@@ -19,6 +19,7 @@ pub(super) struct Names<'a> {
     pub(super) upstreams: Directory<'a>,
     pub(super) experiments: Directory<'a>,
     pub(super) models: Versions<'a>,
+    pub(super) signers: Directory<'a>,
 }
 
 impl<'a> Names<'a> {
@@ -29,6 +30,7 @@ impl<'a> Names<'a> {
             .experiments
             .iter()
             .map(|experiment| &*experiment.name);
+        let signers = document.signers.iter().map(|signer| &*signer.name);
         // Nothing refers to a route, but logs and metrics tell routes apart by name.
         let routes = document.routes.iter().map(|route| &*route.name);
         Directory::collect("route", &Path::root().field("routes"), routes, report);
@@ -52,6 +54,7 @@ impl<'a> Names<'a> {
                 report,
             ),
             models: Versions::collect(document, report),
+            signers: Directory::collect("signer", &Path::root().field("signers"), signers, report),
         }
     }
 

@@ -5,6 +5,7 @@ mod experiments;
 mod meaning;
 mod not_built;
 mod routes;
+mod signatures;
 mod tls;
 mod tokens;
 mod upstreams;

@@ -19,7 +19,12 @@ pub(crate) enum Exit {
     Denied,
     /// `explain`: no route takes the request.
     NoRoute,
+    /// `probe-model`: the file can be read without harm, and cannot be loaded.
+    Unloadable,
 }
+
+/// What a probe of a model ends with that has nothing against trying again.
+pub(crate) const UNLOADABLE: u8 = 5;
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
@@ -29,6 +34,7 @@ impl From<Exit> for ExitCode {
             Exit::BadDocument => 2,
             Exit::Denied => 3,
             Exit::NoRoute => 4,
+            Exit::Unloadable => UNLOADABLE,
         })
     }
 }

@@ -11,10 +11,13 @@ use policy::{KeySource, Policy};
 use sha2::{Digest as _, Sha256};
 
 use super::folder;
+use crate::causes::causes;
 use crate::credentials::{self, Credentials, CredentialsError};
 use crate::identify::{KeySet, KeySetError, KeySets};
 use crate::live::Snapshot;
 use crate::members::Rosters;
+use crate::probe::{self, ProbeError};
+use crate::provenance::{self, SignatureError};
 use crate::rates::Rates;
 use crate::referee::Candidate;
 
@@ -49,6 +52,22 @@ pub(crate) enum PrepareError {
         name: String,
         /// Why.
         source: Box<LoadError>,
+    },
+    /// A model's file does away with whoever reads it.
+    #[error("model `{name}` cannot be loaded safely")]
+    Probe {
+        /// The model.
+        name: String,
+        /// Why.
+        source: ProbeError,
+    },
+    /// A model's file is not proved to be its signer's.
+    #[error("model `{name}` is not proved to be its signer's")]
+    Signature {
+        /// The model.
+        name: String,
+        /// Why.
+        source: Box<SignatureError>,
     },
     /// A file of keys has none.
     #[error("cannot use the keys of `{issuer}` in {}", path.display())]
@@ -143,27 +162,62 @@ pub(super) fn digest<'a>(files: impl IntoIterator<Item = &'a Path>) -> Digest {
 }
 
 /// The files beside the document that come into force with it and may change by themselves. Models do not:
-/// the document names their digests.
+/// the document names their digests. Who signed them does: a signer's key may be replaced.
 pub(super) fn files(policy: &Policy) -> impl Iterator<Item = &Path> {
     let key_sets = policy.issuers().iter();
     let key_sets = key_sets.filter_map(|issuer| match &issuer.keys {
         KeySource::File(path) => Some(&**path),
         KeySource::Url(_) => None,
     });
-    key_sets.chain(credentials::files(policy).map(PathBuf::as_path))
+    let signatures = policy.models().iter();
+    let signatures = signatures.filter_map(|model| model.signature.as_ref());
+    let signatures = signatures.flat_map(|it| [it.file.as_path(), it.key.file()]);
+    key_sets
+        .chain(credentials::files(policy).map(PathBuf::as_path))
+        .chain(signatures)
 }
 
+/// The pool that serves a model, the one that runs already if there is one. A signature is looked at in any case:
+/// its signer may be believed no longer.
 fn pool(model: &policy::Model, in_force: Option<&Snapshot>) -> Result<Arc<Pool>, PrepareError> {
-    if let Some(running) = in_force.and_then(|in_force| running(model, in_force)) {
-        return Ok(running);
+    let running = in_force.and_then(|in_force| running(model, in_force));
+    if let (Some(running), None) = (&running, &model.signature) {
+        return Ok(Arc::clone(running));
     }
-    let name = || model.name.to_string();
     let bytes = read(&model.file).map_err(|source| PrepareError::ModelFile {
-        name: name(),
+        name: model.name.to_string(),
         path: model.file.clone(),
         source,
     })?;
-    let loaded = Model::load(&bytes, &model.sha256).map_err(|source| PrepareError::Model {
+    let sha256: [u8; 32] = Sha256::digest(&bytes).into();
+    if sha256 != model.sha256 {
+        // Whose another file is does not matter; loading it says which one was meant.
+        return start(model, &bytes);
+    }
+    if let Some(signature) = &model.signature {
+        prove(model, signature, &bytes)?;
+    }
+    if let Some(running) = running {
+        return Ok(running);
+    }
+    probe(model, &bytes)?;
+    start(model, &bytes)
+}
+
+fn prove(
+    model: &policy::Model,
+    signature: &policy::Signature,
+    bytes: &[u8],
+) -> Result<(), PrepareError> {
+    provenance::verify(signature, bytes, &model.sha256).map_err(|source| PrepareError::Signature {
+        name: model.name.to_string(),
+        source: Box::new(source),
+    })
+}
+
+fn start(model: &policy::Model, bytes: &[u8]) -> Result<Arc<Pool>, PrepareError> {
+    let name = || model.name.to_string();
+    let loaded = Model::load(bytes, &model.sha256).map_err(|source| PrepareError::Model {
         name: name(),
         source: Box::new(source),
     })?;
@@ -174,6 +228,22 @@ fn pool(model: &policy::Model, in_force: Option<&Snapshot>) -> Result<Arc<Pool>,
         }
     })?;
     Ok(Arc::new(pool))
+}
+
+/// Finds out whether it is safe to load these bytes.
+fn probe(model: &policy::Model, bytes: &[u8]) -> Result<(), PrepareError> {
+    match probe::survive(bytes) {
+        Err(source @ ProbeError::Ended { .. }) => Err(PrepareError::Probe {
+            name: model.name.to_string(),
+            source,
+        }),
+        // The digest says that the file is the one that is meant; a sandbox without processes is no reason to stop.
+        Err(error @ ProbeError::Start(_)) => {
+            tracing::warn!(model = %model.name, error = %causes(&error), "loaded without a probe");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 /// The pool that serves this very model already.

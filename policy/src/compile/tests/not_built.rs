@@ -34,7 +34,6 @@ fn upstreams_that_stay_in_a_region() {
 fn models_that_batch_or_speak_text() {
     let fields = [
         ("batch", "{ max: 2, wait: 1ms }"),
-        ("signature", "{}"),
         ("tokenizer", "{}"),
         ("labels", "{}"),
         ("example", "{}"),

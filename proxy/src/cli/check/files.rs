@@ -9,6 +9,8 @@ use policy::Model;
 
 use super::finding::Finding;
 use crate::causes::causes;
+use crate::probe::{self, ProbeError};
+use crate::provenance::{self, SignatureError};
 use crate::store;
 
 /// Whether a model's file is the one the document means, and runs here.
@@ -29,14 +31,41 @@ pub(super) fn model(model: &Model) -> Finding {
             );
         }
     };
+    if let Err(error @ ProbeError::Ended { .. }) = probe::survive(&bytes) {
+        let remedy = "do not use this file: no model needs that much to be read";
+        return Finding::failed(subject, causes(&error), remedy);
+    }
     match inference::Model::load(&bytes, &model.sha256) {
-        Ok(_) => Finding::fine(subject, "digest agrees, loads"),
+        Ok(_) => signature(subject, model, &bytes),
         Err(error @ LoadError::Digest { .. }) => Finding::failed(
             subject,
             causes(&error),
             "get the right file, or write its digest into `sha256`",
         ),
         Err(error) => Finding::failed(subject, causes(&error), "export the model again"),
+    }
+}
+
+/// Whether a file that loads is its signer's.
+fn signature(subject: String, model: &Model, bytes: &[u8]) -> Finding {
+    let Some(signature) = &model.signature else {
+        return Finding::fine(subject, "digest agrees, loads");
+    };
+    match provenance::verify(signature, bytes, &model.sha256) {
+        Ok(()) => {
+            let detail = format!("digest agrees, signed by {}, loads", signature.signer);
+            Finding::fine(subject, detail)
+        }
+        Err(error @ SignatureError::Wrong { .. }) => Finding::failed(
+            subject,
+            causes(&error),
+            "have the signer sign this very file, or use the one that was signed",
+        ),
+        Err(error) => Finding::failed(
+            subject,
+            causes(&error),
+            "mend `signature`, or the signer's `key`",
+        ),
     }
 }
 
