@@ -1,11 +1,13 @@
 //! What people say about an experiment: started, paused, stopped, approved, promoted and rolled back by hand.
 
+use std::path::Path;
+
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tests::{
-    Client, Folder, Load, Reply, Said, SigningKey, Upstream, Wald, claims, key_set, kinds, records,
-    trial, until, wald,
+    Answer, Client, Folder, Load, Reply, Said, SigningKey, Upstream, Wald, claims, key_set, kinds,
+    records, trial, until, wald,
 };
 
 #[tokio::test]
@@ -237,34 +239,12 @@ async fn an_order_without_a_reason_or_a_meaning_is_refused_and_changes_nothing()
 
 #[tokio::test]
 async fn a_proven_promotion_waits_until_two_people_have_approved_it() {
-    let key = SigningKey::p256("k1");
-    // The control fails where the candidate does not.
-    let control = Upstream::start(
-        "control",
-        Reply::Sometimes {
-            status: StatusCode::BAD_GATEWAY,
-            one_in: 3,
-        },
-    )
-    .await;
-    let journey = Journey::between(control, Reply::Name, "approve: 2").await;
-    journey.folder.write("keys.json", key_set(&[&key]));
-    let text = journey.text.replace(
-        "admin: { address: 127.0.0.1:0 }",
-        "admin: { address: 127.0.0.1:0, allow: [{ callers: anyone, issuer: \"https://issuer.test\" }] }
-tokens: [{ issuer: \"https://issuer.test\", audiences: [models], keys: { file: keys.json }, algorithms: [ES256] }]",
-    );
-    journey.folder.write("wald.yaml", text);
-    let token = |who: &str| format!("Bearer {}", key.token(&claims(&json!({ "sub": who }))));
+    let (journey, key) = Journey::to_be_approved().await;
+    let token = |who: &str| bearer(&key, who);
     let wald = Wald::launch(&journey.folder.path("wald.yaml"));
     let load = Load::start(wald.address("edge").await, "/", 4, 400);
     let mut admin = wald.connect("admin").await;
-    let ann = token("ann");
-    let proposed = until("a promotion is proposed", async || {
-        let trial = asked(&mut admin, Method::GET, "trial", &ann).await;
-        trial["proposal"].is_object().then_some(trial)
-    })
-    .await;
+    let proposed = proposed(&mut admin, &token("ann")).await;
     assert_eq!(
         (&proposed["state"], &proposed["approvals_needed"]),
         (&json!("running"), &json!(2))
@@ -298,11 +278,62 @@ tokens: [{ issuer: \"https://issuer.test\", audiences: [models], keys: { file: k
     );
 }
 
+#[tokio::test]
+async fn an_approval_counts_once_whenever_the_process_dies() {
+    for when in ["before", "after"] {
+        let (journey, key) = Journey::to_be_approved().await;
+        let (document, ann) = (journey.folder.path("wald.yaml"), bearer(&key, "ann"));
+        let wald = Wald::launch(&document);
+        let load = Load::start(wald.address("edge").await, "/", 4, 400);
+        proposed(&mut wald.connect("admin").await, &ann).await;
+        load.stop().await;
+        wald.stop().await;
+        let crash = format!("{when}:approved");
+        let mut wald = Wald::launch_in(&document, &[("WALD_CRASH", Path::new(&crash))]);
+        let mut admin = wald.connect("admin").await;
+        let approval = approval(&mut admin, &ann).await;
+        assert!(approval.is_err(), "{crash}: no answer comes");
+        wald.ended().await;
+        let wald = Wald::launch(&document);
+        let mut admin = wald.connect("admin").await;
+        let again = asked(&mut admin, Method::POST, "trial/approve", &ann).await;
+        let is_new = again["code"] != "WALD-4710";
+        assert_eq!(is_new, when == "before", "{crash}: {again}");
+        wald.stop().await;
+        let trail = journey.trail().await;
+        let times = trail.iter().filter(|kind| *kind == "approved").count();
+        assert_eq!(times, 1, "{crash}: {trail:?}");
+    }
+}
+
+/// Waits until a promotion is, and how the experiment stands then.
+async fn proposed(admin: &mut Client, token: &str) -> Value {
+    until("a promotion is proposed", async || {
+        let trial = asked(admin, Method::GET, "trial", token).await;
+        trial["proposal"].is_object().then_some(trial)
+    })
+    .await
+}
+
+fn bearer(key: &SigningKey, who: &str) -> String {
+    format!("Bearer {}", key.token(&claims(&json!({ "sub": who }))))
+}
+
+const REASON: &[u8] = br#"{"reason":"looks good"}"#;
+
+/// Approves where the process may die over it.
+async fn approval(admin: &mut Client, token: &str) -> hyper::Result<Answer> {
+    let path = "/api/v1/experiments/trial/approve";
+    let headers = [("authorization", token)];
+    let body = Bytes::from_static(REASON);
+    admin.attempt(Method::POST, path, &headers, body).await
+}
+
 /// What the admin address answers to someone with a token.
 async fn asked(admin: &mut Client, method: Method, path: &str, token: &str) -> Value {
     let path = format!("/api/v1/experiments/{path}");
     let body = match method {
-        Method::POST => Bytes::from_static(br#"{"reason":"looks good"}"#),
+        Method::POST => Bytes::from_static(REASON),
         _ => Bytes::new(),
     };
     let headers = [("authorization", token)];
@@ -346,6 +377,26 @@ impl Journey {
             folder,
             text,
         }
+    }
+
+    /// An experiment that is won soon, and promotes once two people with tokens have approved.
+    async fn to_be_approved() -> (Self, SigningKey) {
+        // The control fails where the candidate does not.
+        let failing = Reply::Sometimes {
+            status: StatusCode::BAD_GATEWAY,
+            one_in: 3,
+        };
+        let control = Upstream::start("control", failing).await;
+        let journey = Self::between(control, Reply::Name, "approve: 2").await;
+        let key = SigningKey::p256("k1");
+        journey.folder.write("keys.json", key_set(&[&key]));
+        let text = journey.text.replace(
+            "admin: { address: 127.0.0.1:0 }",
+            "admin: { address: 127.0.0.1:0, allow: [{ callers: anyone, issuer: \"https://issuer.test\" }] }
+tokens: [{ issuer: \"https://issuer.test\", audiences: [models], keys: { file: keys.json }, algorithms: [ES256] }]",
+        );
+        journey.folder.write("wald.yaml", text);
+        (journey, key)
     }
 
     async fn run(&self) -> Wald {

@@ -140,7 +140,7 @@ impl WatchedMetric {
             self.n,
             self.log_e,
             self.threshold,
-            if self.alarm { " ✓" } else { "" },
+            if self.alarm { " alarm" } else { "" },
         )
     }
 }
