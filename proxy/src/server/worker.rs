@@ -142,7 +142,9 @@ async fn sweep(worker: Rc<Worker>, connections: Vec<Rc<Connections>>) {
                 worker.count_limit("premature_resets");
             }
         }
-        worker.view.borrow().sweep(now);
+        // The view of the snapshot in force, though nobody may have asked here since: what is idle must not keep the
+        // models of an older one.
+        worker.view().sweep(now);
         worker.live.load().rates.sweep();
         worker.forget();
     }
