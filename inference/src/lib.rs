@@ -11,8 +11,10 @@ compile_error!(
     "inference contains the panics of a model, which needs panic = \"unwind\" in this profile"
 );
 
+mod cost;
 mod datatype;
 mod digest;
+mod golden;
 mod limits;
 mod mismatch;
 mod model;
@@ -22,11 +24,16 @@ mod pool;
 mod signature;
 mod tensor;
 
+pub use cost::Cost;
 pub use datatype::Datatype;
 pub use digest::Digest;
-pub use limits::{BATCH_MAX, DIMENSION_NAME_BYTES_MAX, LENGTH_MAX, MODEL_BYTES_MAX, NODES_MAX};
+pub use golden::{Difference, differences};
+pub use limits::{
+    BATCH_MAX, DIMENSION_NAME_BYTES_MAX, LENGTH_MAX, MODEL_BYTES_MAX, NODES_MAX, PLANS_MAX,
+    QUICK_MAX, SHAPES_MAX,
+};
 pub use mismatch::Mismatch;
-pub use model::{LoadError, Model, RunError};
-pub use pool::{Full, Pool, StartError};
+pub use model::{Comparison, LoadError, Model, PlanCounts, RunError, Trial, Unbatchable};
+pub use pool::{BATCH_BOUNDS, Batch, BatchSizes, Crew, Full, Place, Pool, StartError};
 pub use signature::Signature;
 pub use tensor::{Tensor, Values};

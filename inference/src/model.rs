@@ -2,16 +2,25 @@
 
 mod convert;
 mod load;
+mod plans;
+mod rows;
 mod survey;
+mod trial;
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tract_onnx::prelude::{TValue, TVec, TractResult, TypedRunnableModel};
 
 pub use load::LoadError;
+pub use plans::PlanCounts;
+pub use rows::Unbatchable;
+pub(crate) use rows::{are_alike, join, rows, split};
 pub(crate) use survey::name;
+pub use trial::{Comparison, Trial};
+
+use plans::{Pattern, Plans};
 
 use crate::mismatch::{self, Tie};
 use crate::{Digest, Mismatch, Signature, Tensor, panic};
@@ -25,7 +34,14 @@ struct Loaded {
     inputs: Vec<Signature>,
     outputs: Vec<Signature>,
     ties: Vec<Tie>,
+    /// Whether requests can be the rows of one, as far as shapes tell.
+    batch: Result<(), Unbatchable>,
+    /// Serves any shape.
     plan: Arc<TypedRunnableModel>,
+    /// What plans for a shape of their own would be made of, until a trial finds out whether they are worth it.
+    pattern: Mutex<Option<Pattern>>,
+    /// Of a model that they make faster.
+    plans: OnceLock<Plans>,
 }
 
 /// Why a model gave no answer to a request.
@@ -47,6 +63,9 @@ pub enum RunError {
         /// What the panic said.
         message: String,
     },
+    /// Nobody waited for its answer any more when its turn came; it was not run.
+    #[error("the deadline passed before the model was free")]
+    Late,
 }
 
 /// An error of Tract, which has no type of its own.
@@ -81,26 +100,46 @@ impl Model {
     /// Checks the inputs, and computes all outputs on the calling thread.
     pub fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, RunError> {
         self.check(&inputs)?;
-        panic::contain(|| self.compute(inputs))
+        self.run_checked(inputs)
+    }
+
+    /// The same for inputs that are known to fit.
+    pub(crate) fn run_checked(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, RunError> {
+        let inputs = self.arranged(inputs);
+        let made = self.0.plans.get().and_then(|plans| plans.pick(&inputs));
+        self.compute(made.as_ref().unwrap_or(&self.0.plan), inputs)
+    }
+
+    /// How its plans for shapes of their own are used, if it has such.
+    pub fn plan_counts(&self) -> Option<PlanCounts> {
+        self.0.plans.get().map(Plans::counts)
+    }
+
+    /// Tract goes by order. Checked inputs have exactly the names of the signatures.
+    fn arranged(&self, mut inputs: Vec<Tensor>) -> Vec<Tensor> {
+        let place = |name: &str| self.0.inputs.iter().position(|wanted| wanted.name == name);
+        inputs.sort_by_key(|input| place(&input.name));
+        inputs
+    }
+
+    fn compute(
+        &self,
+        plan: &Arc<TypedRunnableModel>,
+        inputs: Vec<Tensor>,
+    ) -> Result<Vec<Tensor>, RunError> {
+        let outputs = || {
+            let inputs = inputs.into_iter().map(convert::to_tract);
+            let outputs = plan.run(inputs.collect::<TractResult<TVec<TValue>>>()?)?;
+            let named = self.0.outputs.iter().zip(outputs.iter());
+            named
+                .map(|(signature, value)| convert::from_tract(&signature.name, value))
+                .collect::<TractResult<_>>()
+        };
+        panic::contain(outputs)
             .map_err(|message| RunError::Panicked { message })?
             .map_err(|cause| RunError::Failed {
                 cause: cause.into(),
             })
-    }
-
-    fn compute(&self, mut inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {
-        let place = |name: &str| self.0.inputs.iter().position(|wanted| wanted.name == name);
-        // Tract goes by order. Checked inputs have exactly the names of the signatures.
-        inputs.sort_by_key(|input| place(&input.name));
-        let inputs: TVec<TValue> = inputs
-            .into_iter()
-            .map(convert::to_tract)
-            .collect::<TractResult<_>>()?;
-        let outputs = self.0.plan.run(inputs)?;
-        let named = self.0.outputs.iter().zip(outputs.iter());
-        named
-            .map(|(signature, value)| convert::from_tract(&signature.name, value))
-            .collect()
     }
 }
 

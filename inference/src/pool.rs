@@ -4,30 +4,85 @@
 //! other request there, and unbounded threads were measured to double the p99: so there are as
 //! many threads as the document says, and what does not fit the queue is refused at once.
 //!
+//! Where the document lets them, requests that are alike run together: those that wait when a thread becomes free,
+//! so that none is kept waiting for others unless the document says how long.
+//!
 //! What nobody waits for has a queue of its own, which is looked at when the other is empty. A run
 //! cannot be interrupted, so where there are several threads one of them never looks there.
 
+mod desk;
+mod sizes;
+mod work;
+
+use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded, never, select_biased};
+use crossbeam_channel::{Receiver, Sender, bounded, never};
 
-use crate::{Model, RunError, Tensor, panic};
+pub use sizes::{BATCH_BOUNDS, BatchSizes};
 
-/// The workers of one model. Dropping it waits until its queue is empty and its threads have ended.
+use crate::limits::QUICK_MAX;
+use crate::model::rows;
+use crate::{Cost, Model, RunError, Tensor, Unbatchable};
+use sizes::Tally;
+use work::{Batching, Worker};
+
+/// The workers of one model. When it is dropped they end by themselves, once they have answered what it had taken:
+/// whoever drops it, which may be a thread that serves requests, does not wait for that.
 #[derive(Debug)]
 pub struct Pool {
     model: Model,
-    queue: usize,
+    crew: Crew,
+    cost: Option<Cost>,
     /// How many requests wait or run; what nobody waits for is not among them, and takes no place of theirs.
     taken: Arc<AtomicUsize>,
     taken_max: usize,
-    /// `None` only while dropping: without a sender the workers end once the queue is empty.
-    queues: Option<Queues<Sender<Job>, Sender<Aside>>>,
-    workers: Vec<JoinHandle<()>>,
+    tally: Arc<Tally>,
+    /// Without these the workers end.
+    queues: Queues<Sender<Job>, Sender<Aside>>,
+}
+
+/// The threads of a model, and what may wait for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crew {
+    /// How many run it at once.
+    pub threads: NonZeroUsize,
+    /// How many requests may wait besides; with 0 a request is taken only if a thread is idle.
+    pub queue: usize,
+    /// Whether requests run together.
+    pub batch: Option<Batch>,
+}
+
+/// How requests run together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// How many rows at most. A request that alone has more runs alone.
+    pub max: NonZeroUsize,
+    /// How long a request waits for others when a thread is free.
+    pub wait: Duration,
+}
+
+/// Where a model runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On the thread that has the request.
+    Network,
+    /// On the model's own threads.
+    Own,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Network => "the thread that has the request",
+            Self::Own => "threads of its own",
+        })
+    }
 }
 
 /// The two ends of both queues look alike.
@@ -45,19 +100,34 @@ pub struct Full {
     pub queue: usize,
 }
 
-/// The system gave no thread to a model.
+/// Why the threads of a model do not start.
 #[derive(Debug, thiserror::Error)]
-#[error("worker {worker} of the model cannot start")]
-pub struct StartError {
-    /// Counted from 0.
-    pub worker: usize,
-    #[source]
-    cause: io::Error,
+pub enum StartError {
+    /// The system gave none.
+    #[error("worker {worker} of the model cannot start")]
+    Worker {
+        /// Counted from 0.
+        worker: usize,
+        /// Why not.
+        #[source]
+        cause: io::Error,
+    },
+    /// It is to run requests together, and cannot.
+    #[error("requests cannot run together")]
+    Unbatchable(#[from] Unbatchable),
 }
 
 struct Job {
     inputs: Vec<Tensor>,
+    queued: Instant,
+    until: Option<Instant>,
     reply: Reply,
+}
+
+impl Job {
+    fn rows(&self) -> usize {
+        rows(&self.inputs)
+    }
 }
 
 /// What nobody waits for.
@@ -70,21 +140,26 @@ struct Aside {
 type Reply = Box<dyn FnOnce(Result<Vec<Tensor>, RunError>) + Send>;
 
 impl Pool {
-    /// Starts the threads. Besides what they are busy with, `queue` requests may wait; with a
-    /// queue of 0 a request is taken only if a thread is idle.
-    pub fn start(model: Model, threads: NonZeroUsize, queue: usize) -> Result<Self, StartError> {
+    /// Starts the threads. What the model was found to cost says which requests need none of them.
+    pub fn start(model: Model, crew: Crew, cost: Option<Cost>) -> Result<Self, StartError> {
+        if crew.batch.is_some() {
+            model.batchable()?;
+        }
+        let Crew { threads, queue, .. } = crew;
         let taken_max = threads.get().saturating_add(queue);
         let (jobs, waiting) = bounded(taken_max);
         let (asides, waiting_aside) = bounded(queue);
         // Complete before the first thread starts, so that an error half-way ends those that run.
-        let mut pool = Self {
+        let pool = Self {
             model,
-            queue,
+            crew,
+            cost,
             taken: Arc::default(),
             taken_max,
-            queues: Some(Queues { jobs, asides }),
-            workers: Vec::with_capacity(threads.get()),
+            tally: Arc::default(),
+            queues: Queues { jobs, asides },
         };
+        let batching = crew.batch.map(|it| Batching::new(it, threads.get()));
         for worker in 0..threads.get() {
             let is_kept_free = worker == 0 && threads.get() > 1;
             let queues = Queues {
@@ -95,32 +170,41 @@ impl Pool {
                     waiting_aside.clone()
                 },
             };
-            let handle = pool
-                .worker(worker, queues)
-                .map_err(|cause| StartError { worker, cause })?;
-            pool.workers.push(handle);
+            pool.worker(worker, queues, batching.clone())
+                .map_err(|cause| StartError::Worker { worker, cause })?;
         }
         Ok(pool)
     }
 
     fn worker(
         &self,
-        worker: usize,
-        queues: Queues<Receiver<Job>, Receiver<Aside>>,
-    ) -> io::Result<JoinHandle<()>> {
-        let (model, taken) = (self.model.clone(), Arc::clone(&self.taken));
+        number: usize,
+        Queues { jobs, asides }: Queues<Receiver<Job>, Receiver<Aside>>,
+        batching: Option<Batching>,
+    ) -> io::Result<()> {
+        let worker = Worker {
+            model: self.model.clone(),
+            jobs,
+            asides,
+            taken: Arc::clone(&self.taken),
+            tally: Arc::clone(&self.tally),
+            batching,
+        };
         thread::Builder::new()
-            .name(format!("model-{worker}"))
-            .spawn(move || work(&model, &queues, &taken))
+            .name(format!("model-{number}"))
+            .spawn(move || worker.work())
+            .map(drop)
     }
 
-    /// Queues a request. The reply is called once, on a worker's thread: it should only hand on.
+    /// Queues a request. The reply is called once, on a worker's thread: it should only hand on. A request whose
+    /// turn comes after `until` is not run.
     pub fn submit(
         &self,
         inputs: Vec<Tensor>,
+        until: Option<Instant>,
         reply: impl FnOnce(Result<Vec<Tensor>, RunError>) + Send + 'static,
     ) -> Result<(), Full> {
-        let full = Full { queue: self.queue };
+        let full = self.full();
         let place = |taken| (taken < self.taken_max).then_some(taken + 1);
         let (set, fetch) = (Ordering::AcqRel, Ordering::Acquire);
         self.taken
@@ -128,11 +212,12 @@ impl Pool {
             .map_err(|_taken| full)?;
         let job = Job {
             inputs,
+            queued: Instant::now(),
+            until,
             reply: Box::new(reply),
         };
         // Who has a place fits.
-        let queues = self.queues.as_ref().ok_or(full)?;
-        queues.jobs.try_send(job).map_err(|_full| full)
+        self.queues.jobs.try_send(job).map_err(|_full| full)
     }
 
     /// Queues what nobody waits for: it runs when no request does wait, if it is wanted still when its turn has
@@ -144,16 +229,40 @@ impl Pool {
         is_wanted: impl FnOnce() -> bool + Send + 'static,
         reply: impl FnOnce(Result<Vec<Tensor>, RunError>) + Send + 'static,
     ) -> Result<(), Full> {
-        let full = Full { queue: self.queue };
+        let full = self.full();
         let aside = Aside {
             job: Job {
                 inputs,
+                queued: Instant::now(),
+                until: None,
                 reply: Box::new(reply),
             },
             is_wanted: Box::new(is_wanted),
         };
-        let queues = self.queues.as_ref().ok_or(full)?;
-        queues.asides.try_send(aside).map_err(|_full| full)
+        self.queues.asides.try_send(aside).map_err(|_full| full)
+    }
+
+    fn full(&self) -> Full {
+        Full {
+            queue: self.crew.queue,
+        }
+    }
+
+    /// Where a request runs that costs as much as what the model was tried with.
+    pub fn place(&self) -> Place {
+        let cost = self.cost.filter(|_| self.crew.batch.is_none());
+        if cost.is_some_and(|cost| cost.time() <= QUICK_MAX) {
+            Place::Network
+        } else {
+            Place::Own
+        }
+    }
+
+    /// Whether these inputs take so little time that a thread which serves requests runs them sooner than it hands
+    /// them over. Never where requests are to run together.
+    pub fn is_quick(&self, inputs: &[Tensor]) -> bool {
+        let cost = self.cost.filter(|_| self.crew.batch.is_none());
+        cost.is_some_and(|cost| cost.of(inputs) <= QUICK_MAX)
     }
 
     /// The model that the threads run.
@@ -161,66 +270,18 @@ impl Pool {
         &self.model
     }
 
-    /// How many requests wait now; those that a thread is busy with are not among them.
+    /// How many requests wait now for a thread to look at them.
     pub fn waiting(&self) -> usize {
-        self.queues.as_ref().map_or(0, |queues| queues.jobs.len())
+        self.queues.jobs.len()
     }
 
     /// How many requests may wait.
     pub fn queue(&self) -> usize {
-        self.queue
+        self.crew.queue
     }
-}
 
-fn work(
-    model: &Model,
-    Queues { jobs, asides }: &Queues<Receiver<Job>, Receiver<Aside>>,
-    taken: &AtomicUsize,
-) {
-    loop {
-        // The first that is ready, in this order.
-        select_biased! {
-            recv(jobs) -> job => {
-                let Ok(job) = job else {
-                    return;
-                };
-                run(model, job, taken);
-            }
-            recv(asides) -> aside => {
-                let Ok(Aside { job: Job { inputs, reply }, is_wanted }) = aside else {
-                    // Requests may be left when the pool ends, and nobody sends any more.
-                    return jobs.iter().for_each(|job| run(model, job, taken));
-                };
-                drop(panic::contain(|| {
-                    if is_wanted() {
-                        reply(model.run(inputs));
-                    }
-                }));
-            }
-        }
-    }
-}
-
-fn run(model: &Model, Job { inputs, reply }: Job, taken: &AtomicUsize) {
-    let outcome = model.run(inputs);
-    // A reply that panics has failed its own request, and must not cost the pool a thread.
-    // The panic hook has reported it already.
-    drop(panic::contain(|| reply(outcome)));
-    taken.fetch_sub(1, Ordering::AcqRel);
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        self.queues = None;
-        let here = thread::current().id();
-        // A reply may own the last handle of its pool: a thread cannot wait for its own end.
-        for worker in self
-            .workers
-            .drain(..)
-            .filter(|worker| worker.thread().id() != here)
-        {
-            // `work` contains every panic, so there is no outcome to look at.
-            drop(worker.join());
-        }
+    /// How many rows its threads ran together so far.
+    pub fn batch_sizes(&self) -> BatchSizes {
+        self.tally.sizes()
     }
 }

@@ -74,7 +74,7 @@ pub use id::{ArmId, ExperimentId, IssuerId, ListenerId, ModelId, RouteId, Upstre
 pub use introduction::Introduction;
 pub use issuer::{Algorithm, Believed, Doubt, Issuer, KeyServer, KeySource};
 pub use listener::{Address, Listener, ListenerLimits};
-pub use model::{Model, Signature, SignerKey};
+pub use model::{Batch, Example, ExampleBody, Model, Signature, SignerKey};
 pub use origin::{Forwarders, Networks, Origin};
 pub use permit::{Denial, Miss, Misses, Permit};
 pub use placement::{Copied, Placement};

@@ -2,11 +2,12 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::ModelId;
 
 /// A model file and what it may use.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Model {
     /// Its position.
@@ -25,6 +26,41 @@ pub struct Model {
     pub threads: NonZeroUsize,
     /// How many more may wait.
     pub queue: usize,
+    /// Whether requests run together.
+    pub batch: Option<Batch>,
+    /// What it has to answer before it serves.
+    pub example: Option<Example>,
+}
+
+/// How requests to a model run together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Batch {
+    /// How many rows at most.
+    pub max: NonZeroUsize,
+    /// How long a request waits for others when a thread is free.
+    pub wait: Duration,
+}
+
+/// A request that a model has to answer before it serves.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Example {
+    /// The body of the request.
+    pub request: ExampleBody,
+    /// What must be in the answer, if anything is known.
+    pub response: Option<ExampleBody>,
+    /// By how much numbers may differ from it, as a part of the expected one or of 1.
+    pub tolerance: f64,
+}
+
+/// A body of the Open Inference Protocol.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExampleBody {
+    /// Where it lies.
+    File(PathBuf),
+    /// What it says, in JSON.
+    Written(String),
 }
 
 /// A signature beside a model's file, and whose it must be.

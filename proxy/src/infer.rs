@@ -6,6 +6,7 @@
 mod request;
 mod resource;
 mod response;
+mod trial;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Response, request as head};
-use inference::{Pool, RunError, Tensor};
+use inference::{Batch, Crew, Pool, RunError, Tensor};
 use policy::{Copied, CopyTarget, Model, ModelId, Placement, RouteId, Target};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
@@ -25,6 +26,7 @@ use crate::observe::{Passage, View};
 use crate::refusal::Refusal;
 use request::Query;
 use resource::{Action, Resource};
+pub(crate) use trial::{TrialError, Tried, attempt};
 
 /// Announces tensors in binary behind the JSON (the protocol's binary extension).
 pub(crate) const BINARY: HeaderName = HeaderName::from_static("inference-header-content-length");
@@ -63,6 +65,18 @@ pub(crate) async fn copy(
         return Ok(json(answer));
     }
     served.infer_aside(body, patience).await.map(json)
+}
+
+/// What runs a model as the document says.
+pub(crate) fn crew(model: &Model) -> Crew {
+    Crew {
+        threads: model.threads,
+        queue: model.queue,
+        batch: model.batch.map(|it| Batch {
+            max: it.max,
+            wait: it.wait,
+        }),
+    }
 }
 
 /// The model that serves a request.
@@ -132,16 +146,36 @@ impl Served {
             outputs,
         } = self.query(body)?;
         let started = Instant::now();
-        let answered = tokio::time::timeout(self.patience, run(&self.pool, inputs)).await;
+        let given = self.run(inputs, started).await;
         passage.waited(started);
         passage.view().inferred(self.model.id, started.elapsed());
-        let given = answered.map_err(|_elapsed| Refusal::ModelTimeout)??;
+        let given = given?;
         Ok(response::inferred(
             &self.model,
             id.as_deref(),
             &outputs,
             given,
         ))
+    }
+
+    /// On this thread, if that keeps it from other requests no longer than handing over would; else on one of the
+    /// model's own.
+    async fn run(&self, inputs: Vec<Tensor>, started: Instant) -> Result<Vec<Tensor>, Refusal> {
+        if self.pool.is_quick(&inputs) {
+            return given(self.pool.model().run(inputs));
+        }
+        let (reply, answer) = oneshot::channel();
+        // Who has left needs no answer.
+        let submitted =
+            self.pool
+                .submit(inputs, started.checked_add(self.patience), move |outcome| {
+                    drop(reply.send(outcome))
+                });
+        submitted.map_err(|_full| Refusal::ModelBusy)?;
+        match tokio::time::timeout(self.patience, answer).await {
+            Ok(answer) => outcome(answer),
+            Err(_elapsed) => Err(Refusal::ModelTimeout),
+        }
     }
 
     /// The same for nobody. What is read and written may be large: this thread, which serves requests, does neither.
@@ -177,18 +211,15 @@ impl Served {
     }
 }
 
-async fn run(pool: &Pool, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Refusal> {
-    let (reply, answer) = oneshot::channel();
-    // Who has left needs no answer.
-    let submitted = pool.submit(inputs, move |outcome| drop(reply.send(outcome)));
-    submitted.map_err(|_full| Refusal::ModelBusy)?;
-    outcome(answer.await)
+fn outcome<E>(answer: Result<Result<Vec<Tensor>, RunError>, E>) -> Result<Vec<Tensor>, Refusal> {
+    answer.map_err(|_gone| ended()).and_then(given)
 }
 
-fn outcome<E>(answer: Result<Result<Vec<Tensor>, RunError>, E>) -> Result<Vec<Tensor>, Refusal> {
-    answer
-        .map_err(|_gone| ended())?
-        .map_err(|error| Refusal::ModelFailed(error.to_string()))
+fn given(outcome: Result<Vec<Tensor>, RunError>) -> Result<Vec<Tensor>, Refusal> {
+    outcome.map_err(|error| match error {
+        RunError::Late => Refusal::ModelTimeout,
+        error => Refusal::ModelFailed(error.to_string()),
+    })
 }
 
 fn ended() -> Refusal {

@@ -136,6 +136,15 @@ impl Wald {
         kib.expect("a number of kibibytes") << 10
     }
 
+    /// How many of its threads have a name that begins so.
+    pub fn threads(&self, prefix: &str) -> usize {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        let tasks = tasks.expect("wald runs").flatten();
+        // One that ended meanwhile has no name any more.
+        let names = tasks.flat_map(|task| std::fs::read_to_string(task.path().join("comm")));
+        names.filter(|name| name.starts_with(prefix)).count()
+    }
+
     /// Waits until it has ended by itself.
     pub async fn ended(&mut self) -> ExitStatus {
         let child = &mut self.child;

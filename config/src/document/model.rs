@@ -1,7 +1,8 @@
 //! Models that Wald runs itself.
 
 use super::Anything;
-use crate::decode::{record, shapes};
+use crate::decode::{Decode, Decoder, Wanted, record, shapes};
+use crate::tree::{Node, Value};
 use crate::value::Period;
 use std::path::PathBuf;
 
@@ -16,7 +17,7 @@ record! {
         pub file: PathBuf,
         /// The file's SHA-256 in hexadecimal; a file with another one is not loaded.
         pub sha256: String,
-        /// Runs requests together. Default: one by one.
+        /// Runs requests together, if the first dimension of everything is the batch. Default: one by one.
         pub batch: Option<Batch>,
         /// How many threads run it. Default: `1`.
         pub threads: Option<u32>,
@@ -28,18 +29,60 @@ record! {
         pub tokenizer: Option<Anything>,
         /// Reserved: names of classes.
         pub labels: Option<Anything>,
-        /// Reserved: a request to try it with.
-        pub example: Option<Anything>,
+        /// A request that it has to answer before it serves. Default: one that is made up.
+        pub example: Option<Example>,
     }
 }
 
 record! {
-    /// Runs requests together.
+    /// Runs requests together that wait when a thread becomes free.
     pub struct Batch {
-        /// How many at most, for example `16`.
+        /// How many rows at most, for example `16`.
         pub max: u32,
-        /// How long the first one waits for others, for example `500us`.
-        pub wait: Period,
+        /// How long a request waits for others when a thread is free, for example `500us`. Default: not at all.
+        pub wait: Option<Period>,
+    }
+}
+
+record! {
+    /// A request that a model has to answer before it serves.
+    pub struct Example {
+        /// The body that `infer` would get: a file of JSON, for example `request.json`, or written out.
+        pub request: ExampleBody,
+        /// What it must answer, in a file or written out; another answer, and the model is not loaded. Outputs that
+        /// are not here may be anything. Default: any answer will do.
+        pub response: Option<ExampleBody>,
+        /// By how much numbers may differ, as a part of the expected one or of 1, for example `1e-3`. Default:
+        /// `1e-4`.
+        pub tolerance: Option<f64>,
+    }
+}
+
+/// A body of the protocol.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum ExampleBody {
+    /// A file that holds it, relative to the document's folder.
+    File(PathBuf),
+    /// The body itself, for example
+    /// `{ inputs: [{ name: x, datatype: FP32, shape: [1, 2], data: [0.5, 1] }] }`.
+    Written(Anything),
+}
+
+impl Decode for ExampleBody {
+    fn wanted() -> Wanted {
+        Wanted::new("a file or a body", "request.json")
+    }
+
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Map(_) => Anything::decode(node, decoder).map(Self::Written),
+            Value::Scalar(_) => PathBuf::decode(node, decoder).map(Self::File),
+            _ => {
+                decoder.mismatch::<Self>(node);
+                None
+            }
+        }
     }
 }
 

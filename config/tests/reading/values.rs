@@ -180,3 +180,13 @@ fn a_retry_is_on_a_word_or_a_status() {
         ],
     );
 }
+
+#[test]
+fn an_example_is_a_file_or_a_body() {
+    check(
+        "models: [{ name: m, file: f, sha256: a, example: { request: [1] } }]",
+        &[
+            "4:52: WALD-1008 models[0].example.request: found a list, want a file or a body (write it like `request.json`)",
+        ],
+    );
+}

@@ -1,5 +1,7 @@
 //! From bytes to a plan: digest, decoding, survey, shapes, and Tract's optimiser.
 
+use std::sync::{Mutex, OnceLock};
+
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto};
 use tract_onnx::prelude::{
     Datum, DatumType, Framework, InferenceFact, InferenceModel, InferenceModelExt, IntoRunnable,
@@ -9,6 +11,8 @@ use tract_onnx::tract_core::ops::cast::wire_cast;
 use tract_onnx::tract_hir::infer::Factoid;
 use tract_onnx::tract_hir::internal::DimLike;
 
+use super::plans::Pattern;
+use super::rows::{Unbatchable, share_a_batch};
 use super::{Cause, Loaded, convert, survey};
 use crate::limits::MODEL_BYTES_MAX;
 use crate::mismatch::Tie;
@@ -72,6 +76,29 @@ pub enum LoadError {
     Panicked { message: String },
 }
 
+impl LoadError {
+    /// What whoever owns the model can do about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } | Self::TooManyNodes { .. } => {
+                "serve it from a server, behind an upstream"
+            }
+            Self::Digest { .. } => "get the right file, or write its digest into `sha256`",
+            Self::Malformed { .. } | Self::NoOutput => "export the model again",
+            Self::LongDimensionName { .. } => "export it with shorter names of dimensions",
+            Self::ExternalData { .. } => "export it with all data in one file",
+            Self::UnsupportedOperator { .. } | Self::Node { .. } => {
+                "export it without this operator, for another opset perhaps, or serve it from a server"
+            }
+            Self::UnsupportedDatatype { .. } => "cast it to FP32 or INT64 in the graph",
+            Self::Undeclared { .. } => "export it with a datatype and a shape for each input",
+            Self::Unrunnable { .. } | Self::Panicked { .. } => {
+                "export it with fixed lengths, or simplified (onnxsim), or serve it from a server"
+            }
+        }
+    }
+}
+
 impl From<TractError> for LoadError {
     fn from(error: TractError) -> Self {
         match error.downcast::<Refusal>() {
@@ -119,18 +146,24 @@ fn prepare(bytes: &[u8], digest: Digest) -> Result<Loaded, LoadError> {
     let mut model = onnx.model_for_proto_model(&proto)?;
     let inputs = declare_inputs(&mut model)?;
     let ties = ties(&inputs);
-    let inputs = inputs
-        .into_iter()
+    let signatures = inputs
+        .iter()
         .map(Input::signature)
         .collect::<Result<_, _>>()?;
-    let plan = count_in_numbers(model.into_typed()?)?.into_optimized()?;
+    let typed = count_in_numbers(model.into_typed()?)?;
+    let pattern = Pattern::new(&typed, inputs.iter().map(|input| &*input.shape));
+    let plan = typed.into_optimized()?;
     let outputs = outputs(graph, &plan)?;
+    let batch = batch(&inputs, &outputs, &plan)?;
     Ok(Loaded {
         digest,
-        inputs,
+        inputs: signatures,
         outputs,
         ties,
+        batch,
         plan: plan.into_runnable()?,
+        pattern: Mutex::new(pattern),
+        plans: OnceLock::new(),
     })
 }
 
@@ -149,8 +182,8 @@ struct Input {
 }
 
 impl Input {
-    fn signature(self) -> Result<Signature, LoadError> {
-        signature(self.name, self.datatype, &self.shape)
+    fn signature(&self) -> Result<Signature, LoadError> {
+        signature(self.name.clone(), self.datatype, &self.shape)
     }
 }
 
@@ -249,6 +282,21 @@ fn outputs(graph: &GraphProto, plan: &TypedModel) -> Result<Vec<Signature>, Load
             Ok(signature)
         })
         .collect()
+}
+
+/// Whether requests can be the rows of one, as far as shapes tell.
+fn batch(
+    inputs: &[Input],
+    outputs: &[Signature],
+    plan: &TypedModel,
+) -> TractResult<Result<(), Unbatchable>> {
+    let facts = (0..outputs.len())
+        .map(|index| plan.output_fact(index))
+        .collect::<TractResult<Vec<_>>>()?;
+    let inputs = inputs.iter().map(|it| (&*it.name, &*it.shape));
+    let outputs = outputs.iter().zip(facts);
+    let outputs = outputs.map(|(output, fact)| (&*output.name, fact.shape.dims()));
+    Ok(share_a_batch(&inputs.chain(outputs).collect::<Vec<_>>()))
 }
 
 /// The classes of an output that is a map from each to its score, which here is a tensor.

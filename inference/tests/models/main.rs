@@ -6,6 +6,7 @@
     reason = "helpers of tests, outside any #[test]"
 )]
 
+mod batches;
 mod columns;
 mod digits;
 mod exports;
@@ -14,3 +15,4 @@ mod onnx;
 mod pool;
 mod running;
 mod trees;
+mod trying;

@@ -4,27 +4,36 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use inference::{Full, Pool, Tensor};
+use inference::{Batch, Crew, Full, Pool, Tensor};
 
 use crate::digits::{load, pixels, traffic};
 
 fn pool(threads: usize, queue: usize) -> Pool {
-    Pool::start(load("better"), NonZeroUsize::new(threads).unwrap(), queue).unwrap()
+    Pool::start(load("better"), crew(threads, queue, None), None).unwrap()
 }
 
-fn request() -> Vec<Tensor> {
+pub(crate) fn crew(threads: usize, queue: usize, batch: Option<Batch>) -> Crew {
+    let threads = NonZeroUsize::new(threads).unwrap();
+    Crew {
+        threads,
+        queue,
+        batch,
+    }
+}
+
+pub(crate) fn request() -> Vec<Tensor> {
     pixels(&[vec![0.0; 64]])
 }
 
 /// Keeps one worker busy, from when this returns until the sender is dropped.
-fn occupy(pool: &Pool) -> Sender<()> {
+pub(crate) fn occupy(pool: &Pool) -> Sender<()> {
     let (started, running) = channel();
     let (release, released): (Sender<()>, Receiver<()>) = channel();
     let reply = move |_| {
         started.send(()).unwrap();
         released.recv().unwrap_err();
     };
-    pool.submit(request(), reply).unwrap();
+    pool.submit(request(), None, reply).unwrap();
     running.recv().unwrap();
     release
 }
@@ -36,7 +45,7 @@ fn every_request_is_answered_as_on_the_calling_thread() {
     let images = traffic();
     for (index, image) in images.iter().enumerate() {
         let send = send.clone();
-        pool.submit(pixels(std::slice::from_ref(image)), move |outcome| {
+        pool.submit(pixels(std::slice::from_ref(image)), None, move |outcome| {
             send.send((index, outcome.unwrap())).unwrap()
         })
         .unwrap();
@@ -60,10 +69,10 @@ fn a_full_queue_refuses_at_once_and_says_its_size() {
     let pool = pool(1, 2);
     let release = occupy(&pool);
     assert_eq!(pool.waiting(), 0);
-    pool.submit(request(), drop).unwrap();
-    pool.submit(request(), drop).unwrap();
+    pool.submit(request(), None, drop).unwrap();
+    pool.submit(request(), None, drop).unwrap();
     assert_eq!(pool.waiting(), 2);
-    let refused = pool.submit(request(), |_| panic!("must not be called"));
+    let refused = pool.submit(request(), None, |_| panic!("must not be called"));
     assert_eq!(refused, Err(Full { queue: 2 }));
     assert_eq!(
         Full { queue: 2 }.to_string(),
@@ -79,7 +88,7 @@ fn a_dropped_pool_answers_what_it_had_taken() {
     let (send, receive) = channel();
     for _ in 0..8 {
         let send = send.clone();
-        pool.submit(request(), move |outcome| {
+        pool.submit(request(), None, move |outcome| {
             send.send(outcome.is_ok()).unwrap()
         })
         .unwrap();
@@ -87,7 +96,7 @@ fn a_dropped_pool_answers_what_it_had_taken() {
     drop(send);
     drop(release);
     drop(pool);
-    assert_eq!(receive.try_iter().collect::<Vec<_>>(), [true; 8]);
+    assert_eq!(receive.iter().collect::<Vec<_>>(), [true; 8]);
 }
 
 #[test]
@@ -105,7 +114,7 @@ fn what_nobody_waits_for_runs_last_and_takes_no_place_of_a_request() {
     assert_eq!(aside("too many", true), Err(Full { queue: 2 }));
     for name in ["first", "second"] {
         let send = send.clone();
-        pool.submit(request(), move |_| send.send(name).unwrap())
+        pool.submit(request(), None, move |_| send.send(name).unwrap())
             .unwrap();
     }
     drop(release);
@@ -129,7 +138,7 @@ fn one_of_several_workers_is_kept_free_of_what_nobody_waits_for() {
     let (early, late) = (send.clone(), send);
     pool.submit_aside(request(), || true, move |_| late.send("aside").unwrap())
         .unwrap();
-    pool.submit(request(), move |_| early.send("request").unwrap())
+    pool.submit(request(), None, move |_| early.send("request").unwrap())
         .unwrap();
     assert_eq!(receive.recv(), Ok("request"));
     drop(release);
@@ -139,10 +148,10 @@ fn one_of_several_workers_is_kept_free_of_what_nobody_waits_for() {
 #[test]
 fn a_reply_that_panics_costs_no_worker() {
     let pool = pool(1, 8);
-    pool.submit(request(), |_| panic!("a broken reply"))
+    pool.submit(request(), None, |_| panic!("a broken reply"))
         .unwrap();
     let (send, receive) = channel();
-    pool.submit(request(), move |outcome| {
+    pool.submit(request(), None, move |outcome| {
         send.send(outcome.is_ok()).unwrap()
     })
     .unwrap();
@@ -157,7 +166,7 @@ fn a_request_that_does_not_fit_gets_its_mismatch_from_the_worker() {
         ..request().remove(0)
     }];
     pool(1, 1)
-        .submit(wrong, move |outcome| {
+        .submit(wrong, None, move |outcome| {
             send.send(outcome.unwrap_err().to_string()).unwrap()
         })
         .unwrap();
@@ -178,7 +187,7 @@ fn a_reply_may_hold_the_last_handle_of_its_pool() {
         drop(held);
         send.send(()).unwrap();
     };
-    pool.submit(request(), reply).unwrap();
+    pool.submit(request(), None, reply).unwrap();
     drop(pool);
     drop(dropped);
     receive.recv().unwrap();
@@ -191,6 +200,6 @@ fn workers_carry_a_name() {
         send.send(std::thread::current().name().map(str::to_owned))
             .unwrap()
     };
-    pool(1, 1).submit(request(), reply).unwrap();
+    pool(1, 1).submit(request(), None, reply).unwrap();
     assert_eq!(receive.recv().unwrap().as_deref(), Some("model-0"));
 }

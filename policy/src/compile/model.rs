@@ -1,15 +1,23 @@
 //! Inline models.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use config::document;
 use config::{Path, code};
 
 use super::{Report, Scope};
+use crate::model::{Batch, Example, ExampleBody};
 use crate::{Model, ModelId, Signature, SignerKey, sha256};
 
 /// How many requests may wait for a model unless the document says otherwise.
 const QUEUE: u32 = 1024;
+
+/// The most rows that a model takes at once; `inference::BATCH_MAX` is the same.
+const ROWS_MAX: u32 = 1024;
+
+/// Sums of 32-bit floats differ by less from machine to machine, and answers that a model changed by more.
+const TOLERANCE: f64 = 1e-4;
 
 /// The version of a model, named or not.
 pub(super) fn version(written: &document::Model) -> &str {
@@ -38,12 +46,15 @@ pub(super) fn compile(
     } = written;
     let signature = self::signature(scope, path, signature.as_ref());
     let report = &mut scope.report;
-    report.not_built(path, "batch", batch.is_some());
     report.not_built(path, "tokenizer", tokenizer.is_some());
     report.not_built(path, "labels", labels.is_some());
-    report.not_built(path, "example", example.is_some());
     let threads = report.positive(path, "threads", *threads, 1);
     let queue = report.positive(path, "queue", *queue, QUEUE);
+    let batch = batch
+        .as_ref()
+        .map(|it| compile_batch(report, &path.field("batch"), it));
+    let example = example.as_ref();
+    let example = example.map(|it| compile_example(report, &path.field("example"), it));
     Some(Model {
         id: ModelId(position),
         name: name.as_str().into(),
@@ -53,6 +64,8 @@ pub(super) fn compile(
         threads: NonZeroUsize::new(usize::try_from(threads).ok()?)?,
         queue: usize::try_from(queue).ok()?,
         sha256: digest(report, &path.field("sha256"), sha256)?,
+        batch: batch.flatten(),
+        example,
     })
 }
 
@@ -87,6 +100,52 @@ fn signature(
             document::SignerKey::OpenSsf { openssf } => SignerKey::OpenSsf(openssf.clone()),
         },
     })
+}
+
+fn compile_batch(report: &mut Report<'_>, path: &Path, written: &document::Batch) -> Option<Batch> {
+    let document::Batch { max, wait } = written;
+    if !(2..=ROWS_MAX).contains(max) {
+        let message = format!("a batch has 2 to {ROWS_MAX} rows, not {max}");
+        let remedy = "write, for example, 16, or remove `batch`";
+        report.error(code::OUT_OF_RANGE, &path.field("max"), message, remedy);
+    }
+    Some(Batch {
+        max: NonZeroUsize::new(usize::try_from(*max).ok()?)?,
+        wait: wait.map(Duration::from).unwrap_or_default(),
+    })
+}
+
+fn compile_example(report: &mut Report<'_>, path: &Path, written: &document::Example) -> Example {
+    let document::Example {
+        request,
+        response,
+        tolerance,
+    } = written;
+    let tolerance = tolerance.unwrap_or(TOLERANCE);
+    if !(0.0..=1.0).contains(&tolerance) {
+        let message = format!("a tolerance lies between 0 and 1, not at {tolerance}");
+        let remedy = "write, for example, 1e-3";
+        report.error(
+            code::OUT_OF_RANGE,
+            &path.field("tolerance"),
+            message,
+            remedy,
+        );
+    }
+    Example {
+        request: sample(request),
+        response: response.as_ref().map(sample),
+        tolerance,
+    }
+}
+
+fn sample(written: &document::ExampleBody) -> ExampleBody {
+    match written {
+        document::ExampleBody::File(path) => ExampleBody::File(path.clone()),
+        document::ExampleBody::Written(document::Anything(body)) => {
+            ExampleBody::Written(body.to_string())
+        }
+    }
 }
 
 fn digest(report: &mut Report<'_>, path: &Path, written: &str) -> Option<[u8; 32]> {

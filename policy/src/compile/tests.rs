@@ -3,6 +3,7 @@
 mod edges;
 mod experiments;
 mod meaning;
+mod models;
 mod not_built;
 mod routes;
 mod signatures;

@@ -3,6 +3,7 @@
 mod copies;
 mod endpoints;
 mod keys;
+mod models;
 mod secrecy;
 mod webhooks;
 
@@ -47,6 +48,7 @@ pub(crate) fn render(
     families.extend(webhooks::families(webhooks));
     families.extend(secrecy::families(&counters, snapshot));
     families.extend(endpoints::families(&counters, snapshot));
+    families.extend(models::families(snapshot));
     families.retain(|family| !family.get_metric().is_empty());
     let mut text = Vec::new();
     if let Err(error) = TextEncoder::new().encode(&families, &mut text) {

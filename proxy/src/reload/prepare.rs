@@ -14,6 +14,7 @@ use super::folder;
 use crate::causes::causes;
 use crate::credentials::{self, Credentials, CredentialsError};
 use crate::identify::{KeySet, KeySetError, KeySets};
+use crate::infer::{self, TrialError, Tried};
 use crate::live::Snapshot;
 use crate::members::Rosters;
 use crate::probe::{self, ProbeError};
@@ -46,7 +47,7 @@ pub(crate) enum PrepareError {
         source: io::Error,
     },
     /// A model cannot be used.
-    #[error("model `{name}` cannot be used")]
+    #[error("model `{name}` cannot be used ({})", source.remedy())]
     Model {
         /// The model.
         name: String,
@@ -79,8 +80,16 @@ pub(crate) enum PrepareError {
         /// Why.
         source: KeySetError,
     },
-    /// The operating system gave no threads for a model.
-    #[error("no threads for model `{name}`")]
+    /// A model does not answer its example as it should.
+    #[error("model `{name}` was tried and cannot be used")]
+    Trial {
+        /// The model.
+        name: String,
+        /// Why.
+        source: Box<TrialError>,
+    },
+    /// A model's threads do not start.
+    #[error("the threads of model `{name}` cannot start")]
     Threads {
         /// The model.
         name: String,
@@ -221,12 +230,18 @@ fn start(model: &policy::Model, bytes: &[u8]) -> Result<Arc<Pool>, PrepareError>
         name: name(),
         source: Box::new(source),
     })?;
-    let pool = Pool::start(loaded, model.threads, model.queue).map_err(|source| {
+    let tried =
+        infer::attempt(model.example.as_ref(), &loaded).map_err(|source| PrepareError::Trial {
+            name: name(),
+            source: Box::new(source),
+        })?;
+    let pool = Pool::start(loaded, infer::crew(model), tried.cost()).map_err(|source| {
         PrepareError::Threads {
             name: name(),
             source,
         }
     })?;
+    tell(model, &pool, &tried);
     Ok(Arc::new(pool))
 }
 
@@ -246,10 +261,26 @@ fn probe(model: &policy::Model, bytes: &[u8]) -> Result<(), PrepareError> {
     }
 }
 
+fn tell(model: &policy::Model, pool: &Pool, tried: &Tried) {
+    let (name, version) = (&*model.name, &*model.version);
+    match tried {
+        Tried::Example(cost) | Tried::MadeUp(cost) => {
+            let (run, on) = (cost.time(), pool.place());
+            tracing::info!(model = name, version, ?run, %on, "model loaded");
+        }
+        Tried::Untried(error) => {
+            let error = causes(error);
+            tracing::warn!(model = name, version, error, "model loaded, but not tried");
+        }
+    }
+}
+
 /// The pool that serves this very model already.
 fn running(model: &policy::Model, in_force: &Snapshot) -> Option<Arc<Pool>> {
     let is_same = |other: &policy::Model| {
-        other.sha256 == model.sha256 && other.threads == model.threads && other.queue == model.queue
+        other.sha256 == model.sha256
+            && infer::crew(other) == infer::crew(model)
+            && other.example == model.example
     };
     let position = in_force.policy.models().iter().position(is_same)?;
     in_force.models.get(position).cloned()

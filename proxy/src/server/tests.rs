@@ -126,7 +126,7 @@ fn models(policy: &Policy) -> Vec<Arc<::inference::Pool>> {
     let start = |model: &policy::Model| {
         let loaded =
             ::inference::Model::load(&std::fs::read(&model.file).unwrap(), &model.sha256).unwrap();
-        Arc::new(::inference::Pool::start(loaded, model.threads, model.queue).unwrap())
+        Arc::new(::inference::Pool::start(loaded, crate::infer::crew(model), None).unwrap())
     };
     policy.models().iter().map(start).collect()
 }

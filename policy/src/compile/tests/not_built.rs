@@ -31,12 +31,7 @@ fn upstreams_that_stay_in_a_region() {
 }
 
 #[test]
-fn models_that_batch_or_speak_text() {
-    let fields = [
-        ("batch", "{ max: 2, wait: 1ms }"),
-        ("tokenizer", "{}"),
-        ("labels", "{}"),
-        ("example", "{}"),
-    ];
+fn models_that_speak_text() {
+    let fields = [("tokenizer", "{}"), ("labels", "{}")];
     refused_behind("file: digits-9.onnx", ", ", "models[0].", &fields);
 }

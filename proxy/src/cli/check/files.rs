@@ -4,11 +4,12 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use inference::LoadError;
+use inference::{Cost, Pool, StartError};
 use policy::Model;
 
 use super::finding::Finding;
 use crate::causes::causes;
+use crate::infer::{self, Tried};
 use crate::probe::{self, ProbeError};
 use crate::provenance::{self, SignatureError};
 use crate::store;
@@ -36,37 +37,62 @@ pub(super) fn model(model: &Model) -> Finding {
         return Finding::failed(subject, causes(&error), remedy);
     }
     match inference::Model::load(&bytes, &model.sha256) {
-        Ok(_) => signature(subject, model, &bytes),
-        Err(error @ LoadError::Digest { .. }) => Finding::failed(
-            subject,
-            causes(&error),
-            "get the right file, or write its digest into `sha256`",
-        ),
-        Err(error) => Finding::failed(subject, causes(&error), "export the model again"),
+        Ok(loaded) => match signature(&subject, model, &bytes) {
+            Some(refused) => refused,
+            None => tried(subject, model, loaded),
+        },
+        Err(error) => Finding::failed(subject, causes(&error), error.remedy()),
     }
 }
 
-/// Whether a file that loads is its signer's.
-fn signature(subject: String, model: &Model, bytes: &[u8]) -> Finding {
-    let Some(signature) = &model.signature else {
-        return Finding::fine(subject, "digest agrees, loads");
-    };
-    match provenance::verify(signature, bytes, &model.sha256) {
-        Ok(()) => {
-            let detail = format!("digest agrees, signed by {}, loads", signature.signer);
-            Finding::fine(subject, detail)
+/// Whether it answers what it must, and can run as the document says.
+fn tried(subject: String, model: &Model, loaded: inference::Model) -> Finding {
+    let tried = match infer::attempt(model.example.as_ref(), &loaded) {
+        Ok(tried) => tried,
+        Err(error) => {
+            let remedy = "get the right file, or mend `example`";
+            return Finding::failed(subject, causes(&error), remedy);
         }
-        Err(error @ SignatureError::Wrong { .. }) => Finding::failed(
+    };
+    let pool = match Pool::start(loaded, infer::crew(model), tried.cost()) {
+        Ok(pool) => pool,
+        Err(error @ StartError::Unbatchable(_)) => {
+            let remedy = "remove `batch`, or export the model with an open first dimension";
+            return Finding::failed(subject, causes(&error), remedy);
+        }
+        Err(error) => {
+            return Finding::failed(subject, causes(&error), "lower `threads`");
+        }
+    };
+    let runs = |what: &str, cost: &Cost| {
+        let (time, place) = (cost.time(), pool.place());
+        let signed = model.signature.as_ref();
+        let signed = signed.map(|it| format!("signed by {}, ", it.signer));
+        let signed = signed.unwrap_or_default();
+        format!("digest agrees, {signed}{what} in {time:?}, on {place}")
+    };
+    match tried {
+        Tried::Example(cost) => Finding::fine(subject, runs("answers its example", &cost)),
+        Tried::MadeUp(cost) => Finding::fine(subject, runs("runs", &cost)),
+        Tried::Untried(error) => Finding::doubtful(
             subject,
-            causes(&error),
-            "have the signer sign this very file, or use the one that was signed",
-        ),
-        Err(error) => Finding::failed(
-            subject,
-            causes(&error),
-            "mend `signature`, or the signer's `key`",
+            format!("what was made up does not run: {}", causes(&error)),
+            "add an `example` of a request that it answers",
         ),
     }
+}
+
+/// What is wrong with the signature of a file, if it has to have one.
+fn signature(subject: &str, model: &Model, bytes: &[u8]) -> Option<Finding> {
+    let signature = model.signature.as_ref()?;
+    let error = provenance::verify(signature, bytes, &model.sha256).err()?;
+    let remedy = match &error {
+        SignatureError::Wrong { .. } => {
+            "have the signer sign this very file, or use the one that was signed"
+        }
+        _ => "mend `signature`, or the signer's `key`",
+    };
+    Some(Finding::failed(subject, causes(&error), remedy))
 }
 
 /// Whether the store can be read, or made.
