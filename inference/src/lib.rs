@@ -3,7 +3,7 @@
 //! [`Model::load`] turns bytes whose SHA-256 is known beforehand into a [`Model`]; a [`Pool`] runs
 //! it on threads of its own, so that no request waits for another's arithmetic on a network
 //! thread. Nothing here speaks HTTP or reads a file: bytes come in, [`Tensor`]s go in and out.
-//! Tract compiles slowly and is named in this crate only.
+//! Tract and the `tokenizers` library compile slowly and are named in this crate only.
 
 // Tract panics on some models and inputs; a process that aborts on panic could not contain them.
 #[cfg(panic = "abort")]
@@ -23,6 +23,7 @@ mod panic;
 mod pool;
 mod signature;
 mod tensor;
+mod text;
 
 pub use cost::Cost;
 pub use datatype::Datatype;
@@ -30,10 +31,13 @@ pub use digest::Digest;
 pub use golden::{Difference, differences};
 pub use limits::{
     BATCH_MAX, DIMENSION_NAME_BYTES_MAX, LENGTH_MAX, MODEL_BYTES_MAX, NODES_MAX, PLANS_MAX,
-    QUICK_MAX, SHAPES_MAX,
+    QUICK_MAX, SHAPES_MAX, TEXT_BYTES_MAX, TOKENIZER_BYTES_MAX,
 };
 pub use mismatch::Mismatch;
 pub use model::{Comparison, LoadError, Model, PlanCounts, RunError, Trial, Unbatchable};
 pub use pool::{BATCH_BOUNDS, Batch, BatchSizes, Crew, Full, Place, Pool, StartError};
 pub use signature::Signature;
 pub use tensor::{Tensor, Values};
+pub use text::{
+    Classes, Embedding, Ending, Misfit, Pooling, Scores, TEXT, TOKENS, Tokenizer, TokenizerError,
+};

@@ -29,3 +29,10 @@ pub const PLANS_MAX: usize = 8;
 
 /// The most shapes that a model remembers to have been asked for.
 pub const SHAPES_MAX: usize = 64;
+
+/// The largest file of a tokenizer. Those of a quarter of a million tokens have 17 MB.
+pub const TOKENIZER_BYTES_MAX: usize = 64 << 20;
+
+/// The longest text of a request to a model with a tokenizer. It is read before it is cut, which takes about fifty
+/// times its size.
+pub const TEXT_BYTES_MAX: usize = 1 << 20;

@@ -66,6 +66,27 @@ pub enum Mismatch {
     /// Models take text, and this is not UTF-8.
     #[error("value {index} of input `{input}` is not text, expected UTF-8")]
     NotText { input: String, index: usize },
+    /// It would take too much memory to read.
+    #[error("text {index} has {found} bytes, expected {max} at the most")]
+    LongText {
+        index: usize,
+        max: usize,
+        found: usize,
+    },
+    /// Tokens are not cut, as texts are.
+    #[error("text {index} has {found} tokens, expected 1 to {max}")]
+    TokenCount {
+        index: usize,
+        max: usize,
+        found: usize,
+    },
+    /// The tokenizer has no such token.
+    #[error("text {index} has a token {found}, expected less than {known}")]
+    UnknownToken {
+        index: usize,
+        known: usize,
+        found: u32,
+    },
 }
 
 fn names(expected: &[String]) -> String {

@@ -23,11 +23,12 @@ pub use trial::{Comparison, Trial};
 use plans::{Pattern, Plans};
 
 use crate::mismatch::{self, Tie};
+use crate::text::{Ending, Frame, Misfit, Tokenizer};
 use crate::{Digest, Mismatch, Signature, Tensor, panic};
 
 /// A model that was checked against its digest and optimised. Cloning it shares it.
 #[derive(Clone)]
-pub struct Model(Arc<Loaded>);
+pub struct Model(Arc<Loaded>, Option<Arc<Frame>>);
 
 struct Loaded {
     digest: Digest,
@@ -71,10 +72,35 @@ pub enum RunError {
 /// An error of Tract, which has no type of its own.
 type Cause = Box<dyn Error + Send + Sync>;
 
+impl RunError {
+    /// What went wrong within a frame: the model, or texts that only show as tokens that they do not fit.
+    fn of(cause: Cause) -> Self {
+        let cause = match cause.downcast::<Self>() {
+            Ok(own) => return *own,
+            Err(cause) => cause,
+        };
+        match cause.downcast::<Mismatch>() {
+            Ok(mismatch) => Self::Mismatch(*mismatch),
+            Err(cause) => Self::Failed { cause },
+        }
+    }
+}
+
 impl Model {
     /// Loads an ONNX file whose SHA-256 must be the expected one; only then is it parsed.
     pub fn load(bytes: &[u8], expected_sha256: &[u8; 32]) -> Result<Self, LoadError> {
-        load::load(bytes, Digest(*expected_sha256)).map(|loaded| Self(Arc::new(loaded)))
+        load::load(bytes, Digest(*expected_sha256)).map(|loaded| Self(Arc::new(loaded), None))
+    }
+
+    /// The same model with a tokenizer before it and an ending behind it.
+    pub fn framed(
+        self,
+        tokenizer: Option<Tokenizer>,
+        ending: Option<Ending>,
+    ) -> Result<Self, Misfit> {
+        let own = (&self.0.inputs[..], &self.0.outputs[..]);
+        let frame = Frame::fit(tokenizer, ending, own)?;
+        Ok(Self(self.0, Some(Arc::new(frame))))
     }
 
     /// The SHA-256 of its file.
@@ -84,17 +110,58 @@ impl Model {
 
     /// What a request must bring.
     pub fn inputs(&self) -> &[Signature] {
-        &self.0.inputs
+        match &self.1 {
+            Some(frame) => frame.inputs(),
+            None => &self.0.inputs,
+        }
     }
 
     /// What [`Self::run`] gives, in this order.
     pub fn outputs(&self) -> &[Signature] {
-        &self.0.outputs
+        match &self.1 {
+            Some(frame) => frame.outputs(),
+            None => &self.0.outputs,
+        }
     }
 
-    /// Whether the model takes these inputs: told by name, so their order is free.
+    /// What reads texts for it, if it takes any.
+    pub fn tokenizer(&self) -> Option<&Tokenizer> {
+        self.1.as_ref()?.tokenizer()
+    }
+
+    /// What becomes of its outputs, if not they are given.
+    pub fn ending(&self) -> Option<&Ending> {
+        self.1.as_ref()?.ending()
+    }
+
+    /// Inputs of numbers of tokens, text by text, for a model with a tokenizer; none for another.
+    pub fn feed(&self, texts: &[Vec<u32>]) -> Result<Vec<Tensor>, Mismatch> {
+        match &self.1 {
+            Some(frame) => frame.feed(texts),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether the model takes these inputs: told by name, so their order is free. One with a tokenizer takes
+    /// texts, or tokens that others have made.
     pub fn check(&self, inputs: &[Tensor]) -> Result<(), Mismatch> {
-        mismatch::check(&self.0.inputs, &self.0.ties, inputs)
+        match self.1.as_ref().filter(|frame| frame.takes_text(inputs)) {
+            Some(frame) => {
+                mismatch::check(frame.inputs(), &[], inputs)?;
+                frame.check_texts(inputs)
+            }
+            None => mismatch::check(&self.0.inputs, &self.0.ties, inputs),
+        }
+    }
+
+    /// What the model itself gets of inputs that fit: their tokens, where they are texts.
+    fn fed(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, RunError> {
+        let fed = match &self.1 {
+            Some(frame) => panic::contain(|| frame.fed(inputs)),
+            None => Ok(Ok(inputs)),
+        };
+        fed.map_err(|message| RunError::Panicked { message })?
+            .map_err(RunError::of)
     }
 
     /// Checks the inputs, and computes all outputs on the calling thread.
@@ -105,6 +172,17 @@ impl Model {
 
     /// The same for inputs that are known to fit.
     pub(crate) fn run_checked(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, RunError> {
+        let Some(frame) = &self.1 else {
+            return self.run_bare(inputs);
+        };
+        let compute = |inputs| self.run_bare(inputs).map_err(Cause::from);
+        panic::contain(|| frame.run(inputs, &compute))
+            .map_err(|message| RunError::Panicked { message })?
+            .map_err(RunError::of)
+    }
+
+    /// The model itself, whatever stands around it.
+    fn run_bare(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, RunError> {
         let inputs = self.arranged(inputs);
         let made = self.0.plans.get().and_then(|plans| plans.pick(&inputs));
         self.compute(made.as_ref().unwrap_or(&self.0.plan), inputs)

@@ -248,10 +248,16 @@ impl Pool {
         }
     }
 
+    /// What is known of the cost, where requests may run on threads that serve them: not those that are to run
+    /// together, and not texts, whose tokens nobody has measured.
+    fn known(&self) -> Option<Cost> {
+        let may = self.crew.batch.is_none() && self.model.tokenizer().is_none();
+        self.cost.filter(|_| may)
+    }
+
     /// Where a request runs that costs as much as what the model was tried with.
     pub fn place(&self) -> Place {
-        let cost = self.cost.filter(|_| self.crew.batch.is_none());
-        if cost.is_some_and(|cost| cost.time() <= QUICK_MAX) {
+        if self.known().is_some_and(|cost| cost.time() <= QUICK_MAX) {
             Place::Network
         } else {
             Place::Own
@@ -261,8 +267,7 @@ impl Pool {
     /// Whether these inputs take so little time that a thread which serves requests runs them sooner than it hands
     /// them over. Never where requests are to run together.
     pub fn is_quick(&self, inputs: &[Tensor]) -> bool {
-        let cost = self.cost.filter(|_| self.crew.batch.is_none());
-        cost.is_some_and(|cost| cost.of(inputs) <= QUICK_MAX)
+        self.known().is_some_and(|cost| cost.of(inputs) <= QUICK_MAX)
     }
 
     /// The model that the threads run.

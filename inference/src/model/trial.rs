@@ -56,17 +56,17 @@ impl Model {
     /// model faster, and lets it have them only then.
     pub fn try_with(&self, inputs: &[Tensor]) -> Result<Trial, RunError> {
         let outputs = self.run(inputs.to_vec())?;
-        let inputs = self.arranged(inputs.to_vec());
-        let open = self.median(&self.0.plan, &inputs)?;
+        let fed = self.arranged(self.fed(inputs.to_vec())?);
+        let open = self.median(&self.0.plan, &fed)?;
         let pattern = self.0.pattern.lock();
         let pattern = pattern.unwrap_or_else(PoisonError::into_inner).take();
         let comparison = pattern
             .filter(|_| open > QUICK_MAX)
-            .and_then(|pattern| self.compare(Plans::new(pattern), &inputs, open));
+            .and_then(|pattern| self.compare(Plans::new(pattern), &fed, open));
         let own = comparison.filter(|it| it.is_gain()).map(|it| it.own);
         Ok(Trial {
             outputs,
-            cost: Cost::new(own.unwrap_or(open), &inputs),
+            cost: Cost::new(own.unwrap_or(open), inputs),
             comparison,
         })
     }
@@ -124,6 +124,12 @@ impl Model {
     /// give together what they give alone. Where they cannot run, nothing is known against it.
     pub fn batchable(&self) -> Result<(), Unbatchable> {
         self.0.batch.clone()?;
+        if self.1.as_ref().is_some_and(|it| !it.keeps_rows_apart()) {
+            let output = self.0.outputs.first().map(|output| output.name.clone());
+            return Err(Unbatchable::Mixed {
+                output: output.unwrap_or_default(),
+            });
+        }
         for length in LENGTHS {
             let pair = self.made_up(2, length);
             let Some(rows) = split(&pair, &[1, 1]) else {

@@ -14,5 +14,6 @@ mod loading;
 mod onnx;
 mod pool;
 mod running;
+mod text;
 mod trees;
 mod trying;
