@@ -78,6 +78,7 @@ codes! {
     BAD_AUTHORIZATION = 2052, "What Wald is to present to an upstream is not said, or no header can carry it.";
     SECRET_IN_CLEAR = 2053, "A secret for an upstream goes over connections that others may read.";
     BAD_HEALTH = 2054, "A health check asks in no way, in several, or in one that its upstream does not speak.";
+    BAD_MODEL = 2060, "Parts of a model exclude each other, or say nothing together.";
 }
 
 #[cfg(test)]

@@ -175,7 +175,7 @@ impl Model {
         let Some(frame) = &self.1 else {
             return self.run_bare(inputs);
         };
-        let compute = |inputs| self.run_bare(inputs).map_err(Cause::from);
+        let compute = |inputs: Vec<Tensor>| self.run_bare(inputs).map_err(Cause::from);
         panic::contain(|| frame.run(inputs, &compute))
             .map_err(|message| RunError::Panicked { message })?
             .map_err(RunError::of)

@@ -45,6 +45,7 @@ mod rewrite;
 mod route;
 mod shadow;
 mod spiffe;
+mod text;
 pub mod token;
 mod user;
 mod webhook;
@@ -87,6 +88,7 @@ pub use route::{NoRoute, Request, Route};
 pub use shadow::{Compare, CopyTarget, Pointer, Shadow};
 pub use spiffe::{BadPattern, NotSpiffe, SpiffeId, SpiffePattern};
 pub use target::{Redirect, Target};
+pub use text::{Ending, Labels, Pooling, Scores, Tokenizer};
 pub use upstream::{
     Balance, Endpoint, Eviction, Health, Probe, Protocol, Timeouts, Upstream, UpstreamLimits,
 };

@@ -2,9 +2,10 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ModelId;
+use crate::{Ending, ModelId, Tokenizer};
 
 /// A model file and what it may use.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,10 @@ pub struct Model {
     pub batch: Option<Batch>,
     /// What it has to answer before it serves.
     pub example: Option<Example>,
+    /// What makes tokens of texts for it.
+    pub tokenizer: Option<Arc<Tokenizer>>,
+    /// What becomes of what it gives.
+    pub ending: Option<Arc<Ending>>,
 }
 
 /// How requests to a model run together.

@@ -1,5 +1,6 @@
 //! How a document comes into force: read, compiled, its models loaded, handed to the referee. All or nothing.
 
+mod frame;
 mod prepare;
 mod streams;
 mod watch;
@@ -12,6 +13,7 @@ use config::Problems;
 use policy::Policy;
 use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use frame::{frame, place};
 #[cfg(test)]
 pub(crate) use prepare::key_sets;
 pub(crate) use prepare::{Digest, PrepareError, prepare};

@@ -1,6 +1,6 @@
 //! Models that Wald runs itself.
 
-use super::Anything;
+use super::{Anything, Embedding, Labels, Scores, Tokenizer};
 use crate::decode::{Decode, Decoder, Wanted, record, shapes};
 use crate::tree::{Node, Value};
 use crate::value::Period;
@@ -25,10 +25,14 @@ record! {
         pub queue: Option<u32>,
         /// Proves who made the file. Default: nobody did, beyond its `sha256`.
         pub signature: Option<ModelSignature>,
-        /// Reserved: turns text into tokens.
-        pub tokenizer: Option<Anything>,
-        /// Reserved: names of classes.
-        pub labels: Option<Anything>,
+        /// Makes tokens of texts, so that requests bring texts. Default: they bring what the model takes.
+        pub tokenizer: Option<Tokenizer>,
+        /// Makes one embedding of what the model gives for each text. Default: what the model gives.
+        pub embedding: Option<Embedding>,
+        /// What the columns of a classifier stand for, for example `[negative, positive]`.
+        pub labels: Option<Labels>,
+        /// What makes scores of a classifier's columns. Default: `as_given`.
+        pub scores: Option<Scores>,
         /// A request that it has to answer before it serves. Default: one that is made up.
         pub example: Option<Example>,
     }

@@ -190,3 +190,25 @@ fn an_example_is_a_file_or_a_body() {
         ],
     );
 }
+
+#[test]
+fn a_model_is_labelled_by_a_list_or_a_file_and_pools_by_a_word() {
+    let model = |rest: &str| format!("models: [{{ name: m, file: f, sha256: d, {rest} }}]");
+    check(
+        &model("labels: yes"),
+        &[
+            r#"4:49: WALD-1008 models[0].labels: found the text "yes", want a list of labels, or a map with their file (write it like `[negative, positive]`)"#,
+        ],
+    );
+    check(
+        &model("labels: { file: l }"),
+        &["4:41: WALD-1007 models[0].labels.sha256: missing, want text (add `sha256: …`)"],
+    );
+    check(
+        &model("embedding: { pooling: avg }"),
+        &[
+            r#"4:63: WALD-1009 models[0].embedding.pooling: unknown choice: the text "avg" (known here: `mean`, `cls`, `none`)"#,
+        ],
+    );
+    check(&model("labels: [a, b], embedding: { pooling: none }"), &[]);
+}

@@ -1,6 +1,9 @@
 //! Inline models.
 
+mod text;
+
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use config::document;
@@ -41,13 +44,13 @@ pub(super) fn compile(
         queue,
         signature,
         tokenizer,
-        labels,
+        embedding: _, // read by `text::ending`
+        labels: _,    // so are these
+        scores: _,
         example,
     } = written;
     let signature = self::signature(scope, path, signature.as_ref());
     let report = &mut scope.report;
-    report.not_built(path, "tokenizer", tokenizer.is_some());
-    report.not_built(path, "labels", labels.is_some());
     let threads = report.positive(path, "threads", *threads, 1);
     let queue = report.positive(path, "queue", *queue, QUEUE);
     let batch = batch
@@ -55,6 +58,10 @@ pub(super) fn compile(
         .map(|it| compile_batch(report, &path.field("batch"), it));
     let example = example.as_ref();
     let example = example.map(|it| compile_example(report, &path.field("example"), it));
+    let tokenizer = tokenizer
+        .as_ref()
+        .map(|written| text::tokenizer(report, &path.field("tokenizer"), written));
+    let ending = text::ending(report, path, written);
     Some(Model {
         id: ModelId(position),
         name: name.as_str().into(),
@@ -66,6 +73,11 @@ pub(super) fn compile(
         sha256: digest(report, &path.field("sha256"), sha256)?,
         batch: batch.flatten(),
         example,
+        tokenizer: match tokenizer {
+            Some(tokenizer) => Some(Arc::new(tokenizer?)),
+            None => None,
+        },
+        ending: ending?.map(Arc::new),
     })
 }
 

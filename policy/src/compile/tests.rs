@@ -7,6 +7,7 @@ mod models;
 mod not_built;
 mod routes;
 mod signatures;
+mod texts;
 mod tls;
 mod tokens;
 mod upstreams;

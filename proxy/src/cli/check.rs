@@ -71,7 +71,8 @@ fn all(source: &Source, policy: &Policy) -> Result<Vec<Finding>, Failure> {
         .enable_all()
         .build()?;
     let mut checks = vec![document(source, policy)];
-    checks.extend(policy.models().iter().map(files::model));
+    let models = policy.models().iter();
+    checks.extend(models.map(|model| files::model(policy, model)));
     checks.extend(
         policy
             .issuers()

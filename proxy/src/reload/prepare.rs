@@ -11,6 +11,7 @@ use policy::{KeySource, Policy};
 use sha2::{Digest as _, Sha256};
 
 use super::folder;
+use super::frame::{FrameError, frame};
 use crate::causes::causes;
 use crate::credentials::{self, Credentials, CredentialsError};
 use crate::identify::{KeySet, KeySetError, KeySets};
@@ -69,6 +70,16 @@ pub(crate) enum PrepareError {
         name: String,
         /// Why.
         source: Box<SignatureError>,
+    },
+    /// A model's tokenizer, embedding or labels cannot be used.
+    #[error("the `{field}` of model `{name}` cannot be used")]
+    Frame {
+        /// The model.
+        name: String,
+        /// Which of them.
+        field: &'static str,
+        /// Why.
+        source: Box<FrameError>,
     },
     /// A file of keys has none.
     #[error("cannot use the keys of `{issuer}` in {}", path.display())]
@@ -230,6 +241,11 @@ fn start(model: &policy::Model, bytes: &[u8]) -> Result<Arc<Pool>, PrepareError>
         name: name(),
         source: Box::new(source),
     })?;
+    let loaded = frame(loaded, model).map_err(|source| PrepareError::Frame {
+        name: name(),
+        field: source.field(model),
+        source: Box::new(source),
+    })?;
     let tried =
         infer::attempt(model.example.as_ref(), &loaded).map_err(|source| PrepareError::Trial {
             name: name(),
@@ -281,6 +297,8 @@ fn running(model: &policy::Model, in_force: &Snapshot) -> Option<Arc<Pool>> {
         other.sha256 == model.sha256
             && infer::crew(other) == infer::crew(model)
             && other.example == model.example
+            && other.tokenizer == model.tokenizer
+            && other.ending == model.ending
     };
     let position = in_force.policy.models().iter().position(is_same)?;
     in_force.models.get(position).cloned()

@@ -29,9 +29,3 @@ fn traces() {
 fn upstreams_that_stay_in_a_region() {
     refused_behind(UPSTREAM, ", ", "upstreams[0].", &[("region", "ae")]);
 }
-
-#[test]
-fn models_that_speak_text() {
-    let fields = [("tokenizer", "{}"), ("labels", "{}")];
-    refused_behind("file: digits-9.onnx", ", ", "models[0].", &fields);
-}

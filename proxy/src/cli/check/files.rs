@@ -5,17 +5,18 @@ use std::io;
 use std::path::Path;
 
 use inference::{Cost, Pool, StartError};
-use policy::Model;
+use policy::{Model, Policy};
 
 use super::finding::Finding;
 use crate::causes::causes;
 use crate::infer::{self, Tried};
 use crate::probe::{self, ProbeError};
 use crate::provenance::{self, SignatureError};
+use crate::reload;
 use crate::store;
 
-/// Whether a model's file is the one the document means, and runs here.
-pub(super) fn model(model: &Model) -> Finding {
+/// Whether a model's files are those the document means, and run here.
+pub(super) fn model(policy: &Policy, model: &Model) -> Finding {
     let subject = format!(
         "model {}/{} {}",
         model.name,
@@ -39,14 +40,41 @@ pub(super) fn model(model: &Model) -> Finding {
     match inference::Model::load(&bytes, &model.sha256) {
         Ok(loaded) => match signature(&subject, model, &bytes) {
             Some(refused) => refused,
-            None => tried(subject, model, loaded),
+            None => framed(subject, policy, model, loaded),
         },
         Err(error) => Finding::failed(subject, causes(&error), error.remedy()),
     }
 }
 
+/// Whether what the document puts around it fits it.
+fn framed(subject: String, policy: &Policy, model: &Model, loaded: inference::Model) -> Finding {
+    match reload::frame(loaded, model) {
+        Ok(framed) => tried(subject, model, framed),
+        Err(error) => {
+            let place = reload::place(model, &error);
+            let line = policy.document().place(&place).line;
+            let detail = format!("line {line}, {place}: {}", causes(&error));
+            Finding::failed(subject, detail, error.remedy())
+        }
+    }
+}
+
+/// What the document puts around a model, in short.
+fn about(model: &inference::Model) -> String {
+    let texts = model.tokenizer().map(|tokenizer| {
+        let most = tokenizer.max_tokens();
+        format!(", takes texts of up to {most} tokens")
+    });
+    let gives = model.ending().map(|_| {
+        let outputs = model.outputs().iter().map(ToString::to_string);
+        format!(", gives {}", outputs.collect::<Vec<_>>().join(", "))
+    });
+    texts.into_iter().chain(gives).collect()
+}
+
 /// Whether it answers what it must, and can run as the document says.
 fn tried(subject: String, model: &Model, loaded: inference::Model) -> Finding {
+    let about = about(&loaded);
     let tried = match infer::attempt(model.example.as_ref(), &loaded) {
         Ok(tried) => tried,
         Err(error) => {
@@ -69,7 +97,7 @@ fn tried(subject: String, model: &Model, loaded: inference::Model) -> Finding {
         let signed = model.signature.as_ref();
         let signed = signed.map(|it| format!("signed by {}, ", it.signer));
         let signed = signed.unwrap_or_default();
-        format!("digest agrees, {signed}{what} in {time:?}, on {place}")
+        format!("digest agrees, {signed}{what} in {time:?}, on {place}{about}")
     };
     match tried {
         Tried::Example(cost) => Finding::fine(subject, runs("answers its example", &cost)),
