@@ -39,7 +39,7 @@ help:
 demo: machine
 	cargo run --release --locked -p proxy --bin wald -- demo $(ARGS)
 
-test: machine $(tools)/ready .venv-peers/ready .venv-models/cases/ready
+test: machine $(tools)/ready .venv-peers/ready .venv-models/cases/ready .venv-models/texts/ready
 	$(call debian,curl,curl)
 	$(call debian,openssl,openssl)
 	$(call debian,nginx,nginx-light)
@@ -110,6 +110,12 @@ $(tools)/ready:
 	@echo "training and exporting the models of inference/tests" >&2
 	@rm -rf .venv-models/cases
 	@.venv-models/bin/python $< .venv-models/cases
+	@touch $@
+
+.venv-models/texts/ready: tests/peers/texts.py .venv-models/ready
+	@echo "unpacking and asking the text encoder of the tests" >&2
+	@rm -rf .venv-models/texts
+	@.venv-models/bin/python $< .venv-models/texts
 	@touch $@
 
 .venv-digits/ready: config/examples/digits/requirements.txt

@@ -1,8 +1,10 @@
-//! Answers a placed request from a model that runs here, in the Open Inference Protocol V2 over REST.
+//! Answers a placed request from a model that runs here, in the Open Inference Protocol V2 over REST, or as OpenAI's
+//! embeddings.
 //!
 //! The name in the path is an alias that the route matched; which model serves is the placement's decision,
 //! and the answer says which one it was.
 
+mod embeddings;
 mod request;
 mod resource;
 mod response;
@@ -16,7 +18,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Response, request as head};
-use inference::{Batch, Crew, Pool, RunError, Tensor};
+use inference::{Batch, Crew, Ending, Pool, RunError, Tensor};
 use policy::{Copied, CopyTarget, Model, ModelId, Placement, RouteId, Target};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
@@ -46,7 +48,8 @@ pub(crate) async fn infer(
         return Ok(json(answer));
     }
     let body = body.whole(served.patience).await?;
-    served.infer(&body, passage).await.map(json)
+    let path = head.uri.path();
+    served.infer(path, &body, passage).await.map(json)
 }
 
 /// The answer of a model to a copy of a request, which nobody has asked for: it runs when no request waits, and no
@@ -64,7 +67,18 @@ pub(crate) async fn copy(
     if let Some(answer) = served.about(head)? {
         return Ok(json(answer));
     }
-    served.infer_aside(body, patience).await.map(json)
+    let path = head.uri.path().to_owned();
+    served.infer_aside(path, body, patience).await.map(json)
+}
+
+/// How an answer is written.
+enum Form {
+    /// As the Open Inference Protocol has it, with these outputs or all.
+    Tensors {
+        id: Option<String>,
+        outputs: Vec<String>,
+    },
+    Embeddings(embeddings::Encoding),
 }
 
 /// What runs a model as the document says.
@@ -112,8 +126,16 @@ impl Served {
                 let expected = "tensors in JSON; the binary extension is not offered";
                 return Err(Refusal::Inference(expected.to_owned()));
             }
-            Action::Infer => return Ok(None),
+            Action::Models => embeddings::models(&self.model),
+            Action::Embeddings if !self.embeds() => return Err(Refusal::NoSuchResource),
+            Action::Infer | Action::Embeddings => return Ok(None),
         }))
+    }
+
+    /// Whether texts become embeddings here.
+    fn embeds(&self) -> bool {
+        let model = self.pool.model();
+        model.tokenizer().is_some() && matches!(model.ending(), Some(Ending::Embedding(_)))
     }
 
     fn refuse_other(&self, version: Option<&str>) -> Result<(), Refusal> {
@@ -126,36 +148,52 @@ impl Served {
         }
     }
 
-    /// What is asked, if it fits the model.
-    fn query(&self, body: &[u8]) -> Result<Query, Refusal> {
-        let query = Query::parse(body).map_err(Refusal::Inference)?;
+    /// What is asked, if it fits the model, and how to answer.
+    fn read(&self, path: &str, body: &[u8]) -> Result<(Vec<Tensor>, Form), Refusal> {
         let model = self.pool.model();
+        let (inputs, form) = if path == embeddings::PATH {
+            let question = embeddings::Question::parse(body).map_err(Refusal::Inference)?;
+            let form = Form::Embeddings(question.encoding);
+            (question.inputs(model).map_err(Refusal::Inference)?, form)
+        } else {
+            let query = Query::parse(body).map_err(Refusal::Inference)?;
+            query
+                .check_outputs(model.outputs())
+                .map_err(Refusal::Inference)?;
+            let Query {
+                id,
+                inputs,
+                outputs,
+            } = query;
+            (inputs, Form::Tensors { id, outputs })
+        };
         model
-            .check(&query.inputs)
+            .check(&inputs)
             .map_err(|mismatch| Refusal::Inference(mismatch.to_string()))?;
-        query
-            .check_outputs(model.outputs())
-            .map_err(Refusal::Inference)?;
-        Ok(query)
+        Ok((inputs, form))
     }
 
-    async fn infer(&self, body: &[u8], passage: &mut Passage) -> Result<Bytes, Refusal> {
-        let Query {
-            id,
-            inputs,
-            outputs,
-        } = self.query(body)?;
+    fn write(&self, form: &Form, given: Vec<Tensor>) -> Bytes {
+        match form {
+            Form::Tensors { id, outputs } => {
+                response::inferred(&self.model, id.as_deref(), outputs, given)
+            }
+            Form::Embeddings(encoding) => embeddings::answer(&self.model, *encoding, &given),
+        }
+    }
+
+    async fn infer(
+        &self,
+        path: &str,
+        body: &[u8],
+        passage: &mut Passage,
+    ) -> Result<Bytes, Refusal> {
+        let (inputs, form) = self.read(path, body)?;
         let started = Instant::now();
         let given = self.run(inputs, started).await;
         passage.waited(started);
         passage.view().inferred(self.model.id, started.elapsed());
-        let given = given?;
-        Ok(response::inferred(
-            &self.model,
-            id.as_deref(),
-            &outputs,
-            given,
-        ))
+        Ok(self.write(&form, given?))
     }
 
     /// On this thread, if that keeps it from other requests no longer than handing over would; else on one of the
@@ -179,17 +217,18 @@ impl Served {
     }
 
     /// The same for nobody. What is read and written may be large: this thread, which serves requests, does neither.
-    async fn infer_aside(self, body: Vec<Bytes>, patience: Duration) -> Result<Bytes, Refusal> {
+    async fn infer_aside(
+        self,
+        path: String,
+        body: Vec<Bytes>,
+        patience: Duration,
+    ) -> Result<Bytes, Refusal> {
         let read = move || {
-            let query = self.query(&body.concat())?;
-            Ok::<_, Refusal>((self, query))
+            let asked = self.read(&path, &body.concat())?;
+            Ok::<_, Refusal>((self, asked))
         };
-        let (served, query) = spawn_blocking(read).await.map_err(|_| ended())??;
-        let Query {
-            id,
-            inputs,
-            outputs,
-        } = query;
+        let (served, asked) = spawn_blocking(read).await.map_err(|_| ended())??;
+        let (inputs, form) = asked;
         // Whoever is first: a thread that begins, or the asker who gives up.
         let settled = Arc::new(AtomicBool::new(false));
         let is_first = |settled: &AtomicBool| !settled.swap(true, Ordering::AcqRel);
@@ -206,7 +245,7 @@ impl Served {
             Err(_elapsed) if is_first(&settled) => return Err(Refusal::ModelBusy),
             Err(_elapsed) => return Err(Refusal::ModelTimeout),
         };
-        let written = move || response::inferred(&served.model, id.as_deref(), &outputs, given);
+        let written = move || served.write(&form, given);
         spawn_blocking(written).await.map_err(|_| ended())
     }
 }
@@ -218,6 +257,8 @@ fn outcome<E>(answer: Result<Result<Vec<Tensor>, RunError>, E>) -> Result<Vec<Te
 fn given(outcome: Result<Vec<Tensor>, RunError>) -> Result<Vec<Tensor>, Refusal> {
     outcome.map_err(|error| match error {
         RunError::Late => Refusal::ModelTimeout,
+        // Some texts only show as tokens that they do not fit.
+        RunError::Mismatch(mismatch) => Refusal::Inference(mismatch.to_string()),
         error => Refusal::ModelFailed(error.to_string()),
     })
 }

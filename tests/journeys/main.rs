@@ -11,6 +11,7 @@ mod calling;
 mod crashing;
 mod demo;
 mod deploying;
+mod embedding;
 mod explaining;
 mod failing;
 mod feedback;

@@ -11,6 +11,7 @@ mod columns;
 mod digits;
 mod exports;
 mod loading;
+mod minilm;
 mod onnx;
 mod pool;
 mod running;

@@ -2,6 +2,7 @@
 
 use http::Method;
 
+use super::embeddings;
 use crate::refusal::Refusal;
 
 /// What is asked of which version.
@@ -24,6 +25,10 @@ pub(super) enum Action {
     Metadata,
     /// To run it.
     Infer,
+    /// To run it for OpenAI's clients.
+    Embeddings,
+    /// The models that these may name.
+    Models,
 }
 
 impl<'a> Resource<'a> {
@@ -31,8 +36,10 @@ impl<'a> Resource<'a> {
     pub(super) fn of(method: &Method, path: &'a str) -> Result<Self, Refusal> {
         let (version, action) = Self::find(path).ok_or(Refusal::NoSuchResource)?;
         match action {
-            Action::Infer if method != Method::POST => Err(Refusal::Method { allowed: "POST" }),
-            Action::Infer => Ok(Self { version, action }),
+            Action::Infer | Action::Embeddings if method != Method::POST => {
+                Err(Refusal::Method { allowed: "POST" })
+            }
+            Action::Infer | Action::Embeddings => Ok(Self { version, action }),
             _ if method != Method::GET && method != Method::HEAD => Err(Refusal::Method {
                 allowed: "GET, HEAD",
             }),
@@ -41,6 +48,11 @@ impl<'a> Resource<'a> {
     }
 
     fn find(path: &'a str) -> Option<(Option<&'a str>, Action)> {
+        match path {
+            embeddings::PATH => return Some((None, Action::Embeddings)),
+            "/v1/models" => return Some((None, Action::Models)),
+            _ => {}
+        }
         let (rest, version) = match path.strip_prefix("/v2")? {
             "" | "/" => return Some((None, Action::ServerMetadata)),
             "/health/live" => return Some((None, Action::Live)),
@@ -77,7 +89,7 @@ mod tests {
 
     #[track_caller]
     fn check(path: &str, version: Option<&str>, action: Action) {
-        let method = if action == Action::Infer {
+        let method = if matches!(action, Action::Infer | Action::Embeddings) {
             Method::POST
         } else {
             Method::GET
@@ -99,6 +111,12 @@ mod tests {
         check("/v2/models/m/versions/2", Some("2"), Action::Metadata);
         check("/v2/models/m/versions/2/ready", Some("2"), Action::Ready);
         check("/v2/models/versions/infer", None, Action::Infer);
+    }
+
+    #[test]
+    fn openai_clients_find_theirs() {
+        check("/v1/embeddings", None, Action::Embeddings);
+        check("/v1/models", None, Action::Models);
     }
 
     #[test]
