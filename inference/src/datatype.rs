@@ -18,6 +18,9 @@ pub enum Datatype {
     Int16,
     Int32,
     Int64,
+    Fp16,
+    /// The upper half of an FP32, which Triton added to the protocol's table.
+    Bf16,
     Fp32,
     Fp64,
     /// Text or any other bytes, of a length of its own for each element.
@@ -26,7 +29,7 @@ pub enum Datatype {
 
 impl Datatype {
     /// Every datatype there is, in the order of the protocol's table.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Bool,
         Self::Uint8,
         Self::Uint16,
@@ -36,6 +39,8 @@ impl Datatype {
         Self::Int16,
         Self::Int32,
         Self::Int64,
+        Self::Fp16,
+        Self::Bf16,
         Self::Fp32,
         Self::Fp64,
         Self::Bytes,
@@ -60,6 +65,8 @@ impl Datatype {
             Self::Int16 => "INT16",
             Self::Int32 => "INT32",
             Self::Int64 => "INT64",
+            Self::Fp16 => "FP16",
+            Self::Bf16 => "BF16",
             Self::Fp32 => "FP32",
             Self::Fp64 => "FP64",
             Self::Bytes => "BYTES",

@@ -1,5 +1,6 @@
 //! A loaded model: what it takes, what it gives, and running it.
 
+mod bfloats;
 mod convert;
 mod load;
 mod plans;
@@ -210,7 +211,7 @@ impl Model {
             let outputs = plan.run(inputs.collect::<TractResult<TVec<TValue>>>()?)?;
             let named = self.0.outputs.iter().zip(outputs.iter());
             named
-                .map(|(signature, value)| convert::from_tract(&signature.name, value))
+                .map(|(signature, value)| convert::from_tract(signature, value))
                 .collect::<TractResult<_>>()
         };
         panic::contain(outputs)

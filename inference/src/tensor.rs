@@ -1,5 +1,7 @@
 //! What goes into a model and what comes out.
 
+use half::{bf16, f16};
+
 use crate::Datatype;
 
 /// A named tensor: its shape, and its values in row-major order.
@@ -33,6 +35,8 @@ pub enum Values {
     Int16(Vec<i16>),
     Int32(Vec<i32>),
     Int64(Vec<i64>),
+    Fp16(Vec<f16>),
+    Bf16(Vec<bf16>),
     Fp32(Vec<f32>),
     Fp64(Vec<f64>),
     Bytes(Vec<Vec<u8>>),
@@ -51,6 +55,8 @@ impl Values {
             Self::Int16(_) => Datatype::Int16,
             Self::Int32(_) => Datatype::Int32,
             Self::Int64(_) => Datatype::Int64,
+            Self::Fp16(_) => Datatype::Fp16,
+            Self::Bf16(_) => Datatype::Bf16,
             Self::Fp32(_) => Datatype::Fp32,
             Self::Fp64(_) => Datatype::Fp64,
             Self::Bytes(_) => Datatype::Bytes,
@@ -69,6 +75,8 @@ impl Values {
             Self::Int16(values) => values.len(),
             Self::Int32(values) => values.len(),
             Self::Int64(values) => values.len(),
+            Self::Fp16(values) => values.len(),
+            Self::Bf16(values) => values.len(),
             Self::Fp32(values) => values.len(),
             Self::Fp64(values) => values.len(),
             Self::Bytes(values) => values.len(),

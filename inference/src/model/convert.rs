@@ -1,12 +1,13 @@
 //! Our tensors and Tract's, one into the other.
 
+use half::bf16;
 use tract_onnx::prelude::tract_ndarray::ArrayD;
 use tract_onnx::prelude::{
     Datum, DatumType, IntoTValue, TValue, Tensor as TractTensor, TractResult,
 };
 use tract_onnx::tract_core::internal::bail;
 
-use crate::{Datatype, Tensor, Values};
+use crate::{Datatype, Signature, Tensor, Values};
 
 /// The datatype of what Tract computes with, if it is one that can cross the wire.
 pub(super) fn datatype(of: DatumType) -> Option<Datatype> {
@@ -20,6 +21,7 @@ pub(super) fn datatype(of: DatumType) -> Option<Datatype> {
         DatumType::I16 => Some(Datatype::Int16),
         DatumType::I32 => Some(Datatype::Int32),
         DatumType::I64 => Some(Datatype::Int64),
+        DatumType::F16 => Some(Datatype::Fp16),
         DatumType::F32 => Some(Datatype::Fp32),
         DatumType::F64 => Some(Datatype::Fp64),
         DatumType::String => Some(Datatype::Bytes),
@@ -39,6 +41,9 @@ pub(super) fn to_tract(tensor: Tensor) -> TractResult<TValue> {
         Values::Int16(values) => array(shape, values),
         Values::Int32(values) => array(shape, values),
         Values::Int64(values) => array(shape, values),
+        Values::Fp16(values) => array(shape, values),
+        // Tract has no such numbers: see `bfloats`.
+        Values::Bf16(values) => array(shape, values.iter().map(|value| value.to_f32()).collect()),
         Values::Fp32(values) => array(shape, values),
         Values::Fp64(values) => array(shape, values),
         Values::Bytes(values) => array(shape, text(values)?),
@@ -56,7 +61,9 @@ fn text(values: Vec<Vec<u8>>) -> TractResult<Vec<String>> {
         .collect::<Result<_, _>>()?)
 }
 
-pub(super) fn from_tract(name: &str, tensor: &TractTensor) -> TractResult<Tensor> {
+/// The output that this signature has told of.
+pub(super) fn from_tract(signature: &Signature, tensor: &TractTensor) -> TractResult<Tensor> {
+    let name = &signature.name;
     let values = match tensor.datum_type() {
         DatumType::Bool => Values::Bool(elements(tensor)?),
         DatumType::U8 => Values::Uint8(elements(tensor)?),
@@ -67,6 +74,11 @@ pub(super) fn from_tract(name: &str, tensor: &TractTensor) -> TractResult<Tensor
         DatumType::I16 => Values::Int16(elements(tensor)?),
         DatumType::I32 => Values::Int32(elements(tensor)?),
         DatumType::I64 => Values::Int64(elements(tensor)?),
+        DatumType::F16 => Values::Fp16(elements(tensor)?),
+        DatumType::F32 if signature.datatype == Datatype::Bf16 => {
+            let values = elements::<f32>(tensor)?;
+            Values::Bf16(values.into_iter().map(bf16::from_f32).collect())
+        }
         DatumType::F32 => Values::Fp32(elements(tensor)?),
         DatumType::F64 => Values::Fp64(elements(tensor)?),
         DatumType::String => Values::Bytes(
@@ -78,7 +90,7 @@ pub(super) fn from_tract(name: &str, tensor: &TractTensor) -> TractResult<Tensor
         other => bail!("output `{name}` is {other:?}, which has no datatype on the wire"),
     };
     Ok(Tensor {
-        name: name.to_owned(),
+        name: name.clone(),
         shape: tensor.shape().to_vec(),
         values,
     })

@@ -11,6 +11,7 @@ use tract_onnx::tract_core::ops::cast::wire_cast;
 use tract_onnx::tract_hir::infer::Factoid;
 use tract_onnx::tract_hir::internal::DimLike;
 
+use super::bfloats::Bfloats;
 use super::plans::Pattern;
 use super::rows::{Unbatchable, share_a_batch};
 use super::{Cause, Loaded, convert, survey};
@@ -136,24 +137,26 @@ fn prepare(bytes: &[u8], digest: Digest) -> Result<Loaded, LoadError> {
     // Declared shapes of inner values clash with Tract's own, once their dimensions have names.
     let mut onnx = tract_onnx::onnx().with_ignore_value_info(true);
     operators::register(&mut onnx);
-    let proto = decode(&onnx, bytes)?;
-    let graph = proto
-        .graph
-        .as_ref()
-        .filter(|graph| !graph.output.is_empty())
-        .ok_or(LoadError::NoOutput)?;
+    let mut proto = decode(&onnx, bytes)?;
+    let graph = proto.graph.as_mut();
+    let graph = graph.filter(|graph| !graph.output.is_empty());
+    let graph = graph.ok_or(LoadError::NoOutput)?;
     survey::survey(&onnx, graph)?;
+    let bfloats = Bfloats::widen(graph);
+    let graph = proto.graph.as_ref().ok_or(LoadError::NoOutput)?;
     let mut model = onnx.model_for_proto_model(&proto)?;
     let inputs = declare_inputs(&mut model)?;
     let ties = ties(&inputs);
-    let signatures = inputs
+    let mut signatures: Vec<_> = inputs
         .iter()
         .map(Input::signature)
         .collect::<Result<_, _>>()?;
+    bfloats.restore(&mut signatures);
     let typed = count_in_numbers(model.into_typed()?)?;
     let pattern = Pattern::new(&typed, inputs.iter().map(|input| &*input.shape));
     let plan = typed.into_optimized()?;
-    let outputs = outputs(graph, &plan)?;
+    let mut outputs = outputs(graph, &plan)?;
+    bfloats.restore(&mut outputs);
     let batch = batch(&inputs, &outputs, &plan)?;
     Ok(Loaded {
         digest,

@@ -122,7 +122,7 @@ macro_rules! of_each_datatype {
     };
 }
 
-of_each_datatype!(Bool Uint8 Uint16 Uint32 Uint64 Int8 Int16 Int32 Int64 Fp32 Fp64 Bytes);
+of_each_datatype!(Bool Uint8 Uint16 Uint32 Uint64 Int8 Int16 Int32 Int64 Fp16 Bf16 Fp32 Fp64 Bytes);
 
 #[cfg(test)]
 mod tests {

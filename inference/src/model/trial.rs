@@ -5,6 +5,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use half::{bf16, f16};
 use tract_onnx::prelude::TypedRunnableModel;
 
 use super::plans::Plans;
@@ -211,6 +212,8 @@ fn values(datatype: Datatype, count: usize) -> Values {
         Datatype::Int16 => Values::Int16(bits.map(i16::from).collect()),
         Datatype::Int32 => Values::Int32(bits.map(i32::from).collect()),
         Datatype::Int64 => Values::Int64(bits.map(i64::from).collect()),
+        Datatype::Fp16 => Values::Fp16(reals.map(f16::from_f32).collect()),
+        Datatype::Bf16 => Values::Bf16(reals.map(bf16::from_f32).collect()),
         Datatype::Fp32 => Values::Fp32(reals.collect()),
         Datatype::Fp64 => Values::Fp64(reals.map(f64::from).collect()),
         Datatype::Bytes => {

@@ -10,6 +10,7 @@ mod batches;
 mod columns;
 mod digits;
 mod exports;
+mod halves;
 mod loading;
 mod minilm;
 mod onnx;

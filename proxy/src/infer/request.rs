@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_mismatch_says_what_was_expected() {
-        check_refused(&input("FP16", "[1]", "[1]"), "expected one of BOOL");
+        check_refused(&input("FP8", "[1]", "[1]"), "expected one of BOOL");
         check_refused(&input("FP32", "[3]", "[1,2]"), "needs 3 values, got 2");
         check_refused(&input("FP32", "[1]", "[1,2]"), "more than the 1 values");
         check_refused(&input("UINT8", "[1]", "[256]"), "expected UINT8");

@@ -110,6 +110,8 @@ impl Serialize for Data<'_> {
             Values::Int16(values) => to.collect_seq(values),
             Values::Int32(values) => to.collect_seq(values),
             Values::Int64(values) => to.collect_seq(values),
+            Values::Fp16(values) => to.collect_seq(values.iter().map(|value| value.to_f32())),
+            Values::Bf16(values) => to.collect_seq(values.iter().map(|value| value.to_f32())),
             Values::Fp32(values) => to.collect_seq(values),
             Values::Fp64(values) => to.collect_seq(values),
             Values::Bytes(values) => {

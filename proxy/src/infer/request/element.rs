@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use half::{bf16, f16};
 use inference::{Datatype, Values};
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 
@@ -28,6 +29,11 @@ trait Element: Sized {
     fn from_text(_: &str) -> Option<Self> {
         None
     }
+
+    /// What stands for nothing.
+    fn from_null() -> Option<Self> {
+        None
+    }
 }
 
 /// At most `count` values of this datatype from a piece of JSON.
@@ -46,6 +52,8 @@ pub(super) fn read(
         Datatype::Int16 => flat(json, count).map(Values::Int16),
         Datatype::Int32 => flat(json, count).map(Values::Int32),
         Datatype::Int64 => flat(json, count).map(Values::Int64),
+        Datatype::Fp16 => flat(json, count).map(Values::Fp16),
+        Datatype::Bf16 => flat(json, count).map(Values::Bf16),
         Datatype::Fp32 => flat(json, count).map(Values::Fp32),
         Datatype::Fp64 => flat(json, count).map(Values::Fp64),
         Datatype::Bytes => flat(json, count).map(Values::Bytes),
@@ -128,6 +136,10 @@ impl<'de, T: Element> Visitor<'de> for Flat<'_, T> {
     fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
         self.push(T::from_text(value), format_args!("a text"))
     }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.push(T::from_null(), format_args!("null"))
+    }
 }
 
 macro_rules! integers {
@@ -169,26 +181,48 @@ impl Element for f64 {
     fn from_float(value: f64) -> Option<Self> {
         Some(value)
     }
+
+    fn from_null() -> Option<Self> {
+        Some(Self::NAN)
+    }
 }
 
-impl Element for f32 {
-    const NAME: &'static str = "FP32";
+/// Rounding is meant; what becomes infinite is refused. `null` is what answers have for NaN, and what tables have
+/// for a missing value.
+macro_rules! narrow_floats {
+    ($($float:ty = $name:literal by $round:expr),+) => {$(
+        impl Element for $float {
+            const NAME: &'static str = $name;
 
-    fn from_unsigned(value: u64) -> Option<Self> {
-        f64::from_unsigned(value).and_then(Self::from_float)
-    }
+            fn from_unsigned(value: u64) -> Option<Self> {
+                f64::from_unsigned(value).and_then(Self::from_float)
+            }
 
-    fn from_signed(value: i64) -> Option<Self> {
-        f64::from_signed(value).and_then(Self::from_float)
-    }
+            fn from_signed(value: i64) -> Option<Self> {
+                f64::from_signed(value).and_then(Self::from_float)
+            }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "rounding is meant; what becomes infinite is refused"
-    )]
-    fn from_float(value: f64) -> Option<Self> {
-        Some(value as Self).filter(|value| value.is_finite())
-    }
+            fn from_float(value: f64) -> Option<Self> {
+                Some($round(value)).filter(|value| value.is_finite())
+            }
+
+            fn from_null() -> Option<Self> {
+                Some(Self::NAN)
+            }
+        }
+    )+};
+}
+
+narrow_floats! {
+    f16 = "FP16" by f16::from_f64, bf16 = "BF16" by bf16::from_f64, f32 = "FP32" by single
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the nearest single is what is asked for"
+)]
+fn single(value: f64) -> f32 {
+    value as f32
 }
 
 impl Element for bool {
