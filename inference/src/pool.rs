@@ -267,7 +267,8 @@ impl Pool {
     /// Whether these inputs take so little time that a thread which serves requests runs them sooner than it hands
     /// them over. Never where requests are to run together.
     pub fn is_quick(&self, inputs: &[Tensor]) -> bool {
-        self.known().is_some_and(|cost| cost.of(inputs) <= QUICK_MAX)
+        self.known()
+            .is_some_and(|cost| cost.of(inputs) <= QUICK_MAX)
     }
 
     /// The model that the threads run.

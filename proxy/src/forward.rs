@@ -33,14 +33,13 @@ pub(crate) use hop::strip_request;
 pub(crate) use pool::{Pool, cannot_serve};
 pub(crate) use retry_after::retry_after;
 pub(crate) use tls::{Tls, connector};
-pub(crate) use upload::Source;
+pub(crate) use upload::{Broken, Source, Upload};
 
 use crate::gateway::{Chance, Inbound};
 use crate::observe::{Passage, View};
 use crate::refusal::Refusal;
 use hop::{strip_response, switch_response};
 use plan::Plan;
-use upload::Upload;
 
 /// The response's head, with its body to come, of whichever server answered in the end.
 ///

@@ -70,7 +70,7 @@ pub(crate) async fn serve(
     if is_call {
         passage.begin_call();
     }
-    let asks_language_model = watch::asks_language_model(head.uri.path());
+    let asks = watch::Asks::of(head.uri.path());
     let admitted = match recheck(peer, &passage) {
         Ok(()) => {
             remove_claimed(&mut head.headers, is_believed.unwrap_or(false));
@@ -110,7 +110,7 @@ pub(crate) async fn serve(
     if is_call && let Some(status) = grpc::Status::of(&head.headers) {
         passage.call_ended(status);
     }
-    let watch = Watch::of(&head.headers, asks_language_model, &passage);
+    let watch = Watch::of(&head.headers, asks, &passage);
     let reply = Reply::new(content, passage, busy, head_only).watched(watch);
     let reply = reply.mirrored(mirror, &head);
     Response::from_parts(head, reply)
@@ -344,9 +344,7 @@ async fn answer_once(
                 .await?
                 .map(Content::Stream))
         }
-        Target::Model(_) => Ok(infer(placement, &head, body, passage)
-            .await?
-            .map(Content::Whole)),
+        Target::Model(_) => infer(placement, &head, body, passage).await,
         Target::Respond { status, body } => Ok(respond(*status, body.as_deref())),
         Target::Redirect(redirect) => {
             redirect::answer(redirect, &head, peer).map(|it| it.map(Content::Whole))

@@ -2,16 +2,20 @@
 //!
 //! Source: "gRPC over HTTP2" (PROTOCOL-HTTP2.md) and "gRPC status codes" of the gRPC project.
 
+mod frame;
+
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HeaderMap};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
+pub(crate) use frame::{Framed, framed};
+
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+pub(crate) const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 
 /// The names of statuses, by their numbers.
@@ -43,7 +47,9 @@ impl Status {
     pub(crate) const OK: Self = Self(0);
     pub(crate) const CANCELLED: Self = Self(1);
     pub(crate) const UNKNOWN: Self = Self(2);
+    pub(crate) const INVALID_ARGUMENT: Self = Self(3);
     pub(crate) const DEADLINE_EXCEEDED: Self = Self(4);
+    pub(crate) const NOT_FOUND: Self = Self(5);
     pub(crate) const PERMISSION_DENIED: Self = Self(7);
     pub(crate) const RESOURCE_EXHAUSTED: Self = Self(8);
     pub(crate) const UNIMPLEMENTED: Self = Self(12);

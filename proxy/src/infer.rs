@@ -1,14 +1,20 @@
-//! Answers a placed request from a model that runs here, in the Open Inference Protocol V2 over REST, or as OpenAI's
-//! embeddings.
+//! Answers a placed request from a model that runs here: in the Open Inference Protocol V2 over REST and gRPC, as
+//! TensorFlow Serving does, or as OpenAI's embeddings.
 //!
-//! The name in the path is an alias that the route matched; which model serves is the placement's decision,
-//! and the answer says which one it was.
+//! The name in the path or the message is an alias that the route matched; which model serves is the placement's
+//! decision, and the answer says which one it was.
 
+pub(crate) mod call;
+mod classes;
 mod embeddings;
+mod predict;
+mod question;
+pub(crate) mod raw;
 mod request;
 mod resource;
 mod response;
 mod trial;
+mod wanted;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,22 +22,32 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderName, HeaderValue, Response, request as head};
+use http::{HeaderName, Response, request as head};
 use inference::{Batch, Crew, Ending, Pool, RunError, Tensor};
-use policy::{Copied, CopyTarget, Model, ModelId, Placement, RouteId, Target};
+use policy::{Copied, CopyTarget, Model, ModelId, Placement, RouteId, Shadow, Target};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
+use crate::coding::{Coding, TooLarge};
 use crate::forward::Source;
+use crate::gateway::Content;
+use crate::grpc;
 use crate::observe::{Passage, View};
 use crate::refusal::Refusal;
-use request::Query;
-use resource::{Action, Resource};
+use question::Question;
+use resource::{Action, Asks, Resource};
 pub(crate) use trial::{TrialError, Tried, attempt};
+use wanted::Wanted;
 
 /// Announces tensors in binary behind the JSON (the protocol's binary extension).
 pub(crate) const BINARY: HeaderName = HeaderName::from_static("inference-header-content-length");
+
+/// What the server can beyond the protocol, as its metadata names it.
+const EXTENSIONS: [&str; 2] = ["binary_tensor_data", "classification"];
+
+/// What runs the models, as their metadata names it.
+const PLATFORM: &str = "onnx_tract";
 
 /// Answers for the model that the request was placed on.
 pub(crate) async fn infer(
@@ -39,46 +55,42 @@ pub(crate) async fn infer(
     head: &head::Parts,
     body: &Rc<Source>,
     passage: &mut Passage,
-) -> Result<Response<Bytes>, Refusal> {
+) -> Result<Response<Content>, Refusal> {
     let Target::Model(model) = *placement.target() else {
         return Err(Refusal::Incomplete("a model"));
     };
     let served = Served::find(passage.view(), placement.route(), model)?;
-    if let Some(answer) = served.about(head)? {
-        return Ok(json(answer));
+    if !grpc::is_call(&head.headers) {
+        let answered = served.answer(head, body, passage).await?;
+        return Ok(answered.map(Content::Whole));
     }
-    let body = body.whole(served.patience).await?;
-    let path = head.uri.path();
-    served.infer(path, &body, passage).await.map(json)
+    if call::is_conversation(head) {
+        return call::converse(served, head, body, passage);
+    }
+    let left = call::left(head, passage).unwrap_or(Duration::MAX);
+    let answered = timeout(left, served.answer(head, body, passage)).await;
+    let answered = answered.unwrap_or(Err(Refusal::Deadline))?;
+    Ok(call::said(answered.into_body()))
 }
 
 /// The answer of a model to a copy of a request, which nobody has asked for: it runs when no request waits, and no
-/// longer than `patience`. Whether it had its turn by then is the difference between busy and late.
+/// longer than the shadow may take. Whether it had its turn by then is the difference between busy and late.
 pub(crate) async fn copy(
     view: &View,
     copied: Copied,
     (head, body): (&head::Parts, Vec<Bytes>),
-    patience: Duration,
+    shadow: &Shadow,
 ) -> Result<Response<Bytes>, Refusal> {
     let CopyTarget::Model(model) = copied.target() else {
         return Err(Refusal::Incomplete("a model"));
     };
     let served = Served::find(view, copied.route(), model)?;
-    if let Some(answer) = served.about(head)? {
-        return Ok(json(answer));
-    }
-    let path = head.uri.path().to_owned();
-    served.infer_aside(path, body, patience).await.map(json)
-}
-
-/// How an answer is written.
-enum Form {
-    /// As the Open Inference Protocol has it, with these outputs or all.
-    Tensors {
-        id: Option<String>,
-        outputs: Vec<String>,
-    },
-    Embeddings(embeddings::Encoding),
+    let answered = served.answer_aside(head.clone(), body, shadow).await?;
+    Ok(if grpc::is_call(&head.headers) {
+        call::compared(answered.into_body())
+    } else {
+        answered
+    })
 }
 
 /// What runs a model as the document says.
@@ -93,42 +105,77 @@ pub(crate) fn crew(model: &Model) -> Crew {
     }
 }
 
+/// What a request comes to before the model runs.
+enum Begun {
+    /// It needs not run.
+    Answered(Response<Bytes>),
+    /// It is to run.
+    Asked(Question),
+}
+
 /// The model that serves a request.
 struct Served {
     model: Model,
     pool: Arc<Pool>,
     patience: Duration,
+    /// How long a caller may be silent in the midst of a call.
+    idle: Duration,
 }
 
 impl Served {
     fn find(view: &View, route: RouteId, model: ModelId) -> Result<Self, Refusal> {
         let snapshot = view.snapshot();
         let find = || {
+            let route = snapshot.policy.routes().get(route.index())?;
             Some(Self {
                 model: snapshot.policy.models().get(model.index())?.clone(),
                 pool: Arc::clone(snapshot.model(model)?),
-                patience: snapshot.policy.routes().get(route.index())?.timeout,
+                patience: route.timeout,
+                idle: route.idle,
             })
         };
         find().ok_or(Refusal::Incomplete("a model"))
     }
 
-    /// The answer to what is asked about the model; none if it is asked to run.
-    fn about(&self, head: &head::Parts) -> Result<Option<Bytes>, Refusal> {
-        let Resource { version, action } = Resource::of(&head.method, head.uri.path())?;
-        self.refuse_other(version)?;
-        Ok(Some(match action {
+    async fn answer(
+        &self,
+        head: &head::Parts,
+        body: &Rc<Source>,
+        passage: &mut Passage,
+    ) -> Result<Response<Bytes>, Refusal> {
+        // What cannot be answered is not waited for.
+        if !grpc::is_call(&head.headers) {
+            self.resource(head)?;
+        }
+        let whole = body.whole(self.patience).await?;
+        match self.begin(head, whole, body.limit())? {
+            Begun::Answered(answer) => Ok(answer),
+            Begun::Asked(question) => self.infer(question, passage).await,
+        }
+    }
+
+    /// Reads the request. Its body, whatever stands for it, is no longer than `room`.
+    fn begin(&self, head: &head::Parts, body: Bytes, room: u64) -> Result<Begun, Refusal> {
+        if grpc::is_call(&head.headers) {
+            return call::begin(self, head, body, room);
+        }
+        let Resource { action, .. } = self.resource(head)?;
+        Ok(Begun::Answered(match action {
             Action::ServerMetadata => response::server(),
             Action::Live => response::live(),
             Action::Ready => response::ready(),
             Action::Metadata => response::metadata(&self.model, self.pool.model()),
-            Action::Infer if head.headers.contains_key(BINARY) => {
-                let expected = "tensors in JSON; the binary extension is not offered";
-                return Err(Refusal::Inference(expected.to_owned()));
+            Action::Status => response::status(&self.model),
+            Action::Models => response::json(embeddings::models(&self.model)),
+            Action::Ask(Asks::Embeddings) if !self.embeds() => return Err(Refusal::NoSuchResource),
+            Action::Ask(asks) => {
+                let body = match Coding::of(&head.headers) {
+                    Coding::Identity => body,
+                    coding => decode(coding, &body, room)?,
+                };
+                let question = Question::read(self, asks, &head.headers, &body)?;
+                return Ok(Begun::Asked(question));
             }
-            Action::Models => embeddings::models(&self.model),
-            Action::Embeddings if !self.embeds() => return Err(Refusal::NoSuchResource),
-            Action::Infer | Action::Embeddings => return Ok(None),
         }))
     }
 
@@ -136,6 +183,13 @@ impl Served {
     fn embeds(&self) -> bool {
         let model = self.pool.model();
         model.tokenizer().is_some() && matches!(model.ending(), Some(Ending::Embedding(_)))
+    }
+
+    /// What the path asks of the version that serves.
+    fn resource<'a>(&self, head: &'a head::Parts) -> Result<Resource<'a>, Refusal> {
+        let resource = Resource::of(&head.method, head.uri.path())?;
+        self.refuse_other(resource.version)?;
+        Ok(resource)
     }
 
     fn refuse_other(&self, version: Option<&str>) -> Result<(), Refusal> {
@@ -148,52 +202,25 @@ impl Served {
         }
     }
 
-    /// What is asked, if it fits the model, and how to answer.
-    fn read(&self, path: &str, body: &[u8]) -> Result<(Vec<Tensor>, Form), Refusal> {
+    /// Refuses what does not fit the model.
+    fn check(&self, inputs: &[Tensor], wanted: &Wanted) -> Result<(), Refusal> {
         let model = self.pool.model();
-        let (inputs, form) = if path == embeddings::PATH {
-            let question = embeddings::Question::parse(body).map_err(Refusal::Inference)?;
-            let form = Form::Embeddings(question.encoding);
-            (question.inputs(model).map_err(Refusal::Inference)?, form)
-        } else {
-            let query = Query::parse(body).map_err(Refusal::Inference)?;
-            query
-                .check_outputs(model.outputs())
-                .map_err(Refusal::Inference)?;
-            let Query {
-                id,
-                inputs,
-                outputs,
-            } = query;
-            (inputs, Form::Tensors { id, outputs })
-        };
-        model
-            .check(&inputs)
-            .map_err(|mismatch| Refusal::Inference(mismatch.to_string()))?;
-        Ok((inputs, form))
-    }
-
-    fn write(&self, form: &Form, given: Vec<Tensor>) -> Bytes {
-        match form {
-            Form::Tensors { id, outputs } => {
-                response::inferred(&self.model, id.as_deref(), outputs, given)
-            }
-            Form::Embeddings(encoding) => embeddings::answer(&self.model, *encoding, &given),
-        }
+        let inputs = model.check(inputs).map_err(|mismatch| mismatch.to_string());
+        inputs
+            .and_then(|()| wanted.check(model.outputs()))
+            .map_err(Refusal::Inference)
     }
 
     async fn infer(
         &self,
-        path: &str,
-        body: &[u8],
+        Question { inputs, form }: Question,
         passage: &mut Passage,
-    ) -> Result<Bytes, Refusal> {
-        let (inputs, form) = self.read(path, body)?;
+    ) -> Result<Response<Bytes>, Refusal> {
         let started = Instant::now();
         let given = self.run(inputs, started).await;
         passage.waited(started);
         passage.view().inferred(self.model.id, started.elapsed());
-        Ok(self.write(&form, given?))
+        form.write(self, given?)
     }
 
     /// On this thread, if that keeps it from other requests no longer than handing over would; else on one of the
@@ -210,25 +237,29 @@ impl Served {
                     drop(reply.send(outcome))
                 });
         submitted.map_err(|_full| Refusal::ModelBusy)?;
-        match tokio::time::timeout(self.patience, answer).await {
+        match timeout(self.patience, answer).await {
             Ok(answer) => outcome(answer),
             Err(_elapsed) => Err(Refusal::ModelTimeout),
         }
     }
 
     /// The same for nobody. What is read and written may be large: this thread, which serves requests, does neither.
-    async fn infer_aside(
+    async fn answer_aside(
         self,
-        path: String,
+        head: head::Parts,
         body: Vec<Bytes>,
-        patience: Duration,
-    ) -> Result<Bytes, Refusal> {
+        shadow: &Shadow,
+    ) -> Result<Response<Bytes>, Refusal> {
+        let room = shadow.body_bytes;
         let read = move || {
-            let asked = self.read(&path, &body.concat())?;
-            Ok::<_, Refusal>((self, asked))
+            let begun = self.begin(&head, body.concat().into(), room)?;
+            Ok::<_, Refusal>((self, begun))
         };
-        let (served, asked) = spawn_blocking(read).await.map_err(|_| ended())??;
-        let (inputs, form) = asked;
+        let (served, begun) = spawn_blocking(read).await.map_err(|_| ended())??;
+        let Question { inputs, form } = match begun {
+            Begun::Answered(answer) => return Ok(answer),
+            Begun::Asked(question) => question,
+        };
         // Whoever is first: a thread that begins, or the asker who gives up.
         let settled = Arc::new(AtomicBool::new(false));
         let is_first = |settled: &AtomicBool| !settled.swap(true, Ordering::AcqRel);
@@ -240,14 +271,25 @@ impl Served {
             move |outcome| drop(reply.send(outcome)),
         );
         submitted.map_err(|_full| Refusal::ModelBusy)?;
-        let given = match tokio::time::timeout(patience, answer).await {
+        let given = match timeout(shadow.timeout, answer).await {
             Ok(answer) => outcome(answer)?,
             Err(_elapsed) if is_first(&settled) => return Err(Refusal::ModelBusy),
             Err(_elapsed) => return Err(Refusal::ModelTimeout),
         };
-        let written = move || served.write(&form, given);
-        spawn_blocking(written).await.map_err(|_| ended())
+        let written = move || form.write(&served, given);
+        spawn_blocking(written).await.map_err(|_| ended())?
     }
+}
+
+/// What an encoded body stands for.
+fn decode(coding: Coding, body: &[u8], room: u64) -> Result<Bytes, Refusal> {
+    if coding == Coding::Unknown {
+        return Err(Refusal::Encoding);
+    }
+    let decoded = coding.decode(body, room);
+    let decoded = decoded.map_err(|TooLarge| Refusal::BodyTooLarge { limit: room })?;
+    let broken = || Refusal::Inference("the body is not encoded as it says".to_owned());
+    decoded.map(Bytes::from).ok_or_else(broken)
 }
 
 fn outcome<E>(answer: Result<Result<Vec<Tensor>, RunError>, E>) -> Result<Vec<Tensor>, Refusal> {
@@ -265,12 +307,4 @@ fn given(outcome: Result<Vec<Tensor>, RunError>) -> Result<Vec<Tensor>, Refusal>
 
 fn ended() -> Refusal {
     Refusal::ModelFailed("the worker ended".to_owned())
-}
-
-fn json(body: Bytes) -> Response<Bytes> {
-    let mut response = Response::new(body);
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }

@@ -5,6 +5,7 @@ mod admin;
 mod audit;
 mod causes;
 mod cli;
+mod coding;
 mod credentials;
 mod demo;
 mod feedback;

@@ -6,7 +6,9 @@
 pub(crate) mod kind;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, HeaderValue, Response};
 use policy::token::Malformed;
 use policy::{Denial, Doubt};
@@ -23,6 +25,9 @@ use kind::Kind;
 /// The detail of a refusal whose reason only the operator may know.
 const IN_THE_LOG: &str =
     "nothing more is told here; the operator finds the reason in the log by the request id";
+
+/// In which bodies to inline models may come.
+const ENCODINGS: &str = "gzip, deflate, zstd";
 
 /// How a caller can prove who it is (RFC 6750 §3).
 pub(crate) const CHALLENGE: &str = r#"Bearer realm="wald""#;
@@ -102,6 +107,9 @@ pub(crate) enum Refusal {
     /// The inference request does not fit the protocol or the model; the text says what was expected.
     #[error("bad inference request: {0}")]
     Inference(String),
+    /// An inline model was asked in an encoding that is not known.
+    #[error("unknown encoding of a body")]
+    Encoding,
     /// The upstream could not be reached.
     #[error("upstream unreachable: {0}")]
     Unreachable(#[source] std::io::Error),
@@ -190,6 +198,7 @@ impl Refusal {
             Self::NoSuchVersion { .. } => kind::NO_SUCH_VERSION,
             Self::Method { .. } => kind::METHOD,
             Self::Inference(_) => kind::INFERENCE,
+            Self::Encoding => kind::ENCODING,
             Self::Unreachable(_) | Self::Unresolved => kind::UNREACHABLE,
             Self::Untrusted(_) => kind::UNTRUSTED,
             Self::Broken(_) | Self::Unread(_) | Self::Switched => kind::BROKEN,
@@ -229,6 +238,7 @@ impl Refusal {
             }
             Self::Method { allowed } => Some(format!("{allowed} is offered")),
             Self::Inference(expected) => Some(expected.clone()),
+            Self::Encoding => Some(format!("{ENCODINGS} are taken, one at a time")),
             Self::FeedbackMalformed => Some(
                 "send one object {assignment, metric, value, id} or an array of them".to_owned(),
             ),
@@ -236,6 +246,21 @@ impl Refusal {
             Self::Feedback(why) => Some(why.to_string()),
             _ => None,
         }
+    }
+
+    /// Whether an inline model was asked.
+    fn is_of_model(&self) -> bool {
+        matches!(
+            self,
+            Self::NoSuchResource
+                | Self::NoSuchVersion { .. }
+                | Self::Method { .. }
+                | Self::Inference(_)
+                | Self::Encoding
+                | Self::ModelBusy
+                | Self::ModelTimeout
+                | Self::ModelFailed(_)
+        )
     }
 
     /// Whether a server of an upstream is to blame.
@@ -294,7 +319,7 @@ impl Refusal {
             code,
             title,
         } = self.kind();
-        let problem = json!({
+        let mut problem = json!({
             "type": format!("urn:wald:refusal:{code}"),
             "title": title,
             "status": status.as_u16(),
@@ -302,6 +327,10 @@ impl Refusal {
             "detail": self.detail().as_deref().unwrap_or(IN_THE_LOG),
             "request_id": request_id.to_str().unwrap_or_default(),
         });
+        // Where clients of the Open Inference Protocol and of TensorFlow Serving look.
+        if self.is_of_model() {
+            problem["error"] = self.told().into();
+        }
         let mut response = Response::new(Bytes::from(problem.to_string()));
         *response.status_mut() = status;
         response.headers_mut().insert(
@@ -312,26 +341,30 @@ impl Refusal {
         response
     }
 
+    /// What the caller is told, in one line.
+    pub(crate) fn told(&self) -> String {
+        let Kind { code, title, .. } = self.kind();
+        match self.detail() {
+            Some(detail) => format!("{code}: {title}: {detail}"),
+            None => format!("{code}: {title}"),
+        }
+    }
+
     /// The end of a call, for a caller that speaks gRPC: a status with code and title, and nothing else.
     pub(crate) fn into_call_status(self) -> Response<Bytes> {
-        let Kind {
-            status,
-            code,
-            title,
-        } = self.kind();
         let mut response = Response::new(Bytes::new());
         self.hint(response.headers_mut());
         grpc::mark(response.headers_mut());
-        let message = match self.detail() {
-            Some(detail) => format!("{code}: {title}: {detail}"),
-            None => format!("{code}: {title}"),
-        };
         let status = match self {
             // Nothing was sent: whoever repeats what is unavailable may repeat this.
             Self::ConnectTimeout => grpc::Status::UNAVAILABLE,
-            _ => grpc::Status::from_http(status),
+            // What HTTP has no other number for, or gRPC no number for when it comes from a proxy.
+            Self::Inference(_) => grpc::Status::INVALID_ARGUMENT,
+            Self::NoSuchVersion { .. } => grpc::Status::NOT_FOUND,
+            Self::Encoding => grpc::Status::UNIMPLEMENTED,
+            _ => grpc::Status::from_http(self.kind().status),
         };
-        status.write(&message, response.headers_mut());
+        status.write(&self.told(), response.headers_mut());
         response
     }
 
@@ -355,6 +388,11 @@ impl Refusal {
             // Another request of this connection would end the same.
             Self::Distrusted => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            // RFC 9110 §15.5.16; gRPC has a field of its own.
+            Self::Encoding => {
+                headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ENCODINGS));
+                headers.insert(grpc::ACCEPT_ENCODING, HeaderValue::from_static(ENCODINGS));
             }
             Self::Method { allowed } => {
                 headers.insert(ALLOW, HeaderValue::from_static(allowed));
@@ -431,6 +469,18 @@ mod tests {
                 Some(grpc::Status::DEADLINE_EXCEEDED)
             ]
         );
+    }
+
+    #[test]
+    fn whoever_asks_a_model_finds_the_error_where_its_protocol_has_it() {
+        let body = |refusal: Refusal| {
+            let response = refusal.into_response(&HeaderValue::from_static("17"));
+            serde_json::from_slice::<serde_json::Value>(response.body()).unwrap()
+        };
+        let wrong = body(Refusal::Inference("expected FP32".to_owned()));
+        let told = "WALD-4204: the inference request is not valid: expected FP32";
+        assert_eq!(wrong["error"], told);
+        assert_eq!(body(Refusal::NoRoute).get("error"), None);
     }
 
     #[test]

@@ -7,7 +7,6 @@
 
 mod answer;
 mod call;
-mod coding;
 mod compare;
 mod copy;
 mod desk;
@@ -15,6 +14,8 @@ mod mirror;
 mod tally;
 mod tensors;
 
+pub(crate) use answer::Form;
+pub(crate) use call::INFER;
 pub(crate) use desk::{Desk, Shown};
 pub(crate) use mirror::{Mirror, Tee};
 pub(crate) use tally::{Copies, Outcome, Way};

@@ -25,6 +25,7 @@ mod key_server;
 mod load;
 mod log;
 mod names;
+pub mod onnx;
 pub mod peer;
 mod recorder;
 mod rude;

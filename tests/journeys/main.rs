@@ -36,6 +36,7 @@ mod reloading;
 mod replacing;
 mod sealing;
 mod securing;
+mod serving;
 mod shadowing;
 mod shadowing_calls;
 mod shadowing_forms;

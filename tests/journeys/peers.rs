@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use tests::peer::{Peer, free_address, said};
-use tests::{Folder, Wald, document};
+use tests::{Folder, Wald, document, onnx};
 
 /// A wald with a listener `edge` and these upstreams, by name, protocol and address, of which the last serves
 /// whatever no other one's path takes.
@@ -47,6 +47,54 @@ tritonclient.grpc refuses StatusCode.INTERNAL
 tritonclient.grpc refuses StatusCode.NOT_FOUND
 ";
     assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn models_inside_answer_tritonclient_over_rest_and_grpc() {
+    let folder = Folder::new();
+    let all = onnx::DATATYPES.map(|(name, _)| name);
+    let plain: Vec<_> = all
+        .into_iter()
+        .filter(|it| !it.contains("16") || it.contains("INT"))
+        .collect();
+    let models = [
+        ("echo", onnx::echo(&all)),
+        ("plain", onnx::echo(&plain)),
+        ("single", onnx::echo(&["FP32"])),
+        ("classes", onnx::classifier(&["cat", "dog", "owl"])),
+    ];
+    let (mut listed, mut routes) = (String::new(), String::new());
+    for (name, file) in &models {
+        let (path, sha256) = (folder.write(name, file), onnx::sha256(file));
+        let path = path.display();
+        listed += &format!(
+            "  - {{ name: {name}, version: \"7\", file: {path}, sha256: \"{sha256}\" }}\n"
+        );
+        for (route, condition) in [
+            (name.to_string(), format!("model: {name}")),
+            (
+                format!("{name}-calls"),
+                format!("headers: {{ x-model: {{ exact: {name} }} }}"),
+            ),
+        ] {
+            routes += &format!(
+                "  - {{ name: {route}, match: {{ {condition} }}, allow: [{{ callers: anyone }}], backend: {{ model: {name} }} }}\n"
+            );
+        }
+    }
+    routes += "  - { name: server, allow: [{ callers: anyone }], backend: { model: echo } }\n";
+    let text = document(&format!("models:\n{listed}routes:\n{routes}"));
+    let wald = Wald::run(&folder.write("wald.yaml", text)).await;
+    let edge = wald.address("edge").await.to_string();
+    let told = said("serving_client.py", &[&edge]);
+    let stream = "stream ['0', '1', '2', '3', '4', 'WALD-4204: the inference reque', 'after']\n";
+    let rest = tritonclient("", "400", "404");
+    let calls = tritonclient(
+        stream,
+        "StatusCode.INVALID_ARGUMENT",
+        "StatusCode.NOT_FOUND",
+    );
+    assert_eq!(told, rest + &calls);
 }
 
 #[tokio::test]
@@ -94,4 +142,29 @@ async fn the_openai_client_chats_whole_and_streamed() {
         .lines()
         .find(|line| line.starts_with("wald_stream_interval_seconds_count"));
     assert!(events.is_some_and(|line| !line.ends_with(" 0")), "{text}");
+}
+
+/// What tritonclient found, where a request is refused with these statuses, and besides this was told.
+fn tritonclient(besides: &str, wrong: &str, unknown: &str) -> String {
+    let refused = [
+        "input `x_FP32` has shape [2], expected [-1,2]",
+        "input `x_FP32` has shape [1, 3], expected [-1,2]",
+        "input `x_FP32` is FP64, expected FP32",
+        "input `x_FP32` is BYTES, expected FP32",
+        "input `y_FP32` is unknown, expected `x_FP32`",
+        "input `x_FP32` is given twice, expected once",
+        "dimension 0 of input `x_FP32` is 2000, expected 1 to 1024",
+        "output `z` is not known; the model has y_FP32",
+    ];
+    let refused = refused
+        .map(|why| format!("refused {wrong} {why}\n"))
+        .concat();
+    format!(
+        "\
+about wald ['binary_tensor_data', 'classification'] ['7'] ('BF16', [-1, 2])
+binary a
+{besides}classes [['0.75:2:owl', '0.5:0:cat'], ['3:0:cat', '2:1:dog']]
+{refused}refused {unknown} version 8 was asked for, 7 is served
+"
+    )
 }

@@ -81,7 +81,7 @@ pub(crate) enum Broken {
 
 impl Broken {
     /// What the client is told.
-    pub(super) fn refusal(self) -> Refusal {
+    pub(crate) fn refusal(self) -> Refusal {
         match self {
             Self::TooLarge { limit } => Refusal::BodyTooLarge { limit },
             Self::ByClient | Self::Superseded => Refusal::BodyBroken,
@@ -151,6 +151,11 @@ impl Source {
             Ok(Err(broken)) => Err(broken.refusal()),
             Err(_elapsed) => Err(Refusal::BodyTimeout),
         }
+    }
+
+    /// The most that may pass.
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
     }
 
     /// Nothing more is kept: no other try will follow.

@@ -14,7 +14,7 @@ use crate::server::Worker;
 use crate::shadow::Mirror;
 
 /// What is kept of a request for the shadows of its route that it is drawn for and that have room. Calls of gRPC
-/// go to those that speak HTTP/2, and connections that change their protocol are not copied.
+/// go to those that speak HTTP/2 or run here, and connections that change their protocol are not copied.
 pub(super) fn mirror(
     worker: &Worker,
     peer: &Peer,
@@ -35,7 +35,7 @@ pub(super) fn mirror(
     let is_call = grpc::is_call(&head.headers);
     let slots = chosen.filter_map(|(position, _, copied)| {
         let copies = copies.get(position)?;
-        let fits = !is_call || copies.speaks_http2();
+        let fits = !is_call || copies.takes_calls();
         fits.then(|| copies.slot(copied, now)).flatten()
     });
     let slots: Vec<_> = slots.collect();

@@ -10,6 +10,7 @@ use super::watch::Watch;
 use crate::accept::Busy;
 use crate::forward::{Download, Interrupted};
 use crate::grpc;
+use crate::infer::call::Messages;
 use crate::observe::Passage;
 use crate::shadow::Mirror;
 
@@ -19,6 +20,8 @@ pub(crate) enum Content {
     Whole(Bytes),
     /// What an upstream is still sending.
     Stream(Download),
+    /// The messages of a model's answer to a call.
+    Call(Messages),
 }
 
 /// The body of an answer.
@@ -97,6 +100,7 @@ impl Body for Reply {
             Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Content::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Content::Stream(download) => Pin::new(download).poll_frame(cx),
+            Content::Call(messages) => messages.poll_next(cx).map(|frame| frame.map(Ok)),
         };
         match &polled {
             Poll::Ready(Some(Err(_))) => (this.passage, this.mirror) = (None, None),
@@ -132,6 +136,7 @@ impl Body for Reply {
         match &self.content {
             Content::Whole(bytes) => bytes.is_empty(),
             Content::Stream(download) => download.is_end_stream(),
+            Content::Call(messages) => messages.has_ended(),
         }
     }
 
@@ -139,6 +144,7 @@ impl Body for Reply {
         match &self.content {
             Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Content::Stream(download) => download.size_hint(),
+            Content::Call(_) => SizeHint::default(),
         }
     }
 }

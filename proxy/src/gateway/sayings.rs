@@ -2,18 +2,30 @@
 
 use serde_json::Value;
 
+use crate::shadow::Form;
+
 /// How much of an answer is kept. Scores and the answers of small models are far below; a longer answer says
 /// nothing.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
-/// An answer of JSON on its way.
-#[derive(Debug, Default)]
+/// An answer of JSON, or of tensors, on its way.
+#[derive(Debug)]
 pub(super) struct Sayings {
+    form: Form,
     answer: Vec<u8>,
     is_too_long: bool,
 }
 
 impl Sayings {
+    /// Nothing has come yet.
+    pub(super) fn new(form: Form) -> Self {
+        Self {
+            form,
+            answer: Vec::new(),
+            is_too_long: false,
+        }
+    }
+
     /// The next part has come.
     pub(super) fn part(&mut self, bytes: &[u8]) {
         self.is_too_long |= self.answer.len() + bytes.len() > ANSWER_BYTES_MAX;
@@ -24,9 +36,9 @@ impl Sayings {
         }
     }
 
-    /// The numbers at these JSON pointers (RFC 6901), true as 1 and false as 0; none where there is something else.
+    /// The numbers at these JSON pointers (RFC 6901; tensors that came in binary are where JSON has them, flat), true as 1 and false as 0; none where there is something else.
     pub(super) fn at(self, pointers: &[Box<str>]) -> Vec<Option<f64>> {
-        let Ok(answer) = serde_json::from_slice::<Value>(&self.answer) else {
+        let Some(answer) = self.form.values(self.answer, ANSWER_BYTES_MAX as u64) else {
             return Vec::new();
         };
         let number = |pointer: &str| match answer.pointer(pointer)? {
@@ -40,10 +52,13 @@ impl Sayings {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::*;
+    use crate::infer::BINARY;
 
     fn said(parts: &[&str], pointers: &[&str]) -> Vec<Option<f64>> {
-        let mut sayings = Sayings::default();
+        let mut sayings = Sayings::new(Form::of(&HeaderMap::new(), "/"));
         parts.iter().for_each(|part| sayings.part(part.as_bytes()));
         let pointers: Vec<Box<str>> = pointers.iter().map(|&it| it.into()).collect();
         sayings.at(&pointers)
@@ -69,6 +84,18 @@ mod tests {
         let mut expected = expected.to_vec();
         expected.resize(pointers.len(), None);
         assert_eq!(said(&answer, &pointers), expected);
+    }
+
+    #[test]
+    fn numbers_of_tensors_in_binary_are_read() {
+        let json =
+            br#"{"outputs":[{"datatype":"FP32","shape":[2],"parameters":{"binary_data_size":8}}]}"#;
+        let headers = HeaderMap::from_iter([(BINARY, json.len().into())]);
+        let mut sayings = Sayings::new(Form::of(&headers, "/"));
+        sayings.part(json);
+        sayings.part(&0.25_f32.to_le_bytes());
+        sayings.part(&8_f32.to_le_bytes());
+        assert_eq!(sayings.at(&["/outputs/0/data/1".into()]), [Some(8.0)]);
     }
 
     #[test]

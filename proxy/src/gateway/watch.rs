@@ -8,7 +8,9 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use super::sayings::Sayings;
 use super::usage::UsageScanner;
+use crate::infer::BINARY;
 use crate::observe::Passage;
+use crate::shadow::{Form, INFER};
 
 /// What asks a language model, at the end of a path: OpenAI's chat, completions, embeddings and responses.
 const ASKS: [&str; 3] = ["/completions", "/embeddings", "/responses"];
@@ -21,18 +23,27 @@ pub(super) struct Watch {
     sayings: Option<Sayings>,
 }
 
-/// Whether an answer to this path may say how many tokens it took.
-pub(super) fn asks_language_model(path: &str) -> bool {
-    ASKS.iter().any(|end| path.ends_with(end))
+/// What an answer to a path may say.
+#[derive(Clone, Copy)]
+pub(super) struct Asks {
+    /// How many tokens it took.
+    language_model: bool,
+    /// Tensors, of a call.
+    tensors: bool,
+}
+
+impl Asks {
+    pub(super) fn of(path: &str) -> Self {
+        Self {
+            language_model: ASKS.iter().any(|end| path.ends_with(end)),
+            tensors: path == INFER,
+        }
+    }
 }
 
 impl Watch {
     /// What is to be looked at in an answer with such a head; nothing in most.
-    pub(super) fn of(
-        headers: &HeaderMap,
-        asks_language_model: bool,
-        passage: &Passage,
-    ) -> Option<Box<Self>> {
+    pub(super) fn of(headers: &HeaderMap, asks: Asks, passage: &Passage) -> Option<Box<Self>> {
         let kind = headers.get(CONTENT_TYPE)?.as_bytes();
         let is = |name: &[u8]| {
             kind.get(..name.len())
@@ -41,13 +52,16 @@ impl Watch {
         let is_stream = is(b"text/event-stream");
         let is_json = is(b"application/json");
         let is_readable = !headers.contains_key(CONTENT_ENCODING);
-        let says_usage = asks_language_model && is_readable && (is_stream || is_json);
-        let is_asked = is_json && is_readable && !passage.pointers().is_empty();
+        let says_usage = asks.language_model && is_readable && (is_stream || is_json);
+        let is_call = asks.tensors && is(b"application/grpc");
+        let has_values = is_json || is_call || headers.contains_key(BINARY);
+        let is_asked = has_values && is_readable && !passage.pointers().is_empty();
+        let form = || Form::of(headers, if is_call { INFER } else { "" });
         (is_stream || says_usage || is_asked).then(|| {
             Box::new(Self {
                 event: is_stream.then(Instant::now),
                 usage: says_usage.then(UsageScanner::default),
-                sayings: is_asked.then(Sayings::default),
+                sayings: is_asked.then(|| Sayings::new(form())),
             })
         })
     }

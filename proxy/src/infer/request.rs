@@ -1,13 +1,20 @@
-//! Reads an inference request: JSON, with data nested like its shape or flat.
+//! Reads an inference request: JSON, with data nested like its shape or flat, and tensors in binary behind it.
 //!
-//! In two passes. The first finds the pieces; the second reads each piece of data straight into a vector of
-//! its datatype. So a number takes the memory it needs, and never more elements are read than the shape says.
+//! JSON is read in two passes. The first finds the pieces; the second reads each piece of data straight into a vector
+//! of its datatype. So a number takes the memory it needs, and never more elements are read than the shape says.
+//!
+//! Source: the Open Inference Protocol V2, and the binary tensor data extension as Triton documents it.
 
-mod element;
+pub(super) mod element;
 
-use inference::{Datatype, Signature, Tensor};
+use http::HeaderMap;
+use inference::{Datatype, Tensor};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use super::classes::Top;
+use super::wanted::{self, Wanted};
+use super::{BINARY, raw};
 
 /// A request that follows the protocol; whether it fits the model is the model's to say.
 #[derive(Debug)]
@@ -16,8 +23,8 @@ pub(super) struct Query {
     pub(super) id: Option<String>,
     /// What goes in.
     pub(super) inputs: Vec<Tensor>,
-    /// Which outputs to answer, in this order; empty: all.
-    pub(super) outputs: Vec<String>,
+    /// What is to come out.
+    pub(super) wanted: Wanted,
 }
 
 /// `parameters`, here and below, may hold anything: the protocol lets servers ignore what they do not know.
@@ -28,6 +35,7 @@ struct Written<'a> {
     inputs: Vec<Input<'a>>,
     #[serde(default)]
     outputs: Vec<Output>,
+    parameters: Option<Parameters>,
 }
 
 #[derive(Deserialize)]
@@ -36,80 +44,121 @@ struct Input<'a> {
     shape: Vec<usize>,
     datatype: String,
     #[serde(borrow)]
-    data: &'a RawValue,
+    data: Option<&'a RawValue>,
+    parameters: Option<InputParameters>,
 }
 
 #[derive(Deserialize)]
 struct Output {
     name: String,
+    parameters: Option<OutputParameters>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(expecting = "an object of parameters")]
+struct Parameters {
+    binary_data_output: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(expecting = "an object of parameters")]
+struct InputParameters {
+    binary_data_size: Option<usize>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(expecting = "an object of parameters")]
+struct OutputParameters {
+    binary_data: Option<bool>,
+    /// Triton takes 0 for none.
+    classification: Option<usize>,
 }
 
 impl Query {
     /// The request in `body`, or what was expected instead.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, String> {
+    pub(super) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, String> {
+        let (json, mut binary) = split(headers, body)?;
         let written: Written<'_> =
-            serde_json::from_slice(body).map_err(|error| error.to_string())?;
+            serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let inputs = written.inputs.into_iter();
+        let inputs = inputs
+            .map(|input| input.read(&mut binary))
+            .collect::<Result<_, _>>()?;
+        if !binary.is_empty() {
+            let left = binary.len();
+            return Err(format!(
+                "{left} bytes follow the last tensor; each input in binary says its `binary_data_size`"
+            ));
+        }
+        let parameters = written.parameters.unwrap_or_default();
         Ok(Self {
             id: written.id,
-            inputs: written
-                .inputs
-                .into_iter()
-                .map(Input::read)
-                .collect::<Result<_, _>>()?,
-            outputs: written
-                .outputs
-                .into_iter()
-                .map(|output| output.name)
-                .collect(),
+            inputs,
+            wanted: Wanted {
+                outputs: written.outputs.into_iter().map(Output::wanted).collect(),
+                is_binary: parameters.binary_data_output.unwrap_or_default(),
+            },
         })
     }
+}
 
-    /// Refuses outputs that the model does not have.
-    pub(super) fn check_outputs(&self, known: &[Signature]) -> Result<(), String> {
-        match self
-            .outputs
-            .iter()
-            .find(|asked| known.iter().all(|output| output.name != **asked))
-        {
-            None => Ok(()),
-            Some(unknown) => {
-                let names: Vec<_> = known.iter().map(|output| output.name.as_str()).collect();
-                Err(format!(
-                    "output `{unknown}` is not known; the model has {}",
-                    names.join(", ")
-                ))
-            }
+/// The JSON of a body, and what follows it.
+fn split<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), String> {
+    let Some(written) = headers.get(BINARY) else {
+        return Ok((body, &[]));
+    };
+    let length = written
+        .to_str()
+        .ok()
+        .and_then(|it| it.parse::<usize>().ok());
+    let length = length.ok_or_else(|| {
+        format!("{BINARY} is {written:?}, expected the length of the JSON in bytes")
+    })?;
+    let found = body.len();
+    body.split_at_checked(length)
+        .ok_or_else(|| format!("{BINARY} is {length}, and the body has {found} bytes"))
+}
+
+impl Output {
+    fn wanted(self) -> wanted::Output {
+        let parameters = self.parameters.unwrap_or_default();
+        wanted::Output {
+            name: self.name,
+            is_binary: parameters.binary_data,
+            top: parameters.classification.and_then(Top::new),
         }
     }
 }
 
 impl Input<'_> {
-    fn read(self) -> Result<Tensor, String> {
-        let Self {
-            name,
-            shape,
-            datatype,
-            data,
-        } = self;
-        let values = Datatype::named(&datatype).ok_or_else(|| {
-            let known: Vec<_> = Datatype::ALL.into_iter().map(Datatype::name).collect();
-            format!(
-                "input `{name}`: datatype `{datatype}` is not known; expected one of {}",
-                known.join(", ")
-            )
-        });
-        let count = shape
-            .iter()
-            .try_fold(1_usize, |count, length| count.checked_mul(*length));
-        let count =
-            count.ok_or_else(|| format!("input `{name}`: the shape {shape:?} is too large"))?;
-        let values = element::read(values?, data.get(), count)
-            .map_err(|error| format!("input `{name}`: {error}"))?;
+    /// Takes its values from what follows the JSON, where they are not in it.
+    fn read(self, binary: &mut &[u8]) -> Result<Tensor, String> {
+        let size = self.parameters.and_then(|it| it.binary_data_size);
+        let Self { name, shape, .. } = self;
+        let told = |why: String| format!("input `{name}`: {why}");
+        let datatype = datatype(&self.datatype).map_err(told)?;
+        let count = count(&shape).map_err(told)?;
+        let values = match (self.data, size) {
+            (Some(json), None) => {
+                let read = element::read(datatype, &[json.get()], count);
+                read.map_err(|error| told(error.to_string()))?
+            }
+            (None, Some(size)) => {
+                let bytes = take(binary, size).map_err(told)?;
+                raw::read(datatype, bytes, count)
+                    .map_err(|misfit| told(format!("{shape:?} {datatype}: {misfit}")))?
+            }
+            (None, None) => return Err(told("missing field `data`".to_owned())),
+            (Some(_), Some(_)) => {
+                let twice = "it has `data` and `binary_data_size`, expected one of them";
+                return Err(told(twice.to_owned()));
+            }
+        };
         if values.len() != count {
-            return Err(format!(
-                "input `{name}`: the shape {shape:?} needs {count} values, got {}",
-                values.len()
-            ));
+            let found = values.len();
+            return Err(told(format!(
+                "the shape {shape:?} needs {count} values, got {found}"
+            )));
         }
         Ok(Tensor {
             name,
@@ -119,110 +168,32 @@ impl Input<'_> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use inference::Values;
-
-    use super::*;
-
-    fn input(datatype: &str, shape: &str, data: &str) -> String {
-        format!(
-            r#"{{"inputs":[{{"name":"x","shape":{shape},"datatype":"{datatype}","data":{data}}}]}}"#
-        )
-    }
-
-    #[track_caller]
-    fn check(datatype: &str, shape: &str, data: &str, values: &Values) {
-        let query = Query::parse(input(datatype, shape, data).as_bytes()).unwrap();
-        assert_eq!(query.inputs[0].values, *values);
-    }
-
-    #[track_caller]
-    fn check_refused(body: &str, says: &str) {
-        let refused = Query::parse(body.as_bytes()).unwrap_err();
-        assert!(refused.contains(says), "{refused}");
-    }
-
-    #[test]
-    fn data_may_be_nested_or_flat() {
-        let values = Values::Fp32(vec![1.0, 2.5, -3.0, 4.0]);
-        check("FP32", "[2,2]", "[1,2.5,-3,4]", &values);
-        check("FP32", "[2,2]", "[[1,2.5],[-3,4]]", &values);
-        check("FP32", "[]", "1", &Values::Fp32(vec![1.0]));
-    }
-
-    #[test]
-    fn every_datatype_is_read() {
-        check(
-            "BOOL",
-            "[2]",
-            "[true,false]",
-            &Values::Bool(vec![true, false]),
-        );
-        check("UINT8", "[1]", "[255]", &Values::Uint8(vec![255]));
-        check("UINT16", "[1]", "[65535]", &Values::Uint16(vec![65_535]));
-        check(
-            "UINT32",
-            "[1]",
-            "[4294967295]",
-            &Values::Uint32(vec![u32::MAX]),
-        );
-        check(
-            "UINT64",
-            "[1]",
-            "[18446744073709551615]",
-            &Values::Uint64(vec![u64::MAX]),
-        );
-        check("INT8", "[1]", "[-128]", &Values::Int8(vec![-128]));
-        check("INT16", "[1]", "[-32768]", &Values::Int16(vec![i16::MIN]));
-        check(
-            "INT32",
-            "[1]",
-            "[-2147483648]",
-            &Values::Int32(vec![i32::MIN]),
-        );
-        check(
-            "INT64",
-            "[1]",
-            "[-9223372036854775808]",
-            &Values::Int64(vec![i64::MIN]),
-        );
-        check("FP64", "[1]", "[1e300]", &Values::Fp64(vec![1e300]));
-        check(
-            "BYTES",
-            "[2]",
-            r#"["a","ü"]"#,
-            &Values::Bytes(vec![b"a".to_vec(), "ü".as_bytes().to_vec()]),
-        );
-    }
-
-    #[test]
-    fn a_mismatch_says_what_was_expected() {
-        check_refused(&input("FP8", "[1]", "[1]"), "expected one of BOOL");
-        check_refused(&input("FP32", "[3]", "[1,2]"), "needs 3 values, got 2");
-        check_refused(&input("FP32", "[1]", "[1,2]"), "more than the 1 values");
-        check_refused(&input("UINT8", "[1]", "[256]"), "expected UINT8");
-        check_refused(&input("INT64", "[1]", "[1.5]"), "expected INT64");
-        check_refused(&input("FP32", "[1]", "[1e39]"), "expected FP32");
-        check_refused(&input("FP32", "[1]", r#"["1"]"#), "expected FP32");
-        check_refused(
-            &input("FP32", "[18446744073709551615,3]", "[1]"),
-            "too large",
-        );
-        check_refused(&input("FP32", "[-1]", "[1]"), "expected usize");
-        check_refused(r#"{"inputs":[{"name":"x"}]}"#, "missing field `shape`");
-        check_refused("{}", "missing field `inputs`");
-        check_refused("not json", "expected ident");
-    }
-
-    #[test]
-    fn parameters_are_ignored_and_the_id_is_kept() {
-        let body = r#"{"id":"7","parameters":{"a":[1]},"inputs":[{"name":"x","shape":[1],"datatype":"BOOL",
-            "parameters":{"content_type":"np"},"data":[true]}],"outputs":[{"name":"y","parameters":{"binary_data":false}}]}"#;
-        let query = Query::parse(body.as_bytes()).unwrap();
-        assert_eq!(
-            (query.id.as_deref(), query.outputs),
-            (Some("7"), vec!["y".to_owned()])
-        );
-    }
+fn take<'a>(binary: &mut &'a [u8], size: usize) -> Result<&'a [u8], String> {
+    let Some((bytes, rest)) = binary.split_at_checked(size) else {
+        let left = binary.len();
+        return Err(format!(
+            "it announces {size} bytes, and {left} are left behind the JSON, whose length {BINARY} says"
+        ));
+    };
+    *binary = rest;
+    Ok(bytes)
 }
+
+/// The datatype of this name.
+pub(super) fn datatype(name: &str) -> Result<Datatype, String> {
+    Datatype::named(name).ok_or_else(|| {
+        let known: Vec<_> = Datatype::ALL.into_iter().map(Datatype::name).collect();
+        let known = known.join(", ");
+        format!("datatype `{name}` is not known; expected one of {known}")
+    })
+}
+
+/// How many values a tensor of this shape has.
+pub(super) fn count(shape: &[usize]) -> Result<usize, String> {
+    let mut lengths = shape.iter();
+    let count = lengths.try_fold(1_usize, |count, length| count.checked_mul(*length));
+    count.ok_or_else(|| format!("the shape {shape:?} is too large"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The resources that the Open Inference Protocol gives a model.
+//! The resources that the Open Inference Protocol and TensorFlow Serving give a model, and OpenAI's.
 
 use http::Method;
 
@@ -23,12 +23,23 @@ pub(super) enum Action {
     Ready,
     /// Inputs and outputs of the model.
     Metadata,
-    /// To run it.
-    Infer,
-    /// To run it for OpenAI's clients.
-    Embeddings,
-    /// The models that these may name.
+    /// Whether TensorFlow Serving would serve it.
+    Status,
+    /// The models that OpenAI's clients may name.
     Models,
+    /// To run it.
+    Ask(Asks),
+}
+
+/// In which words a model is asked to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// Those of the Open Inference Protocol.
+    Infer,
+    /// Those of TensorFlow Serving.
+    Predict,
+    /// Those of OpenAI.
+    Embeddings,
 }
 
 impl<'a> Resource<'a> {
@@ -36,10 +47,8 @@ impl<'a> Resource<'a> {
     pub(super) fn of(method: &Method, path: &'a str) -> Result<Self, Refusal> {
         let (version, action) = Self::find(path).ok_or(Refusal::NoSuchResource)?;
         match action {
-            Action::Infer | Action::Embeddings if method != Method::POST => {
-                Err(Refusal::Method { allowed: "POST" })
-            }
-            Action::Infer | Action::Embeddings => Ok(Self { version, action }),
+            Action::Ask(_) if method != Method::POST => Err(Refusal::Method { allowed: "POST" }),
+            Action::Ask(_) => Ok(Self { version, action }),
             _ if method != Method::GET && method != Method::HEAD => Err(Refusal::Method {
                 allowed: "GET, HEAD",
             }),
@@ -49,9 +58,12 @@ impl<'a> Resource<'a> {
 
     fn find(path: &'a str) -> Option<(Option<&'a str>, Action)> {
         match path {
-            embeddings::PATH => return Some((None, Action::Embeddings)),
+            embeddings::PATH => return Some((None, Action::Ask(Asks::Embeddings))),
             "/v1/models" => return Some((None, Action::Models)),
             _ => {}
+        }
+        if let Some(model) = path.strip_prefix("/v1/models/") {
+            return tensorflow(model);
         }
         let (rest, version) = match path.strip_prefix("/v2")? {
             "" | "/" => return Some((None, Action::ServerMetadata)),
@@ -62,11 +74,21 @@ impl<'a> Resource<'a> {
         let action = match rest {
             None => Action::Metadata,
             Some("ready") => Action::Ready,
-            Some("infer") => Action::Infer,
+            Some("infer") => Action::Ask(Asks::Infer),
             Some(_) => return None,
         };
         Some((version, action))
     }
+}
+
+/// `NAME[/versions/V][:predict]`; names may have colons, too.
+fn tensorflow(model: &str) -> Option<(Option<&str>, Action)> {
+    let (model, action) = match model.strip_suffix(":predict") {
+        Some(model) => (model, Action::Ask(Asks::Predict)),
+        None => (model, Action::Status),
+    };
+    let (rest, version) = version(model)?;
+    rest.is_none().then_some((version, action))
 }
 
 /// Splits `NAME[/versions/V][/ACTION]` into the action and the version.
@@ -89,7 +111,7 @@ mod tests {
 
     #[track_caller]
     fn check(path: &str, version: Option<&str>, action: Action) {
-        let method = if matches!(action, Action::Infer | Action::Embeddings) {
+        let method = if matches!(action, Action::Ask(_)) {
             Method::POST
         } else {
             Method::GET
@@ -107,15 +129,21 @@ mod tests {
         check("/v2/health/ready", None, Action::Ready);
         check("/v2/models/m", None, Action::Metadata);
         check("/v2/models/m/ready", None, Action::Ready);
-        check("/v2/models/m/infer", None, Action::Infer);
+        let (infer, predict) = (Action::Ask(Asks::Infer), Action::Ask(Asks::Predict));
+        check("/v2/models/m/infer", None, infer);
         check("/v2/models/m/versions/2", Some("2"), Action::Metadata);
         check("/v2/models/m/versions/2/ready", Some("2"), Action::Ready);
-        check("/v2/models/versions/infer", None, Action::Infer);
+        check("/v2/models/versions/infer", None, infer);
+        check("/v1/models/m", None, Action::Status);
+        check("/v1/models/m:latest", None, Action::Status);
+        check("/v1/models/m/versions/2", Some("2"), Action::Status);
+        check("/v1/models/m:predict", None, predict);
+        check("/v1/models/m/versions/2:predict", Some("2"), predict);
     }
 
     #[test]
     fn openai_clients_find_theirs() {
-        check("/v1/embeddings", None, Action::Embeddings);
+        check("/v1/embeddings", None, Action::Ask(Asks::Embeddings));
         check("/v1/models", None, Action::Models);
     }
 
@@ -123,7 +151,10 @@ mod tests {
     fn other_paths_are_not_found() {
         for path in [
             "/",
-            "/v1/models/m",
+            "/v1/models/:predict",
+            "/v1/models/m/metadata",
+            "/v1/models/m/versions/:predict",
+            "/v1/models/m/labels/stable:predict",
             "/v2/models",
             "/v2/models/",
             "/v2/models/m/versions",

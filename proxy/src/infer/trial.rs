@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use http::HeaderMap;
 use inference::{Cost, Difference, RunError, Tensor, Trial};
 use policy::{Example, ExampleBody};
 use serde::Deserialize;
@@ -109,7 +110,7 @@ fn outputs(body: &str) -> Result<Vec<Tensor>, TrialError> {
 }
 
 fn tensors(part: &'static str, body: &str) -> Result<Vec<Tensor>, TrialError> {
-    match Query::parse(body.as_bytes()) {
+    match Query::parse(&HeaderMap::new(), body.as_bytes()) {
         Ok(query) => Ok(query.inputs),
         Err(why) => Err(TrialError::Unclear { part, why }),
     }

@@ -58,6 +58,7 @@ kinds! {
     NO_SUCH_VERSION = 4202 NOT_FOUND "the model is not served in this version";
     METHOD = 4203 METHOD_NOT_ALLOWED "the resource does not offer this method";
     INFERENCE = 4204 BAD_REQUEST "the inference request is not valid";
+    ENCODING = 4205 UNSUPPORTED_MEDIA_TYPE "the body has an encoding that is not taken";
 
     FEEDBACK_MALFORMED = 4601 BAD_REQUEST "the feedback cannot be read";
     FEEDBACK_TOO_MANY = 4602 PAYLOAD_TOO_LARGE "the request brings too many reports";

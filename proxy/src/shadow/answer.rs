@@ -5,8 +5,8 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use super::call::Call;
-use super::coding::{Coding, TooLarge};
 use super::tensors;
+use crate::coding::{Coding, TooLarge};
 use crate::grpc;
 use crate::infer::BINARY;
 
@@ -20,8 +20,8 @@ pub(super) struct Answer {
 }
 
 /// How the bytes of an answer are to be read.
-#[derive(Clone, Copy)]
-pub(super) struct Form {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form {
     coding: Coding,
     /// How long the JSON is that tensors in binary follow, if any do.
     json: Option<usize>,
@@ -42,12 +42,37 @@ pub(super) enum Meaning {
 
 impl Form {
     /// As the head says, of the answer to what was asked at this path.
-    pub(super) fn of(headers: &HeaderMap, path: &str) -> Self {
+    pub(crate) fn of(headers: &HeaderMap, path: &str) -> Self {
         Self {
             coding: Coding::of(headers),
             json: headers.get(BINARY).map(length),
             call: Call::of(headers, path),
         }
+    }
+
+    /// The values that an answer of these bytes has, unless it is longer than `room`.
+    pub(crate) fn values(self, came: Vec<u8>, room: u64) -> Option<Value> {
+        match self.meaning(came, room) {
+            Ok(Meaning::Json(value) | Meaning::Tensors(value)) => Some(value),
+            Ok(Meaning::Text(_) | Meaning::Opaque(_)) | Err(TooLarge) => None,
+        }
+    }
+
+    fn meaning(self, came: Vec<u8>, room: u64) -> Result<Meaning, TooLarge> {
+        if let Some(call) = self.call {
+            return call.meaning(came, room);
+        }
+        let Some(said) = self.coding.decode(&came, room)? else {
+            return Ok(Meaning::Opaque(came));
+        };
+        if let Some(json) = self.json {
+            let tensors = tensors::read(&said, json).map(Meaning::Tensors);
+            return Ok(tensors.unwrap_or(Meaning::Opaque(said)));
+        }
+        Ok(match serde_json::from_slice(&said) {
+            Ok(value) => Meaning::Json(value),
+            Err(_) => Meaning::Text(said),
+        })
     }
 
     /// How a call ended, as its trailers say, or its head if that is all there is.
@@ -65,21 +90,7 @@ fn length(written: &HeaderValue) -> usize {
 impl Answer {
     /// What it says, unless that is more than `room`.
     pub(super) fn meaning(&self, room: u64) -> Result<Meaning, TooLarge> {
-        let came = self.parts.concat();
-        if let Some(call) = self.form.call {
-            return call.meaning(came, room);
-        }
-        let Some(said) = self.form.coding.decode(&came, room)? else {
-            return Ok(Meaning::Opaque(came));
-        };
-        if let Some(json) = self.form.json {
-            let tensors = tensors::read(&said, json).map(Meaning::Tensors);
-            return Ok(tensors.unwrap_or(Meaning::Opaque(said)));
-        }
-        Ok(match serde_json::from_slice(&said) {
-            Ok(value) => Meaning::Json(value),
-            Err(_) => Meaning::Text(said),
-        })
+        self.form.meaning(self.parts.concat(), room)
     }
 }
 

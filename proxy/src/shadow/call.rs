@@ -11,9 +11,10 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use super::answer::Meaning;
-use super::coding::{Coding, TooLarge};
 use super::tensors;
+use crate::coding::{Coding, TooLarge};
 use crate::grpc;
+use crate::infer::call::message::{Contents, Response, Tensor};
 
 const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
@@ -21,10 +22,10 @@ const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const PREFIX_BYTES: usize = 5;
 
 /// The method whose answers hold tensors.
-const INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
+pub(crate) const INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
 
 /// How the messages of a call are to be read.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
     coding: Coding,
     is_inference: bool,
@@ -70,30 +71,33 @@ pub(super) fn is_one_message(parts: &[Bytes]) -> bool {
 
 /// The answer as JSON has it, without its parameters; none if it is no such answer.
 fn inferred(message: &[u8]) -> Option<Value> {
-    let ModelInferResponse {
+    let Response {
         model_name,
         model_version,
         id,
         outputs,
         raw,
-    } = ModelInferResponse::decode(message).ok()?;
+        ..
+    } = Response::decode(message).ok()?;
     if !raw.is_empty() && raw.len() != outputs.len() {
         return None;
     }
     let mut raw = raw.iter();
     let outputs = outputs.into_iter().map(|output| {
-        let data = match raw.next() {
-            Some(raw) => tensors::values(&output.datatype, raw)?,
-            None => output.contents.unwrap_or_default().values(),
-        };
-        let Output {
+        let Tensor {
             name,
             datatype,
             shape,
+            contents,
             ..
         } = output;
         let shape = json!(shape);
-        let fits = tensors::count(&shape) == Some(data.len() as u64);
+        let count = tensors::count(&shape)?;
+        let data = match raw.next() {
+            Some(raw) => tensors::values(&datatype, raw, count)?,
+            None => values(contents.unwrap_or_default()),
+        };
+        let fits = data.len() as u64 == count;
         fits.then(|| json!({ "name": name, "datatype": datatype, "shape": shape, "data": data }))
     });
     let outputs: Vec<Value> = outputs.collect::<Option<_>>()?;
@@ -105,92 +109,41 @@ fn inferred(message: &[u8]) -> Option<Value> {
     }))
 }
 
-/// `inference.ModelInferResponse`
-#[derive(Clone, PartialEq, Message)]
-struct ModelInferResponse {
-    #[prost(string, tag = "1")]
-    model_name: String,
-    #[prost(string, tag = "2")]
-    model_version: String,
-    #[prost(string, tag = "3")]
-    id: String,
-    #[prost(message, repeated, tag = "5")]
-    outputs: Vec<Output>,
-    /// `raw_output_contents`
-    #[prost(bytes = "vec", repeated, tag = "6")]
-    raw: Vec<Vec<u8>>,
-}
-
-/// `inference.ModelInferResponse.InferOutputTensor`
-#[derive(Clone, PartialEq, Message)]
-struct Output {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, tag = "2")]
-    datatype: String,
-    #[prost(int64, repeated, tag = "3")]
-    shape: Vec<i64>,
-    #[prost(message, optional, tag = "5")]
-    contents: Option<Contents>,
-}
-
-/// `inference.InferTensorContents`, of whose fields the datatype uses one.
-#[derive(Clone, PartialEq, Message)]
-struct Contents {
-    #[prost(bool, repeated, tag = "1")]
-    bools: Vec<bool>,
-    #[prost(int32, repeated, tag = "2")]
-    ints: Vec<i32>,
-    #[prost(int64, repeated, tag = "3")]
-    longs: Vec<i64>,
-    #[prost(uint32, repeated, tag = "4")]
-    uints: Vec<u32>,
-    #[prost(uint64, repeated, tag = "5")]
-    ulongs: Vec<u64>,
-    #[prost(float, repeated, tag = "6")]
-    singles: Vec<f32>,
-    #[prost(double, repeated, tag = "7")]
-    doubles: Vec<f64>,
-    #[prost(bytes = "vec", repeated, tag = "8")]
-    texts: Vec<Vec<u8>>,
-}
-
-impl Contents {
-    fn values(self) -> Vec<Value> {
-        let singles = self.singles.into_iter().map(f64::from);
-        let text = |text: Vec<u8>| {
-            String::from_utf8(text).unwrap_or_else(|it| STANDARD.encode(it.as_bytes()))
-        };
-        let all = self.bools.into_iter().map(Value::from);
-        let all = all.chain(self.ints.into_iter().map(Value::from));
-        let all = all.chain(self.longs.into_iter().map(Value::from));
-        let all = all.chain(self.uints.into_iter().map(Value::from));
-        let all = all.chain(self.ulongs.into_iter().map(Value::from));
-        let all = all.chain(singles.chain(self.doubles).map(tensors::float));
-        let texts = self.texts.into_iter().map(|it| text(it).into());
-        all.chain(texts).collect()
-    }
+/// The values of the one field that the datatype uses.
+fn values(contents: Contents) -> Vec<Value> {
+    let singles = contents.singles.into_iter().map(f64::from);
+    let text =
+        |text: Vec<u8>| String::from_utf8(text).unwrap_or_else(|it| STANDARD.encode(it.as_bytes()));
+    let all = contents.bools.into_iter().map(Value::from);
+    let all = all.chain(contents.ints.into_iter().map(Value::from));
+    let all = all.chain(contents.longs.into_iter().map(Value::from));
+    let all = all.chain(contents.uints.into_iter().map(Value::from));
+    let all = all.chain(contents.ulongs.into_iter().map(Value::from));
+    let all = all.chain(singles.chain(contents.doubles).map(tensors::float));
+    let texts = contents.texts.into_iter().map(|it| text(it).into());
+    all.chain(texts).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn output(contents: Option<Contents>, shape: &[i64]) -> Output {
-        Output {
+    fn output(contents: Option<Contents>, shape: &[i64]) -> Tensor {
+        Tensor {
             name: "y".to_owned(),
             datatype: "FP32".to_owned(),
             shape: shape.to_vec(),
             contents,
+            ..Tensor::default()
         }
     }
 
-    fn answer(outputs: Vec<Output>, raw: Vec<Vec<u8>>) -> Vec<u8> {
-        let answer = ModelInferResponse {
+    fn answer(outputs: Vec<Tensor>, raw: Vec<Vec<u8>>) -> Vec<u8> {
+        let answer = Response {
             model_name: "fraud".to_owned(),
             outputs,
-            raw,
-            ..ModelInferResponse::default()
+            raw: raw.into_iter().map(Bytes::from).collect(),
+            ..Response::default()
         };
         answer.encode_to_vec()
     }

@@ -4,8 +4,8 @@ use policy::Compare;
 use serde_json::{Map, Value};
 
 use super::answer::{Answer, Meaning};
-use super::coding::TooLarge;
 use super::tensors;
+use crate::coding::TooLarge;
 use crate::grpc;
 
 /// How many differences of one pair are told; the first says that there are some.

@@ -15,6 +15,7 @@ use super::desk::{Key, Pair};
 use super::tally::{Slot, Way};
 use super::{Desk, Outcome};
 use crate::forward::{self, Download};
+use crate::grpc;
 use crate::infer;
 use crate::observe::View;
 use crate::refusal::Refusal;
@@ -96,24 +97,25 @@ async fn run(
     (head, body): (&request::Parts, Vec<Bytes>),
 ) -> Result<Answer, Outcome> {
     let Slot(copies, copied) = slot;
-    let patience = copies.shadow.timeout;
-    let answered = infer::copy(view, *copied, (head, body), patience).await;
+    let answered = infer::copy(view, *copied, (head, body), &copies.shadow).await;
     let response = match answered {
         Ok(response) => response,
         Err(Refusal::ModelBusy) => return Err(Outcome::Shed),
         Err(Refusal::ModelTimeout) => return Err(Outcome::Late),
         Err(refusal) if refusal.is_of_backend() => return Err(slot.failed(&refusal)),
+        Err(refusal) if grpc::is_call(&head.headers) => refusal.into_call_status(),
         Err(refusal) => refusal.into_response(&HeaderValue::from_static("")),
     };
     let (answered, body) = response.into_parts();
     if body.len() as u64 > copies.shadow.body_bytes {
         return Err(Outcome::Shed);
     }
+    let form = Form::of(&answered.headers, head.uri.path());
     Ok(Answer {
         status: answered.status,
-        form: Form::of(&answered.headers, head.uri.path()),
+        form,
         parts: vec![body],
-        ended: None,
+        ended: form.ended(&answered.headers),
     })
 }
 

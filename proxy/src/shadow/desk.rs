@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::answer::Answer;
-use super::coding::TooLarge;
 use super::compare::{Difference, differences};
+use crate::coding::TooLarge;
 
 /// How many pairs may wait to be compared: each holds two bodies.
 const WAITING_MAX: usize = 32;

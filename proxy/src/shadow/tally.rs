@@ -96,8 +96,8 @@ impl Copies {
     }
 
     /// Whether calls may be copied to it.
-    pub(crate) fn speaks_http2(&self) -> bool {
-        self.pool().is_some_and(|it| it.http2_scheme().is_some())
+    pub(crate) fn takes_calls(&self) -> bool {
+        self.pool().is_none_or(|it| it.http2_scheme().is_some())
     }
 
     /// Room for one more, if there is any and the shadow is not left alone just now.

@@ -1,13 +1,15 @@
 //! Tensors in binary behind the JSON of an answer, as the values that they hold.
 //!
 //! Source: the binary tensor data extension of the Open Inference Protocol V2 as Triton documents it. The values of
-//! outputs with `binary_data_size` follow the JSON in the order of the outputs, row by row, little-endian; elements
-//! of BYTES each have their length before them.
+//! outputs with `binary_data_size` follow the JSON in the order of the outputs.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use half::{bf16, f16};
+use inference::{Datatype, Values};
 use serde_json::{Map, Number, Value};
+
+use crate::infer::raw;
 
 /// The answer with the values of its tensors in their place, as JSON has them; none if `said` is no such answer,
 /// whose JSON is so long.
@@ -20,10 +22,8 @@ pub(super) fn read(said: &[u8], json: usize) -> Option<Value> {
         };
         let (raw, after) = rest.split_at_checked(length)?;
         rest = after;
-        let values = values(output.get("datatype")?.as_str()?, raw)?;
-        if values.len() as u64 != count(output.get("shape")?)? {
-            return None;
-        }
+        let count = count(output.get("shape")?)?;
+        let values = values(output.get("datatype")?.as_str()?, raw, count)?;
         output
             .as_object_mut()?
             .insert("data".to_owned(), values.into());
@@ -85,51 +85,41 @@ pub(super) fn count(shape: &Value) -> Option<u64> {
         .try_fold(1_u64, |count, length| count.checked_mul(length?))
 }
 
-/// The elements of a tensor.
-pub(super) fn values(datatype: &str, raw: &[u8]) -> Option<Vec<Value>> {
-    match datatype {
-        "BOOL" => each(raw, |[byte]| (byte != 0).into()),
-        "UINT8" => each(raw, |it| u8::from_le_bytes(it).into()),
-        "UINT16" => each(raw, |it| u16::from_le_bytes(it).into()),
-        "UINT32" => each(raw, |it| u32::from_le_bytes(it).into()),
-        "UINT64" => each(raw, |it| u64::from_le_bytes(it).into()),
-        "INT8" => each(raw, |it| i8::from_le_bytes(it).into()),
-        "INT16" => each(raw, |it| i16::from_le_bytes(it).into()),
-        "INT32" => each(raw, |it| i32::from_le_bytes(it).into()),
-        "INT64" => each(raw, |it| i64::from_le_bytes(it).into()),
-        "FP16" => each(raw, |it| float(f16::from_le_bytes(it).to_f64())),
-        "BF16" => each(raw, |it| float(bf16::from_le_bytes(it).to_f64())),
-        "FP32" => each(raw, |it| float(f32::from_le_bytes(it).into())),
-        "FP64" => each(raw, |it| float(f64::from_le_bytes(it))),
-        "BYTES" => texts(raw),
-        _ => None,
-    }
+/// The `count` elements of a tensor. Bytes that are no text are written as servers write them in JSON.
+pub(super) fn values(datatype: &str, raw: &[u8], count: u64) -> Option<Vec<Value>> {
+    let count = usize::try_from(count).ok()?;
+    let text = |text: Vec<u8>| {
+        let text = String::from_utf8(text).unwrap_or_else(|it| STANDARD.encode(it.as_bytes()));
+        text.into()
+    };
+    Some(
+        match raw::read(Datatype::named(datatype)?, raw, count).ok()? {
+            Values::Bool(values) => each(values, Value::from),
+            Values::Uint8(values) => each(values, Value::from),
+            Values::Uint16(values) => each(values, Value::from),
+            Values::Uint32(values) => each(values, Value::from),
+            Values::Uint64(values) => each(values, Value::from),
+            Values::Int8(values) => each(values, Value::from),
+            Values::Int16(values) => each(values, Value::from),
+            Values::Int32(values) => each(values, Value::from),
+            Values::Int64(values) => each(values, Value::from),
+            Values::Fp16(values) => each(values, |it| float(it.to_f64())),
+            Values::Bf16(values) => each(values, |it| float(it.to_f64())),
+            Values::Fp32(values) => each(values, |it| float(it.into())),
+            Values::Fp64(values) => each(values, float),
+            Values::Bytes(values) => each(values, text),
+        },
+    )
 }
 
-fn each<const N: usize>(raw: &[u8], value: impl Fn([u8; N]) -> Value) -> Option<Vec<Value>> {
-    let (elements, rest) = raw.as_chunks();
-    rest.is_empty()
-        .then(|| elements.iter().map(|it| value(*it)).collect())
+fn each<T>(values: Vec<T>, value: impl Fn(T) -> Value) -> Vec<Value> {
+    values.into_iter().map(value).collect()
 }
 
 /// JSON has no numbers for infinities and NaN: they are named.
 pub(super) fn float(value: f64) -> Value {
     let number = Number::from_f64(value).map(Value::Number);
     number.unwrap_or_else(|| value.to_string().into())
-}
-
-/// Text as such, and other bytes as servers write them in JSON.
-fn texts(mut raw: &[u8]) -> Option<Vec<Value>> {
-    let mut texts = Vec::new();
-    while !raw.is_empty() {
-        let (length, rest) = raw.split_first_chunk()?;
-        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-        let (text, rest) = rest.split_at_checked(length)?;
-        raw = rest;
-        let text = str::from_utf8(text).map_or_else(|_| STANDARD.encode(text), str::to_owned);
-        texts.push(text.into());
-    }
-    Some(texts)
 }
 
 fn flatten(data: Value, into: &mut Vec<Value>) {

@@ -36,10 +36,10 @@ trait Element: Sized {
     }
 }
 
-/// At most `count` values of this datatype from a piece of JSON.
-pub(super) fn read(
+/// At most `count` values of this datatype from pieces of JSON, one after the other.
+pub(in crate::infer) fn read(
     datatype: Datatype,
-    json: &str,
+    json: &[&str],
     count: usize,
 ) -> Result<Values, serde_json::Error> {
     match datatype {
@@ -60,14 +60,17 @@ pub(super) fn read(
     }
 }
 
-fn flat<T: Element>(json: &str, count: usize) -> Result<Vec<T>, serde_json::Error> {
+fn flat<T: Element>(json: &[&str], count: usize) -> Result<Vec<T>, serde_json::Error> {
     // A value takes two bytes of JSON, a digit and a comma, whatever the shape promises.
-    let mut values = Vec::with_capacity(count.min(json.len() / 2 + 1));
-    Flat {
-        values: &mut values,
-        count,
+    let most: usize = json.iter().map(|piece| piece.len() / 2 + 1).sum();
+    let mut values = Vec::with_capacity(count.min(most));
+    for piece in json {
+        let flat = Flat {
+            values: &mut values,
+            count,
+        };
+        flat.deserialize(&mut serde_json::Deserializer::from_str(piece))?;
     }
-    .deserialize(&mut serde_json::Deserializer::from_str(json))?;
     Ok(values)
 }
 

@@ -1,4 +1,4 @@
-//! The encodings in which answers travel, and how they are undone within a limit.
+//! The encodings in which bodies travel, and how they are undone within a limit.
 
 use std::io::{self, Read};
 
@@ -9,9 +9,9 @@ use http::header::CONTENT_ENCODING;
 /// The memory that a zstd stream may ask for, as a power of two: 8 MiB, what RFC 9659 lets the web use.
 const ZSTD_WINDOW: u32 = 23;
 
-/// How the bytes of an answer stand for what it says (RFC 9110 §8.4.1).
+/// How the bytes of a body stand for what it says (RFC 9110 §8.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Coding {
+pub(crate) enum Coding {
     /// They are what it says.
     Identity,
     Gzip,
@@ -23,11 +23,11 @@ pub(super) enum Coding {
 
 /// It says more than is held of it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooLarge;
+pub(crate) struct TooLarge;
 
 impl Coding {
-    /// What the head of an answer says.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    /// What the head of a request or an answer says.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut written = headers.get_all(CONTENT_ENCODING).iter();
         match (written.next(), written.next()) {
             (None, _) => Self::Identity,
@@ -37,7 +37,7 @@ impl Coding {
     }
 
     /// The one of this name, in whatever case.
-    pub(super) fn named(written: &[u8]) -> Self {
+    pub(crate) fn named(written: &[u8]) -> Self {
         let is = |name: &&[u8]| written.trim_ascii().eq_ignore_ascii_case(name);
         let known: [(&[u8], Self); 5] = [
             (b"identity", Self::Identity),
@@ -51,7 +51,7 @@ impl Coding {
     }
 
     /// What the bytes stand for; none if they are no such encoding. No more than `room` is ever held.
-    pub(super) fn decode(self, bytes: &[u8], room: u64) -> Result<Option<Vec<u8>>, TooLarge> {
+    pub(crate) fn decode(self, bytes: &[u8], room: u64) -> Result<Option<Vec<u8>>, TooLarge> {
         match self {
             Self::Identity => bounded(bytes, room),
             Self::Gzip => bounded(MultiGzDecoder::new(bytes), room),
