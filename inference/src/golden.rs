@@ -76,13 +76,13 @@ pub(crate) fn difference(expected: &Tensor, found: &Tensor, tolerance: f64) -> O
             || (expected.is_nan() && found.is_nan())
     };
     let (index, found, expected) = match (&expected.values, &found.values) {
+        (Values::Fp32(expected), Values::Fp32(found)) => first(expected, found, |one, other| {
+            near((*one).into(), (*other).into())
+        }),
         (Values::Fp16(expected), Values::Fp16(found)) => first(expected, found, |one, other| {
-            near(one.to_f64(), other.to_f64())
+            near((*one).into(), (*other).into())
         }),
         (Values::Bf16(expected), Values::Bf16(found)) => first(expected, found, |one, other| {
-            near(one.to_f64(), other.to_f64())
-        }),
-        (Values::Fp32(expected), Values::Fp32(found)) => first(expected, found, |one, other| {
             near((*one).into(), (*other).into())
         }),
         (Values::Fp64(expected), Values::Fp64(found)) => {

@@ -83,6 +83,26 @@ impl Values {
         }
     }
 
+    /// The value at this place as a number, 1 for true and 0 for false; none for texts, and where there is none.
+    pub fn number(&self, place: usize) -> Option<f64> {
+        match self {
+            Self::Bool(values) => values.get(place).map(|it| f64::from(u8::from(*it))),
+            Self::Uint8(values) => values.get(place).copied().map(f64::from),
+            Self::Uint16(values) => values.get(place).copied().map(f64::from),
+            Self::Uint32(values) => values.get(place).copied().map(f64::from),
+            Self::Uint64(values) => values.get(place).map(|it| *it as f64),
+            Self::Int8(values) => values.get(place).copied().map(f64::from),
+            Self::Int16(values) => values.get(place).copied().map(f64::from),
+            Self::Int32(values) => values.get(place).copied().map(f64::from),
+            Self::Int64(values) => values.get(place).map(|it| *it as f64),
+            Self::Fp16(values) => values.get(place).copied().map(f64::from),
+            Self::Bf16(values) => values.get(place).copied().map(f64::from),
+            Self::Fp32(values) => values.get(place).copied().map(f64::from),
+            Self::Fp64(values) => values.get(place).copied(),
+            Self::Bytes(_) => None,
+        }
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -116,6 +116,8 @@ impl Price {
 pub enum Observe {
     /// 1 if the request failed, 0 if not.
     Failed,
+    /// 1 if a cascade went on from its first model, 0 if not.
+    Escalated,
     /// Seconds from the request's head to the last byte of its answer.
     Duration,
     /// Seconds from the request's head to the first byte of its answer.

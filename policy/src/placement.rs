@@ -1,18 +1,20 @@
 //! Where one permitted request goes.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 
 use crate::assignment::Standing;
 use crate::{
-    ArmId, Assignment, Caller, CopyTarget, Experiment, ExperimentId, Outside, Permit, Policy,
-    Request, RouteId, Shadow, Stage, State, Target,
+    Accept, ArmId, Assignment, Caller, Cascade, CopyTarget, Experiment, ExperimentId, Outside,
+    Permit, Policy, Request, RouteId, Shadow, Stage, State, Target,
 };
 
 /// Proof that a permitted request was placed. Only [`Policy::place`] makes one.
 ///
 /// ```compile_fail
 /// fn forge(permit: policy::Permit, target: policy::Target) -> policy::Placement {
-///     policy::Placement { permit, target, arm: None, assignment: None, outside: None, shadow_phase: None, fallen: 0 }
+///     policy::Placement { permit, target, arm: None, assignment: None, outside: None, shadow_phase: None, fallen: 0, step: 0, cascade: None }
 /// }
 /// ```
 #[derive(Debug, PartialEq, Eq)]
@@ -25,7 +27,10 @@ pub struct Placement {
     outside: Option<Outside>,
     /// The experiment whose candidates get a copy, as this is their shadow phase.
     shadow_phase: Option<ExperimentId>,
-    fallen: usize,
+    fallen: u32,
+    /// How far down its cascade it has come.
+    step: u32,
+    cascade: Option<Arc<Cascade>>,
 }
 
 /// Proof that copies of a request that was placed may go to this shadow. Only [`Placement::shadows`] makes one.
@@ -57,9 +62,19 @@ impl Copied {
 
 impl Placement {
     fn new(permit: Permit, target: Target) -> Self {
+        let (target, cascade) = match target {
+            Target::Cascade(cascade) => {
+                let first = cascade.steps.first();
+                let first = first.map_or(UNKNOWN, |step| step.target.clone());
+                (first, Some(cascade))
+            }
+            target => (target, None),
+        };
         Self {
             permit,
             target,
+            step: 0,
+            cascade,
             arm: None,
             assignment: None,
             outside: None,
@@ -79,7 +94,7 @@ impl Placement {
         self.permit.route()
     }
 
-    /// What answers; never an experiment.
+    /// What answers; never an experiment or a cascade.
     #[must_use]
     pub fn target(&self) -> &Target {
         &self.target
@@ -91,10 +106,34 @@ impl Placement {
         self.arm
     }
 
+    /// How sure the model must be that the request was placed on; none if its answer is taken in any case.
+    #[must_use]
+    pub fn accept(&self) -> Option<&Arc<Accept>> {
+        let cascade = self.cascade.as_ref()?;
+        cascade.steps.get(self.step())?.accept.as_ref()
+    }
+
+    /// How far down its cascade the request has come: 0 for the first step, and outside of cascades.
+    #[must_use]
+    pub fn step(&self) -> usize {
+        self.step as usize
+    }
+
+    /// Goes to the next step of the cascade: the model was not sure, or could not say. Whether there was any.
+    pub fn go_on(&mut self) -> bool {
+        let steps = self.cascade.as_ref().map(|cascade| &cascade.steps);
+        let Some(next) = steps.and_then(|steps| steps.get(self.step() + 1)) else {
+            return false;
+        };
+        self.target = next.target.clone();
+        self.step += 1;
+        true
+    }
+
     /// How often the request fell back: 0 for what it was meant for.
     #[must_use]
     pub fn fallen(&self) -> usize {
-        self.fallen
+        self.fallen as usize
     }
 
     /// Whether there is something to fall back to still.
@@ -111,12 +150,14 @@ impl Placement {
         };
         self.target = next.clone();
         self.fallen += 1;
+        self.step = 0;
+        self.cascade = None;
         true
     }
 
     fn next<'p>(&self, policy: &'p Policy) -> Option<&'p Target> {
         let route = policy.routes.get(self.route().index())?;
-        route.fallback.get(self.fallen)
+        route.fallback.get(self.fallen())
     }
 
     /// Where copies of it may go, each with its position among the route's shadows and the proof that they may.

@@ -193,6 +193,11 @@ impl Policy {
                 .models
                 .get(id.index())
                 .map(|model| format!("{}/{}", model.name, model.version)),
+            Target::Cascade(cascade) => {
+                let steps = cascade.steps.iter();
+                let steps: Vec<_> = steps.map(|step| self.backend(&step.target)).collect();
+                Some(format!("cascade {}", steps.join(" ")))
+            }
             Target::Redirect(redirect) => Some(format!("redirect {}", redirect.status.as_u16())),
             Target::Respond { status, .. } => Some(format!("respond {}", status.as_u16())),
             Target::Experiment(id) => self

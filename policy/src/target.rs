@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::{ExperimentId, ModelId, UpstreamId};
+use crate::{Cascade, ExperimentId, ModelId, UpstreamId};
 
 /// Where a client is sent: parts that are none stay as they were asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub enum Target {
     },
     /// The client, who is sent elsewhere.
     Redirect(Arc<Redirect>),
+    /// Models in turn. A placement leads to one of them.
+    Cascade(Arc<Cascade>),
     /// Whichever arm the experiment picks. A placement never leads here.
     Experiment(ExperimentId),
 }

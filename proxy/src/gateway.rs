@@ -4,6 +4,7 @@
 //! for the permit, place it, let the backend answer, decorate the answer. The types keep the order: an answer
 //! needs a placement, a placement a permit, a permit a caller.
 
+mod cascade;
 pub(crate) mod chance;
 mod collect;
 mod decorate;
@@ -303,7 +304,13 @@ async fn answer(
         Some(listener) if !grpc::is_call(&head.headers) => listener.limits.body_rate,
         _ => 0,
     };
-    let body = Source::new(body, limit(peer, placement, passage), rate, room)?;
+    let limit = limit(peer, placement, passage);
+    // Whoever a cascade asks next gets what the one before has read.
+    let room = placement.accept().map_or(room, |_| limit);
+    let body = Source::new(body, limit, rate, room)?;
+    if let Some(answer) = cascade::descend(placement, &head, &body, passage).await {
+        return Ok(answer);
+    }
     let mut head = Some(head);
     loop {
         let may_fall = placement.may_fall_back(policy);
@@ -349,6 +356,7 @@ async fn answer_once(
         Target::Redirect(redirect) => {
             redirect::answer(redirect, &head, peer).map(|it| it.map(Content::Whole))
         }
+        Target::Cascade(_) => Err(Refusal::Incomplete("a step")),
         Target::Experiment(_) => Err(Refusal::Incomplete("an arm")),
     }
 }

@@ -1,5 +1,5 @@
 //! Answers a placed request from a model that runs here: in the Open Inference Protocol V2 over REST and gRPC, as
-//! TensorFlow Serving does, or as OpenAI's embeddings.
+//! TensorFlow Serving does, and as OpenAI's embeddings.
 //!
 //! The name in the path or the message is an alias that the route matched; which model serves is the placement's
 //! decision, and the answer says which one it was.
@@ -13,6 +13,7 @@ pub(crate) mod raw;
 mod request;
 mod resource;
 mod response;
+mod surely;
 mod trial;
 mod wanted;
 
@@ -37,6 +38,7 @@ use crate::observe::{Passage, View};
 use crate::refusal::Refusal;
 use question::Question;
 use resource::{Action, Asks, Resource};
+pub(crate) use surely::infer_surely;
 pub(crate) use trial::{TrialError, Tried, attempt};
 use wanted::Wanted;
 
@@ -167,7 +169,6 @@ impl Served {
             Action::Metadata => response::metadata(&self.model, self.pool.model()),
             Action::Status => response::status(&self.model),
             Action::Models => response::json(embeddings::models(&self.model)),
-            Action::Ask(Asks::Embeddings) if !self.embeds() => return Err(Refusal::NoSuchResource),
             Action::Ask(asks) => {
                 let body = match Coding::of(&head.headers) {
                     Coding::Identity => body,
@@ -179,17 +180,20 @@ impl Served {
         }))
     }
 
+    /// What the path asks of the version that serves.
+    fn resource<'a>(&self, head: &'a head::Parts) -> Result<Resource<'a>, Refusal> {
+        let resource = Resource::of(&head.method, head.uri.path())?;
+        if resource.action == Action::Ask(Asks::Embeddings) && !self.embeds() {
+            return Err(Refusal::NoSuchResource);
+        }
+        self.refuse_other(resource.version)?;
+        Ok(resource)
+    }
+
     /// Whether texts become embeddings here.
     fn embeds(&self) -> bool {
         let model = self.pool.model();
         model.tokenizer().is_some() && matches!(model.ending(), Some(Ending::Embedding(_)))
-    }
-
-    /// What the path asks of the version that serves.
-    fn resource<'a>(&self, head: &'a head::Parts) -> Result<Resource<'a>, Refusal> {
-        let resource = Resource::of(&head.method, head.uri.path())?;
-        self.refuse_other(resource.version)?;
-        Ok(resource)
     }
 
     fn refuse_other(&self, version: Option<&str>) -> Result<(), Refusal> {
@@ -230,12 +234,10 @@ impl Served {
             return given(self.pool.model().run(inputs));
         }
         let (reply, answer) = oneshot::channel();
+        let deadline = started.checked_add(self.patience);
         // Who has left needs no answer.
-        let submitted =
-            self.pool
-                .submit(inputs, started.checked_add(self.patience), move |outcome| {
-                    drop(reply.send(outcome))
-                });
+        let answered = move |outcome| drop(reply.send(outcome));
+        let submitted = self.pool.submit(inputs, deadline, answered);
         submitted.map_err(|_full| Refusal::ModelBusy)?;
         match timeout(self.patience, answer).await {
             Ok(answer) => outcome(answer),

@@ -1,5 +1,6 @@
 //! How a document comes into force: read, compiled, its models loaded, handed to the referee. All or nothing.
 
+mod cascades;
 mod frame;
 mod prepare;
 mod streams;

@@ -8,6 +8,7 @@ mod asking;
 mod balancing;
 mod batching;
 mod calling;
+mod cascading;
 mod crashing;
 mod demo;
 mod deploying;

@@ -74,6 +74,9 @@ choice! {
         Cost = "cost",
         /// Bytes of the answer's body.
         ResponseBytes = "response_bytes",
+        /// Whether a cascade went on from its first model to the next, or beyond: 1 if so; of an arm that is no
+        /// cascade always 0.
+        Escalated = "escalated",
         /// What clients post to the feedback endpoint under this metric's name.
         Feedback = "feedback",
         /// Whether feedback never came: 1 until it does, of the feedback metric that is named, for example

@@ -154,6 +154,12 @@ shapes! {
             /// Its version, for example `"2"`. Default: the newest.
             version: Option<String>,
         },
+        /// To models that are asked in turn until one is sure.
+        Cascade {
+            /// The models, the smallest first, and last who answers whatever the others are not sure of, for
+            /// example `[{ model: small, accept: { output: score, at_least: 0.9 } }, { upstream: big }]`.
+            cascade: Vec<CascadeStep>,
+        },
         /// To the arm that an experiment assigns.
         Experiment {
             /// Its name, for example `fraud-v2`.
@@ -169,6 +175,37 @@ shapes! {
             /// The answer, for example `{ status: 403 }`.
             respond: Respond,
         },
+    }
+}
+
+shapes! {
+    /// Who is asked next.
+    pub enum CascadeStep {
+        /// A model that Wald runs itself.
+        Model {
+            /// Its name, for example `small`.
+            model: String,
+            /// Its version, for example `"2"`. Default: the newest.
+            version: Option<String>,
+            /// When its answer is taken. The last step has none.
+            accept: Option<Accept>,
+        },
+        /// An upstream, as the last step.
+        Upstream {
+            /// Its name, for example `big`.
+            upstream: String,
+        },
+    }
+}
+
+record! {
+    /// When a model is sure enough of its answer.
+    pub struct Accept {
+        /// Its output that says how sure it is, for example `score`. Of several numbers a row the largest counts,
+        /// and every row must reach the bound.
+        pub output: String,
+        /// The bound, for example `0.9`.
+        pub at_least: f64,
     }
 }
 

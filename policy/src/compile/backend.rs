@@ -1,11 +1,15 @@
 //! What a backend names.
 
-use config::document::{Backend, Respond};
+use std::sync::Arc;
+
+use config::document::{self, Backend, CascadeStep, Respond};
 use config::{Path, code};
 use http::StatusCode;
 
 use super::{Scope, rewrite};
-use crate::{ExperimentId, ModelId, Target, UpstreamId};
+use crate::{
+    Accept, Cascade, CascadeStep as CompiledStep, ExperimentId, ModelId, Target, UpstreamId,
+};
 
 /// Finds what the backend at `path` names.
 pub(super) fn target(scope: &mut Scope<'_>, path: &Path, written: &Backend) -> Option<Target> {
@@ -21,6 +25,7 @@ pub(super) fn target(scope: &mut Scope<'_>, path: &Path, written: &Backend) -> O
             let found = names.models.find(model, version.as_deref(), path, report);
             found.map(|position| Target::Model(ModelId(position)))
         }
+        Backend::Cascade { cascade } => self::cascade(scope, &path.field("cascade"), cascade),
         Backend::Experiment { experiment } => {
             let found = names
                 .experiments
@@ -32,6 +37,71 @@ pub(super) fn target(scope: &mut Scope<'_>, path: &Path, written: &Backend) -> O
         }
         Backend::Respond { respond } => answer(scope, &path.field("respond"), respond),
     }
+}
+
+/// Models that say when they are sure, and then one that need not, or an upstream.
+fn cascade(scope: &mut Scope<'_>, path: &Path, written: &[CascadeStep]) -> Option<Target> {
+    if written.len() < 2 {
+        let message = "a cascade of one step is that step";
+        let remedy = "add who is asked when the model is not sure, or name the model itself";
+        scope.report.error(code::BAD_BACKEND, path, message, remedy);
+        return None;
+    }
+    let step =
+        |(position, written): (usize, &CascadeStep)| step(scope, &path.index(position), written);
+    let steps: Vec<_> = written.iter().enumerate().filter_map(step).collect();
+    let is_whole = steps.len() == written.len();
+    let (last, before) = steps.split_last().filter(|_| is_whole)?;
+    let unsure = before.iter().position(|step| step.accept.is_none());
+    if let Some(position) = unsure {
+        let message = "what comes after this step would never be asked";
+        let remedy = "name a model here, with `accept: { output, at_least }`";
+        let path = path.index(position);
+        scope
+            .report
+            .error(code::BAD_BACKEND, &path, message, remedy);
+    }
+    if last.accept.is_some() {
+        let message = "nobody is left to ask where the last step is not sure";
+        let remedy = "remove its `accept`, or add a step";
+        let path = path.index(before.len()).field("accept");
+        scope
+            .report
+            .error(code::BAD_BACKEND, &path, message, remedy);
+    }
+    Some(Target::Cascade(Arc::new(Cascade { steps })))
+}
+
+fn step(scope: &mut Scope<'_>, path: &Path, written: &CascadeStep) -> Option<CompiledStep> {
+    let (target, accept) = match written {
+        CascadeStep::Model {
+            model,
+            version,
+            accept,
+        } => {
+            let version = version.as_deref();
+            let found = scope
+                .names
+                .models
+                .find(model, version, path, &mut scope.report);
+            (Target::Model(ModelId(found?)), accept.as_ref())
+        }
+        CascadeStep::Upstream { upstream } => {
+            let path = path.field("upstream");
+            let found = scope
+                .names
+                .upstreams
+                .find(upstream, &path, &mut scope.report);
+            (Target::Upstream(UpstreamId(found?)), None)
+        }
+    };
+    let accept = accept.map(|document::Accept { output, at_least }| {
+        Arc::new(Accept {
+            output: output.as_str().into(),
+            at_least: *at_least,
+        })
+    });
+    Some(CompiledStep { target, accept })
 }
 
 fn answer(scope: &mut Scope<'_>, path: &Path, written: &Respond) -> Option<Target> {

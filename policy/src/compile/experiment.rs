@@ -291,21 +291,28 @@ fn definition(document: &document::Document, written: &document::Experiment, arm
     struct Definition<'a> {
         experiment: document::Experiment,
         models: Vec<Option<[&'a str; 3]>>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        of_cascades: Vec<Option<[&'a str; 3]>>,
     }
-    fn model<'a>(document: &'a document::Document, arm: &Arm) -> Option<[&'a str; 3]> {
-        let Target::Model(id) = arm.target else {
+    fn model<'a>(document: &'a document::Document, target: &Target) -> Option<[&'a str; 3]> {
+        let Target::Model(id) = *target else {
             return None;
         };
         let model = document.models.get(id.index())?;
         Some([&model.name, super::model::version(model), &model.sha256])
     }
-    let models = arms.iter().map(|arm| model(document, arm)).collect();
+    let models = arms.iter().map(|arm| model(document, &arm.target));
+    let steps = arms.iter().flat_map(|arm| match &arm.target {
+        Target::Cascade(cascade) => cascade.steps.as_slice(),
+        _ => &[],
+    });
     canonical::hash(&Definition {
         // How long and how strictly a decided run is watched decides nothing.
         experiment: document::Experiment {
             watch: None,
             ..written.clone()
         },
-        models,
+        models: models.collect(),
+        of_cascades: steps.map(|step| model(document, &step.target)).collect(),
     })
 }

@@ -220,6 +220,7 @@ fn observe(
 ) -> Option<Observe> {
     Some(match written {
         Source::Failed => Observe::Failed,
+        Source::Escalated => Observe::Escalated,
         Source::Duration => Observe::Duration,
         Source::FirstByte => Observe::FirstByte,
         Source::Feedback => Observe::Feedback,

@@ -86,8 +86,8 @@ fn fallback(scope: &mut Scope<'_>, path: &Path, written: &[document::Backend]) -
     let target = |(position, written): (usize, &document::Backend)| {
         let path = path.index(position);
         let target = backend::target(scope, &path, written)?;
-        if matches!(target, Target::Experiment(_)) {
-            let message = "an experiment is nothing to fall back to";
+        if matches!(target, Target::Experiment(_) | Target::Cascade(_)) {
+            let message = "an experiment or a cascade is nothing to fall back to";
             let remedy = "name an upstream, a model or an answer";
             scope
                 .report

@@ -1,5 +1,6 @@
 //! What compiles, and every problem that keeps a document from it.
 
+mod cascades;
 mod edges;
 mod experiments;
 mod meaning;

@@ -269,3 +269,20 @@ fn a_placement_falls_back_as_the_route_says_and_keeps_what_was_meant() {
         (arm, assignment)
     );
 }
+
+#[test]
+fn a_request_goes_down_its_cascade_and_keeps_its_arm() {
+    let cascade = "backend: { cascade: [{ model: digits, accept: { output: score, at_least: 0.9 } }, { upstream: fraud-v2 }] }";
+    let policy = sample::policy(&[("backend: { upstream: fraud-v2 }", cascade)]);
+    let mut placement = place(&policy, stage(State::Running), Some(OF_CANDIDATE));
+    assert_eq!(placement.target(), &Target::Model(crate::ModelId(1)));
+    assert_eq!(placement.step(), 0);
+    assert!(placement.accept().is_some());
+    assert!(placement.go_on());
+    assert_eq!(placement.target(), &Target::Upstream(UpstreamId(1)));
+    assert_eq!((placement.step(), placement.accept()), (1, None));
+    assert_eq!(placement.arm(), Some((ExperimentId(0), ArmId(1))));
+    assert!(!placement.go_on(), "nobody is left");
+    let mut control = place(&policy, stage(State::Running), Some(OF_CONTROL));
+    assert!(!control.go_on() && control.accept().is_none());
+}

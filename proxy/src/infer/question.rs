@@ -25,7 +25,7 @@ pub(super) enum Form {
     Call(call::Form),
     /// As TensorFlow Serving does.
     Predict(predict::Form),
-    /// As OpenAI does.
+    /// As OpenAI's embeddings.
     Embeddings(embeddings::Encoding),
 }
 

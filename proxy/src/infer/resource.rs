@@ -1,4 +1,4 @@
-//! The resources that the Open Inference Protocol and TensorFlow Serving give a model, and OpenAI's.
+//! The resources that the Open Inference Protocol, TensorFlow Serving and OpenAI give a model.
 
 use http::Method;
 
@@ -38,7 +38,7 @@ pub(super) enum Asks {
     Infer,
     /// Those of TensorFlow Serving.
     Predict,
-    /// Those of OpenAI.
+    /// Those of OpenAI's clients, who want embeddings.
     Embeddings,
 }
 
@@ -151,6 +151,7 @@ mod tests {
     fn other_paths_are_not_found() {
         for path in [
             "/",
+            "/v1/models",
             "/v1/models/:predict",
             "/v1/models/m/metadata",
             "/v1/models/m/versions/:predict",

@@ -38,6 +38,8 @@ pub(crate) struct Outcome<'a> {
     /// Nothing, too late, cut short, or a status of 500 and above; also when the client left before the end,
     /// because who waits too long leaves. A call of gRPC also by its status.
     pub(crate) failed: bool,
+    /// Whether a cascade went on from its first model, once that is known.
+    pub(crate) escalated: Option<bool>,
     /// From the request's head to the last byte of the answer.
     pub(crate) duration: Duration,
     /// From the request's head to the head of the answer.
@@ -62,6 +64,7 @@ impl Outcome<'_> {
     fn value(&self, observe: Observe, price: Price) -> Option<f64> {
         match observe {
             Observe::Failed => Some(f64::from(u8::from(self.failed))),
+            Observe::Escalated => self.escalated.map(|it| f64::from(u8::from(it))),
             Observe::Duration => Some(self.duration.as_secs_f64()),
             Observe::FirstByte => Some(self.first_byte.as_secs_f64()),
             Observe::ResponseBytes => Some(self.size?.bytes as f64),
@@ -257,6 +260,7 @@ impl RunShard {
             }
             let end = Outcome {
                 failed: true,
+                escalated: None,
                 duration: window,
                 first_byte: window,
                 size: None,
@@ -428,6 +432,7 @@ experiments:
         assert_eq!(sums(&mut shard, &experiment.design), [(0, 0.0), (1, 1.0)]);
         let outcome = Outcome {
             failed: false,
+            escalated: Some(false),
             duration: Duration::from_millis(1750),
             first_byte: Duration::ZERO,
             size: None,

@@ -37,22 +37,27 @@ struct Tally {
 /// The lanes of a policy.
 pub(crate) struct Lanes {
     lanes: Vec<Lane>,
-    /// Where the lanes of each route begin, and how many arms it has: for each thing that it falls back to they
-    /// stand there once more.
-    starts: Vec<(usize, usize)>,
+    routes: Vec<OfRoute>,
+}
+
+/// Where the lanes of a route are: first those of each arm, one for each step of a cascade; then, for each thing
+/// that the route falls back to, one for each arm.
+struct OfRoute {
+    /// Where the lanes of each arm begin.
+    arms: Vec<usize>,
+    /// Where those begin that stand in for them.
+    instead: usize,
 }
 
 impl Lanes {
     /// One lane for what no route takes, then those of each route.
     pub(crate) fn new(policy: &Policy) -> Self {
         let mut lanes = vec![Lane::new(String::new(), String::new(), None)];
-        let mut starts = Vec::with_capacity(policy.routes().len());
+        let mut routes = Vec::with_capacity(policy.routes().len());
         for route in policy.routes() {
-            let arms = arms(policy, route);
-            starts.push((lanes.len(), arms.len()));
-            lanes.extend(of(policy, route, &arms));
+            routes.push(OfRoute::add(policy, route, &mut lanes));
         }
-        Self { lanes, starts }
+        Self { lanes, routes }
     }
 
     /// The lane of requests that no route takes.
@@ -60,17 +65,24 @@ impl Lanes {
 
     /// The lane of a placed request.
     pub(crate) fn find(&self, placement: &Placement) -> usize {
-        let Some((start, arms)) = self.starts.get(placement.route().index()) else {
+        let Some(route) = self.routes.get(placement.route().index()) else {
             return Self::NONE;
         };
         let arm = placement.arm().map_or(0, |(_, arm)| arm.index());
-        start + placement.fallen() * arms + arm
+        match placement.fallen().checked_sub(1) {
+            Some(earlier) => route.instead + earlier * route.arms.len() + arm,
+            None => match route.arms.get(arm) {
+                Some(start) => start + placement.step(),
+                None => Self::NONE,
+            },
+        }
     }
 
     /// The lane of a request that a route took, but whose caller it does not let pass.
     pub(crate) fn denied(&self, route: &Route) -> usize {
-        let start = self.starts.get(route.id.index());
-        start.map_or(Self::NONE, |(start, _)| *start)
+        let route = self.routes.get(route.id.index());
+        let first = route.and_then(|route| route.arms.first());
+        first.copied().unwrap_or(Self::NONE)
     }
 
     /// The lane at this position.
@@ -102,14 +114,29 @@ fn arms<'p>(policy: &'p Policy, route: &'p Route) -> Vec<Meant<'p>> {
     arms.collect()
 }
 
-/// One for each arm, and again for each thing that the route falls back to.
-fn of(policy: &Policy, route: &Route, arms: &[Meant<'_>]) -> Vec<Lane> {
-    let lane =
-        |target: &Target, arm| Lane::new(route.name.to_string(), policy.backend(target), arm);
-    let meant = arms.iter().map(|(target, arm)| lane(target, *arm));
-    let instead = route.fallback.iter();
-    let instead = instead.flat_map(|target| arms.iter().map(move |(_, arm)| lane(target, *arm)));
-    meant.chain(instead).collect()
+impl OfRoute {
+    /// Adds the lanes of a route.
+    fn add(policy: &Policy, route: &Route, lanes: &mut Vec<Lane>) -> Self {
+        let lane =
+            |target: &Target, arm| Lane::new(route.name.to_string(), policy.backend(target), arm);
+        let meant = arms(policy, route);
+        let mut arms = Vec::with_capacity(meant.len());
+        for (target, arm) in &meant {
+            arms.push(lanes.len());
+            match target {
+                Target::Cascade(cascade) => {
+                    let steps = cascade.steps.iter();
+                    lanes.extend(steps.map(|step| lane(&step.target, *arm)));
+                }
+                target => lanes.push(lane(target, *arm)),
+            }
+        }
+        let instead = lanes.len();
+        for target in &route.fallback {
+            lanes.extend(meant.iter().map(|(_, arm)| lane(target, *arm)));
+        }
+        Self { arms, instead }
+    }
 }
 
 impl Lane {

@@ -26,6 +26,7 @@ pub(crate) struct Passage {
     backend: Duration,
     answered: Option<Answered>,
     fell_back: bool,
+    escalated: bool,
     call: Call,
     size: Size,
     said: Vec<Option<f64>>,
@@ -63,6 +64,7 @@ impl Passage {
             backend,
             answered: None,
             fell_back: false,
+            escalated: false,
             call: Call::None,
             size: Size::default(),
             said: Vec::new(),
@@ -121,6 +123,13 @@ impl Passage {
     pub(crate) fn fell_back(&mut self, placement: &Placement) {
         self.lane = self.view.lanes().find(placement);
         self.fell_back = true;
+    }
+
+    /// The model that was asked is not sure, and the next one of its cascade is. It counts by who answers in the
+    /// end; as evidence it counts for the arm in any case, which is the whole cascade.
+    pub(crate) fn went_on(&mut self, placement: &Placement) {
+        self.lane = self.view.lanes().find(placement);
+        self.escalated = true;
     }
 
     /// Time that was the backend's, not Wald's.
@@ -223,6 +232,7 @@ impl Passage {
                 exposure,
                 Outcome {
                     failed,
+                    escalated: Some(self.escalated),
                     duration,
                     first_byte,
                     size,

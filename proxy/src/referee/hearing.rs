@@ -85,6 +85,7 @@ experiments:
             let mut shard = RunShard::new(experiment, 1, false);
             let exposure = shard.expose(&assignment, at, None);
             let outcome = Outcome {
+                escalated: None,
                 failed: false,
                 duration: Duration::from_millis(1),
                 first_byte: Duration::ZERO,

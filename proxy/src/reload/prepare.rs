@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use config::Problems;
 use inference::{LoadError, MODEL_BYTES_MAX, Model, Pool};
-use policy::{KeySource, Policy};
+use policy::{KeySource, ModelId, Policy};
 use sha2::{Digest as _, Sha256};
 
+use super::cascades::{self, NoScore};
 use super::folder;
 use super::frame::{FrameError, frame};
 use crate::causes::causes;
@@ -91,6 +92,9 @@ pub(crate) enum PrepareError {
         /// Why.
         source: KeySetError,
     },
+    /// A cascade cannot tell whether its model is sure.
+    #[error(transparent)]
+    Cascade(#[from] NoScore),
     /// A model does not answer its example as it should.
     #[error("model `{name}` was tried and cannot be used")]
     Trial {
@@ -133,7 +137,9 @@ pub(crate) fn prepare(
         .models()
         .iter()
         .map(|model| pool(model, in_force))
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<Vec<_>, _>>()?;
+    let of_pool = |id: ModelId| models.get(id.index()).map(|pool: &Arc<Pool>| pool.model());
+    cascades::check(&policy, of_pool)?;
     let key_sets = key_sets(&policy)?;
     let before = in_force.map(|it| &*it.credentials);
     let credentials = Credentials::read(&policy, before)?;

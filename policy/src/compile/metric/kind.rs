@@ -107,8 +107,8 @@ fn mean(
     written: &document::Metric,
     observe: Observe,
 ) -> Option<Kind> {
-    if observe == Observe::Failed {
-        let message = "the mean of failed or not is a proportion";
+    if matches!(observe, Observe::Failed | Observe::Escalated) {
+        let message = "the mean of what is either so or not is a proportion";
         refuse(report, path, "kind", message, "use `kind: proportion`");
         return None;
     }
@@ -208,8 +208,8 @@ fn count(report: &mut Report<'_>, path: &Path, observe: Observe) -> Option<Kind>
 
 /// Refuses outcomes that have two values, of which no quantile says anything.
 fn of_numbers(report: &mut Report<'_>, path: &Path, observe: Observe) -> Option<()> {
-    if observe == Observe::Failed {
-        let message = "failed or not has no distribution but its rate";
+    if matches!(observe, Observe::Failed | Observe::Escalated) {
+        let message = "what is either so or not has no distribution but its rate";
         refuse(report, path, "kind", message, "use `kind: proportion`");
         return None;
     }

@@ -83,7 +83,7 @@ impl Shape {
     pub(super) fn assumed(kind: Kind, observe: Observe) -> (Self, f64, f64) {
         match kind {
             Kind::Proportion | Kind::Count if observe == Observe::Failed => (Self::Rate, 0.01, 0.0),
-            Kind::Proportion if matches!(observe, Observe::Missing { .. }) => {
+            Kind::Proportion if matches!(observe, Observe::Escalated | Observe::Missing { .. }) => {
                 (Self::Rate, 0.5, 0.0)
             }
             Kind::Proportion => (Self::Rate, 0.9, 0.0),
