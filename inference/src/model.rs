@@ -59,6 +59,9 @@ pub enum RunError {
         #[source]
         cause: Cause,
     },
+    /// No request could be made up to try it with.
+    #[error("a request that is made up for it would have too many values")]
+    Unmade,
     /// Tract panicked; the model goes on serving others.
     #[error("the model panicked: {message}")]
     Panicked {

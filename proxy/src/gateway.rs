@@ -308,7 +308,7 @@ async fn answer(
     // Whoever a cascade asks next gets what the one before has read.
     let room = placement.accept().map_or(room, |_| limit);
     let body = Source::new(body, limit, rate, room)?;
-    if let Some(answer) = cascade::descend(placement, &head, &body, passage).await {
+    if let Some(answer) = cascade::descend(placement, &head, &body, passage).await? {
         return Ok(answer);
     }
     let mut head = Some(head);

@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
 use http::{HeaderName, Response, request as head};
 use inference::{Batch, Crew, Ending, Pool, RunError, Tensor};
 use policy::{Copied, CopyTarget, Model, ModelId, Placement, RouteId, Shadow, Target};
@@ -38,12 +39,15 @@ use crate::observe::{Passage, View};
 use crate::refusal::Refusal;
 use question::Question;
 use resource::{Action, Asks, Resource};
-pub(crate) use surely::infer_surely;
+pub(crate) use surely::{Surely, infer_surely};
 pub(crate) use trial::{TrialError, Tried, attempt};
 use wanted::Wanted;
 
 /// Announces tensors in binary behind the JSON (the protocol's binary extension).
 pub(crate) const BINARY: HeaderName = HeaderName::from_static("inference-header-content-length");
+
+/// A request that is no longer is read where it came in: that takes less than a millisecond.
+const READ_HERE_BYTES_MAX: usize = 256 << 10;
 
 /// What the server can beyond the protocol, as its metadata names it.
 const EXTENSIONS: [&str; 2] = ["binary_tensor_data", "classification"];
@@ -70,6 +74,10 @@ pub(crate) async fn infer(
         return call::converse(served, head, body, passage);
     }
     let left = call::left(head, passage).unwrap_or(Duration::MAX);
+    if left.is_zero() {
+        // A quick model would be done before anybody looks at the time.
+        return Err(Refusal::Deadline);
+    }
     let answered = timeout(left, served.answer(head, body, passage)).await;
     let answered = answered.unwrap_or(Err(Refusal::Deadline))?;
     Ok(call::said(answered.into_body()))
@@ -116,6 +124,7 @@ enum Begun {
 }
 
 /// The model that serves a request.
+#[derive(Clone)]
 struct Served {
     model: Model,
     pool: Arc<Pool>,
@@ -149,11 +158,23 @@ impl Served {
         if !grpc::is_call(&head.headers) {
             self.resource(head)?;
         }
-        let whole = body.whole(self.patience).await?;
-        match self.begin(head, whole, body.limit())? {
+        match self.read(head, body).await? {
             Begun::Answered(answer) => Ok(answer),
             Begun::Asked(question) => self.infer(question, passage).await,
         }
+    }
+
+    /// Reads the request once it is there; on a thread where that keeps nobody waiting, if it may take long.
+    async fn read(&self, head: &head::Parts, body: &Rc<Source>) -> Result<Begun, Refusal> {
+        let (whole, room) = (body.whole(self.patience).await?, body.limit());
+        let may_grow = [CONTENT_ENCODING, call::ENCODING];
+        let may_grow = may_grow.iter().any(|name| head.headers.contains_key(name));
+        if whole.len() <= READ_HERE_BYTES_MAX && !may_grow {
+            return self.begin(head, whole, room);
+        }
+        let (served, head) = (self.clone(), head.clone());
+        let begun = spawn_blocking(move || served.begin(&head, whole, room));
+        begun.await.map_err(|_| ended())?
     }
 
     /// Reads the request. Its body, whatever stands for it, is no longer than `room`.

@@ -23,7 +23,7 @@ pub(crate) use evidence::Moment;
 #[cfg(test)]
 pub(crate) use evidence::{Outcome, RunShard};
 pub(crate) use lane::Lane;
-pub(crate) use passage::Passage;
+pub(crate) use passage::{Passage, Step};
 pub(crate) use roll::{Roll, Seen};
 pub(crate) use view::View;
 

@@ -9,7 +9,7 @@ use std::io::{self, Read as _, Write as _};
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::thread;
 
-use inference::{LoadError, Model};
+use inference::{LoadError, Model, RunError};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use sha2::{Digest as _, Sha256};
 
@@ -31,6 +31,9 @@ const SECONDS_MAX: u64 = 60;
 
 /// Half of what the threads have that load models to serve them.
 const STACK_BYTES: usize = 1 << 20;
+
+/// What Tract says when it gets no memory.
+const OUT_OF_MEMORY: &str = "failed to allocate";
 
 /// How much is told of what the process said.
 const SAID_BYTES_MAX: usize = 400;
@@ -97,13 +100,25 @@ pub(crate) fn stand(length: u64) -> io::Result<Exit> {
     let sha256 = Sha256::digest(&bytes).into();
     let loading = thread::Builder::new()
         .stack_size(STACK_BYTES)
-        .spawn(move || Model::load(&bytes, &sha256))?;
+        .spawn(move || load(&bytes, &sha256))?;
     match loading.join() {
-        Ok(Ok(_)) => Ok(Exit::Done),
+        Ok(Ok(())) => Ok(Exit::Done),
         // Memory that it was not given, as likely as not; with more of it, the loader would go on.
         Ok(Err(LoadError::Panicked { message })) => Err(io::Error::other(message)),
         Ok(Err(_)) => Ok(Exit::Unloadable),
         Err(_) => Err(io::Error::other("the loader panicked")),
+    }
+}
+
+/// Loads the model, and runs it once as the server is going to.
+fn load(bytes: &[u8], sha256: &[u8; 32]) -> Result<(), LoadError> {
+    let model = Model::load(bytes, sha256)?;
+    match model.try_without() {
+        // Other panics say that the request which was made up is none of its.
+        Err(RunError::Panicked { message }) if message.contains(OUT_OF_MEMORY) => {
+            Err(LoadError::Panicked { message })
+        }
+        _ => Ok(()),
     }
 }
 

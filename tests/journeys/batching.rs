@@ -12,7 +12,7 @@ const INFER: &str = "/v2/models/digits/infer";
 
 #[tokio::test]
 async fn requests_that_run_together_get_the_answers_that_they_get_alone() {
-    let wald = serve("batch: { max: 16, wait: 5ms }").await;
+    let wald = serve("batch: { max: 16, wait: 50ms }").await;
     let (images, labels) = (table("traffic.csv"), table("predictions.csv"));
     let mut asked = JoinSet::new();
     for (number, image) in images.iter().enumerate().take(64) {
@@ -27,6 +27,14 @@ async fn requests_that_run_together_get_the_answers_that_they_get_alone() {
     }
     let rows = "wald_inference_batch_size_sum{model=\"digits\",version=\"1\"} 64";
     wald.shows(rows).await;
+    let text = wald.connect("admin").await.get("/metrics").await.text();
+    let runs = "wald_inference_batch_size_count{model=\"digits\",version=\"1\"} ";
+    let runs = text.lines().find_map(|line| line.strip_prefix(runs));
+    let runs: Option<u32> = runs.and_then(|runs| runs.parse().ok());
+    assert!(
+        runs.is_some_and(|runs| runs < 64),
+        "some ran together: {runs:?}"
+    );
 }
 
 #[tokio::test]

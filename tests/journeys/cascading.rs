@@ -74,7 +74,7 @@ experiments:
     ramp: [50%]
     metrics:
       - {{ name: latency, kind: mean, source: duration, better: lower, role: goal, window: 2s }}
-      - {{ name: escalated, kind: proportion, source: escalated, better: lower, role: guardrail, margin: {{ absolute: 90% }}, window: 2s }}
+      - {{ name: escalated, kind: proportion, source: escalated, better: lower, role: guardrail, margin: {{ absolute: 0.9 }}, window: 2s }}
 ",
         cascade("probabilities")
     );
@@ -99,7 +99,7 @@ experiments:
         (metric["n"] == json!([of_control, of_candidate])).then_some(metric)
     })
     .await;
-    let rate = metric["arms"][1]["estimate"].as_f64();
+    let rate = metric["estimate"]["candidate"].as_f64();
     let expected = escalated as f64 / of_candidate as f64;
     assert!(
         rate.is_some_and(|rate| (rate - expected).abs() < 1e-9),

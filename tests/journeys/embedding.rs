@@ -148,7 +148,7 @@ async fn what_is_no_request_for_embeddings_is_told_why() {
     .await;
     check(&mut client, json!({ "input": 7 }), "a list of texts").await;
     let many = json!({ "input": vec!["a"; 1025] });
-    check(&mut client, many, "expected 1 to 1024").await;
+    check(&mut client, many, "at most 1024 texts").await;
     let format = json!({ "input": "a", "encoding_format": "int8" });
     check(&mut client, format, "expected `float` or `base64`").await;
 }

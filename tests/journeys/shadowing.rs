@@ -80,9 +80,14 @@ async fn only_what_is_asked_for_counts_as_agreement_and_its_interval_closes_in()
     let primary = Upstream::start(CAT, Reply::Name).await;
     let shadow = Upstream::start(SAME_CAT, Reply::Name).await;
     let journey = Journey::start(&primary, &shadow, "compare: { only: [/label] }").await;
-    journey.ask(200).await;
-    let seen = journey.compared(200).await;
-    assert_eq!(seen["agreed"], 200, "{seen}");
+    // Of copies that come faster than they are compared some are let go.
+    let seen = until("enough is compared", async || {
+        journey.ask(20).await;
+        let seen = journey.shadows().await["shadows"][0].clone();
+        (seen["compared"].as_u64() >= Some(200)).then_some(seen)
+    })
+    .await;
+    assert_eq!(seen["agreed"], seen["compared"], "{seen}");
     let [low, high] = interval(&seen);
     assert!(low > 0.95 && high > 0.999, "{low}..{high}");
 }

@@ -34,6 +34,7 @@ for wrong in ({"input": []}, {"input": "a", "dimensions": 7}, {"input": [[1 << 3
     try:
         client.embeddings.create(model="minilm", **wrong)
     except openai.BadRequestError as error:
-        print("refused", error.status_code, error.body["code"], error.body["detail"])
+        problem = error.response.json()
+        print("refused", error.status_code, problem["code"], problem["detail"])
 print("models", [model.id for model in client.models.list()])
 print("told in all", together.usage.prompt_tokens + alone.usage.prompt_tokens + tokens.usage.prompt_tokens)

@@ -152,8 +152,12 @@ impl Plans {
                 return Some(plan);
             }
             Some(state) if state.is_due(asked_min) && !MAKING.swap(true, Ordering::AcqRel) => {
-                *state = State::Making;
-                self.make(lengths);
+                // Where no thread could be had, it stays due.
+                *state = if self.make(lengths) {
+                    State::Making
+                } else {
+                    State::Asked(asked_min)
+                };
             }
             Some(State::Asked(times)) => *times = times.saturating_add(1),
             _ => {}
@@ -167,7 +171,7 @@ impl Plans {
     }
 
     /// On a thread of its own. Where there is none, the shape is asked for again later.
-    fn make(&self, lengths: Vec<usize>) {
+    fn make(&self, lengths: Vec<usize>) -> bool {
         let plans = self.clone();
         let thread = thread::Builder::new().name("model-plan".to_owned());
         let started = thread.spawn(move || {
@@ -182,6 +186,7 @@ impl Plans {
         if started.is_err() {
             MAKING.store(false, Ordering::Release);
         }
+        started.is_ok()
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {

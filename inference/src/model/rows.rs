@@ -49,13 +49,17 @@ pub(crate) fn rows(inputs: &[Tensor]) -> usize {
 /// Whether two requests that fit the model could be rows of one: all dimensions but the first are equal.
 pub(crate) fn are_alike(one: &[Tensor], other: &[Tensor]) -> bool {
     let columns = |tensor: &Tensor| tensor.shape.get(1..).map(<[usize]>::to_vec);
-    one.iter().all(|tensor| {
+    let are_equal = |tensor: &Tensor| {
         named(other, &tensor.name).is_some_and(|other| columns(tensor) == columns(other))
-    })
+    };
+    one.len() == other.len() && one.iter().all(are_equal)
 }
 
 /// Requests that are alike as one, row after row; none if they are not.
 pub(crate) fn join(first: &[Tensor], others: &[&[Tensor]]) -> Option<Vec<Tensor>> {
+    if !others.iter().all(|other| are_alike(first, other)) {
+        return None;
+    }
     let mut joined = first.to_vec();
     for tensor in &mut joined {
         for other in others {

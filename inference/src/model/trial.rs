@@ -20,6 +20,8 @@ const RUNS: usize = 9;
 const TIME: Duration = Duration::from_millis(100);
 /// What open dimensions other than the batch are tried with: a short text, a small image, one of the usual size.
 const LENGTHS: [usize; 3] = [16, 64, 224];
+/// The most values of an input that is made up: a few large images.
+const MADE_UP_MAX: usize = 1 << 23;
 /// Plans for shapes of their own take memory, and time to make: they must run in less than this part of the time.
 const GAIN: f64 = 0.8;
 /// How far a row may be from what it is alone: matrices of other sizes are summed in another order.
@@ -64,10 +66,10 @@ impl Model {
         let comparison = pattern
             .filter(|_| open > QUICK_MAX)
             .and_then(|pattern| self.compare(Plans::new(pattern), &fed, open));
-        let own = comparison.filter(|it| it.is_gain()).map(|it| it.own);
         Ok(Trial {
             outputs,
-            cost: Cost::new(own.unwrap_or(open), inputs),
+            // Not every shape has a plan of its own.
+            cost: Cost::new(open, inputs),
             comparison,
         })
     }
@@ -105,9 +107,12 @@ impl Model {
     /// Runs one row that is made up. Fails where the model takes no lengths or values that were tried: those of its
     /// last try tell why.
     pub fn try_without(&self) -> Result<Trial, RunError> {
-        let mut outcome = Err(RunError::Late);
+        let mut outcome = Err(RunError::Unmade);
         for length in LENGTHS {
-            outcome = self.try_with(&self.made_up(1, length));
+            let Some(inputs) = self.made_up(1, length) else {
+                break;
+            };
+            outcome = self.try_with(&inputs);
             if outcome.is_ok() || self.has_one_form() {
                 break;
             }
@@ -133,7 +138,7 @@ impl Model {
         }
         for length in LENGTHS {
             let pair = self.made_up(2, length);
-            let Some(rows) = split(&pair, &[1, 1]) else {
+            let Some(rows) = pair.and_then(|pair| split(&pair, &[1, 1])) else {
                 break;
             };
             if let Some(outputs) = self.side_by_side(&rows) {
@@ -161,8 +166,8 @@ impl Model {
         Some(Ok(()))
     }
 
-    /// So many rows, no two alike, with every other open dimension of this length.
-    fn made_up(&self, rows: usize, length: usize) -> Vec<Tensor> {
+    /// So many rows, no two alike, with every other open dimension of this length. None if they would be too large.
+    fn made_up(&self, rows: usize, length: usize) -> Option<Vec<Tensor>> {
         let open = |axis| if axis == 0 { rows } else { length };
         let inputs = self.inputs().iter();
         let mut shapes: Vec<Vec<usize>> = inputs
@@ -185,10 +190,15 @@ impl Model {
         }
         let inputs = self.inputs().iter().zip(shapes);
         inputs
-            .map(|(input, shape)| Tensor {
-                name: input.name.clone(),
-                values: values(input.datatype, shape.iter().product()),
-                shape,
+            .map(|(input, shape)| {
+                let product = |count: usize, length: &usize| count.checked_mul(*length);
+                let count = shape.iter().try_fold(1, product);
+                let count = count.filter(|count| *count <= MADE_UP_MAX)?;
+                Some(Tensor {
+                    name: input.name.clone(),
+                    values: values(input.datatype, count),
+                    shape,
+                })
             })
             .collect()
     }

@@ -57,6 +57,9 @@ impl Gathered {
             self.width = run.width;
             self.values = vec![0.0; self.rows.saturating_mul(run.width)];
         }
+        if run.width != self.width {
+            return;
+        }
         let rows = run.values.chunks_exact(run.width.max(1));
         for (place, row) in places.iter().zip(rows) {
             let start = place.saturating_mul(self.width);

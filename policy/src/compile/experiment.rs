@@ -293,6 +293,8 @@ fn definition(document: &document::Document, written: &document::Experiment, arm
         models: Vec<Option<[&'a str; 3]>>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         of_cascades: Vec<Option<[&'a str; 3]>>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        around: Vec<Around<'a>>,
     }
     fn model<'a>(document: &'a document::Document, target: &Target) -> Option<[&'a str; 3]> {
         let Target::Model(id) = *target else {
@@ -313,6 +315,48 @@ fn definition(document: &document::Document, written: &document::Experiment, arm
             ..written.clone()
         },
         models: models.collect(),
-        of_cascades: steps.map(|step| model(document, &step.target)).collect(),
+        of_cascades: steps
+            .clone()
+            .map(|step| model(document, &step.target))
+            .collect(),
+        around: arms
+            .iter()
+            .map(|arm| &arm.target)
+            .chain(steps.map(|step| &step.target))
+            .filter_map(|target| around(document, target))
+            .collect(),
+    })
+}
+
+/// What stands around a model's file and decides what it answers, too.
+#[derive(Serialize)]
+struct Around<'a> {
+    model: usize,
+    tokenizer: Option<(&'a str, Option<u32>)>,
+    embedding: &'a Option<document::Embedding>,
+    labels: &'a Option<document::Labels>,
+    scores: &'a Option<document::Scores>,
+}
+
+/// None if nothing does.
+fn around<'a>(document: &'a document::Document, target: &Target) -> Option<Around<'a>> {
+    let Target::Model(id) = *target else {
+        return None;
+    };
+    let document::Model {
+        tokenizer,
+        embedding,
+        labels,
+        scores,
+        ..
+    } = document.models.get(id.index())?;
+    let is_bare =
+        tokenizer.is_none() && embedding.is_none() && labels.is_none() && scores.is_none();
+    (!is_bare).then(|| Around {
+        model: id.index(),
+        tokenizer: tokenizer.as_ref().map(|it| (&*it.sha256, it.max_tokens)),
+        embedding,
+        labels,
+        scores,
     })
 }

@@ -9,6 +9,7 @@ use policy::Placement;
 use super::{Inbound, chance, introduce, onward};
 use crate::accept::Peer;
 use crate::grpc;
+use crate::infer::call::is_conversation;
 use crate::observe::Passage;
 use crate::server::Worker;
 use crate::shadow::Mirror;
@@ -33,9 +34,11 @@ pub(super) fn mirror(
     let copies = view.copies(placement.route());
     let chosen = shadows.filter(|(_, shadow, _)| shadow.copies(&head.method, draw()));
     let is_call = grpc::is_call(&head.headers);
+    let is_conversation = is_call && is_conversation(head);
     let slots = chosen.filter_map(|(position, _, copied)| {
         let copies = copies.get(position)?;
-        let fits = !is_call || copies.takes_calls();
+        // A model inside answers a conversation message by message, which a copy of it is not.
+        let fits = (!is_call || copies.takes_calls()) && !(is_conversation && copies.runs_here());
         fits.then(|| copies.slot(copied, now)).flatten()
     });
     let slots: Vec<_> = slots.collect();

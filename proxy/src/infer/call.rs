@@ -32,7 +32,7 @@ pub(super) use question::Form;
 
 const SERVICE: &str = "/inference.GRPCInferenceService/";
 
-const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+pub(super) const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// What can be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,13 +115,13 @@ pub(super) fn begin(
 }
 
 /// How long the caller waits from now on.
-pub(super) fn left(head: &head::Parts, passage: &Passage) -> Option<Duration> {
+pub(crate) fn left(head: &head::Parts, passage: &Passage) -> Option<Duration> {
     let gone = passage.arrived().instant.elapsed();
     grpc::timeout(&head.headers).map(|deadline| deadline.saturating_sub(gone))
 }
 
 /// Whether it is a call with any number of messages.
-pub(super) fn is_conversation(head: &head::Parts) -> bool {
+pub(crate) fn is_conversation(head: &head::Parts) -> bool {
     matches!(Method::of(head), Ok(Method::ModelStreamInfer))
 }
 

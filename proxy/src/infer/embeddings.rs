@@ -4,12 +4,16 @@
 //! them; `encoding_format` asks for numbers or for base64 of 32-bit floats, little-endian. `model` is an alias that
 //! the route matched, and the answer says which model it was.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use inference::{TEXT, TOKENS, Tensor, Values};
+use inference::{BATCH_MAX, TEXT, TOKENS, Tensor, Values};
 use policy::Model;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 /// Where they are asked for.
@@ -94,8 +98,8 @@ impl Texts {
             .filter(|character| !character.is_ascii_whitespace());
         let texts = match (begin.next(), begin.next()) {
             (Some('"'), _) => of(input).map(|text| Self::Written(vec![text])),
-            (Some('['), Some('"' | ']')) => of(input).map(Self::Written),
-            (Some('['), Some('[')) => of(input).map(Self::Tokens),
+            (Some('['), Some('"' | ']')) => of(input).map(|Few(texts)| Self::Written(texts)),
+            (Some('['), Some('[')) => of(input).map(|Few(texts)| Self::Tokens(texts)),
             (Some('['), Some('0'..='9')) => of(input).map(|tokens| Self::Tokens(vec![tokens])),
             _ => Err("expected a text, a list of texts, or numbers of tokens".to_owned()),
         };
@@ -106,6 +110,36 @@ impl Texts {
             }
             _ => Ok(texts),
         }
+    }
+}
+
+/// As many texts as a model takes at once; of more, none beyond is read.
+struct Few<T>(Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Few<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Texts<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Texts<T> {
+            type Value = Few<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a list of at most {BATCH_MAX} texts")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(text) = list.next_element()? {
+                    if texts.len() == BATCH_MAX {
+                        return Err(A::Error::invalid_length(BATCH_MAX + 1, &self));
+                    }
+                    texts.push(text);
+                }
+                Ok(Few(texts))
+            }
+        }
+
+        from.deserialize_seq(Texts(PhantomData))
     }
 }
 

@@ -151,7 +151,6 @@ mod tests {
     fn other_paths_are_not_found() {
         for path in [
             "/",
-            "/v1/models",
             "/v1/models/:predict",
             "/v1/models/m/metadata",
             "/v1/models/m/versions/:predict",

@@ -15,25 +15,33 @@ use crate::grpc;
 use crate::observe::Passage;
 use crate::refusal::Refusal;
 
-/// Answers for the model that the request was placed on, if that is sure. None where it is not, and for whatever is
-/// asked about it or in a conversation: whoever answers in the end speaks for all.
+/// What a model comes to that answers only if it is sure.
+pub(crate) enum Surely {
+    /// This is its answer.
+    Answered(Box<Response<Content>>),
+    /// It has run, and is not sure.
+    Unsure,
+    /// It was not asked: what is asked about a model, or in a conversation, whoever answers in the end says for all.
+    NotAsked,
+}
+
+/// Answers for the model that the request was placed on, if that is sure.
 pub(crate) async fn infer_surely(
     placement: &Placement,
     accept: &Accept,
     head: &head::Parts,
     body: &Rc<Source>,
     passage: &mut Passage,
-) -> Result<Option<Response<Content>>, Refusal> {
+) -> Result<Surely, Refusal> {
     let Target::Model(model) = *placement.target() else {
         return Err(Refusal::Incomplete("a model"));
     };
     let served = Served::find(passage.view(), placement.route(), model)?;
     if call::is_conversation(head) {
-        return Ok(None);
+        return Ok(Surely::NotAsked);
     }
-    let whole = body.whole(served.patience).await?;
-    let Begun::Asked(Question { inputs, form }) = served.begin(head, whole, body.limit())? else {
-        return Ok(None);
+    let Begun::Asked(Question { inputs, form }) = served.read(head, body).await? else {
+        return Ok(Surely::NotAsked);
     };
     let started = Instant::now();
     let given = served.run(inputs, started).await;
@@ -41,14 +49,15 @@ pub(crate) async fn infer_surely(
     passage.view().inferred(served.model.id, started.elapsed());
     let given = given?;
     if !is_sure(accept, &given) {
-        return Ok(None);
+        return Ok(Surely::Unsure);
     }
     let answer = form.write(&served, given)?;
-    Ok(Some(if grpc::is_call(&head.headers) {
+    let answer = if grpc::is_call(&head.headers) {
         call::said(answer.into_body())
     } else {
         answer.map(Content::Whole)
-    }))
+    };
+    Ok(Surely::Answered(Box::new(answer)))
 }
 
 /// Whether each row has a number that reaches the bound. What is no number, and NaN, reaches none.

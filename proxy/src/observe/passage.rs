@@ -26,11 +26,20 @@ pub(crate) struct Passage {
     backend: Duration,
     answered: Option<Answered>,
     fell_back: bool,
-    escalated: bool,
+    escalated: Option<bool>,
     call: Call,
     size: Size,
     said: Vec<Option<f64>>,
     ended: bool,
+}
+
+/// Why a step of a cascade gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// It was not sure, or could not say.
+    Unsure,
+    /// What came was no question for it, which says nothing about how sure it is.
+    NotAsked,
 }
 
 /// Whether the request is a call, and how that ended.
@@ -64,7 +73,7 @@ impl Passage {
             backend,
             answered: None,
             fell_back: false,
-            escalated: false,
+            escalated: Some(false),
             call: Call::None,
             size: Size::default(),
             said: Vec::new(),
@@ -125,11 +134,14 @@ impl Passage {
         self.fell_back = true;
     }
 
-    /// The model that was asked is not sure, and the next one of its cascade is. It counts by who answers in the
-    /// end; as evidence it counts for the arm in any case, which is the whole cascade.
-    pub(crate) fn went_on(&mut self, placement: &Placement) {
+    /// A step of a cascade gives no answer, and the next one is asked. It counts by who answers in the end; as
+    /// evidence it counts for the arm in any case, which is the whole cascade.
+    pub(crate) fn went_on(&mut self, placement: &Placement, step: Step) {
         self.lane = self.view.lanes().find(placement);
-        self.escalated = true;
+        self.escalated = match step {
+            Step::Unsure => Some(true),
+            Step::NotAsked => self.escalated.filter(|escalated| *escalated),
+        };
     }
 
     /// Time that was the backend's, not Wald's.
@@ -232,7 +244,7 @@ impl Passage {
                 exposure,
                 Outcome {
                     failed,
-                    escalated: Some(self.escalated),
+                    escalated: self.escalated,
                     duration,
                     first_byte,
                     size,

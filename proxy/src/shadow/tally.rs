@@ -100,6 +100,11 @@ impl Copies {
         self.pool().is_none_or(|it| it.http2_scheme().is_some())
     }
 
+    /// Whether it is a model that runs here.
+    pub(crate) fn runs_here(&self) -> bool {
+        self.pool().is_none()
+    }
+
     /// Room for one more, if there is any and the shadow is not left alone just now.
     pub(crate) fn slot(self: &Rc<Self>, copied: Copied, now: Instant) -> Option<Slot> {
         let in_flight = self.in_flight.get();

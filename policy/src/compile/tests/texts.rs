@@ -93,3 +93,30 @@ fn what_makes_no_sense_together_is_refused() {
         &format!("tokenizer: {{ file: t.json, sha256: \"{DIGEST}\", max_tokens: 0 }}"),
     );
 }
+
+#[test]
+fn whatever_stands_around_a_model_is_a_part_of_what_is_compared() {
+    let definition = |more: &str| {
+        let written = format!("{FILE}{more}");
+        sample::policy(&[(FILE, &written)]).experiments()[1].definition
+    };
+    let tokenizer = |digest: &str| {
+        format!(
+            ", tokenizer: {{ file: t.json, sha256: \"{digest}\" }}, embedding: {{ pooling: mean }}"
+        )
+    };
+    let others = [
+        String::new(),
+        tokenizer(DIGEST),
+        tokenizer(&"1".repeat(64)),
+        tokenizer(DIGEST).replace("mean", "cls"),
+        ", labels: [no, yes]".to_owned(),
+        ", labels: [yes, no]".to_owned(),
+        ", labels: [no, yes], scores: softmax".to_owned(),
+    ];
+    let definitions: Vec<_> = others.iter().map(|more| definition(more)).collect();
+    for (place, one) in definitions.iter().enumerate() {
+        assert_eq!(*one, definition(&others[place]));
+        assert!(!definitions[..place].contains(one), "{}", others[place]);
+    }
+}

@@ -11,6 +11,9 @@ use prost::{Message, Oneof};
 /// hundreds once it has been read.
 const TENSORS_MAX: usize = 1024;
 
+/// The most elements of BYTES in one: an empty one has two bytes here and 24 once it is read.
+const TEXTS_MAX: usize = 1 << 20;
+
 /// `ServerLiveResponse`, `ServerReadyResponse` and `ModelReadyResponse`.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub(super) struct Yes {
@@ -181,23 +184,60 @@ pub(crate) struct Contents {
 impl Request {
     /// Reads a request that has no more tensors than it may, or says what was expected.
     pub(super) fn read(message: Bytes) -> Result<Self, String> {
-        let count = tensors(&message).ok_or("it is not made of fields as a request is")?;
-        if count > TENSORS_MAX {
+        let Counts { tensors, texts } =
+            Counts::of(&message).ok_or("it is not made of fields as a request is")?;
+        if tensors > TENSORS_MAX {
             return Err(format!(
-                "it has {count} tensors, at most {TENSORS_MAX} are taken"
+                "it has {tensors} tensors, at most {TENSORS_MAX} are taken"
+            ));
+        }
+        if texts > TEXTS_MAX {
+            return Err(format!(
+                "it has {texts} elements of BYTES, at most {TEXTS_MAX} are taken"
             ));
         }
         Self::decode(message).map_err(|error| error.to_string())
     }
 }
 
-/// How many inputs, outputs and raw tensors a request holds; none if it is not made of fields.
-fn tensors(mut message: &[u8]) -> Option<usize> {
-    let mut count = 0;
+/// What a request is made of that takes more memory than it has bytes.
+#[derive(Default)]
+struct Counts {
+    /// Inputs, outputs and raw tensors.
+    tensors: usize,
+    /// Elements of `bytes_contents`.
+    texts: usize,
+}
+
+impl Counts {
+    /// None if it is not made of fields.
+    fn of(message: &[u8]) -> Option<Self> {
+        let mut counts = Self::default();
+        each_field(message, &mut |field, input| {
+            counts.tensors += usize::from((5..=7).contains(&field));
+            if field != 5 {
+                return Some(());
+            }
+            each_field(input, &mut |field, contents| match field {
+                5 => each_field(contents, &mut |field, _| {
+                    counts.texts += usize::from(field == 8);
+                    Some(())
+                }),
+                _ => Some(()),
+            })
+        })?;
+        Some(counts)
+    }
+}
+
+/// Looks at each field of a message, with what it holds if that has a length.
+fn each_field<'m>(
+    mut message: &'m [u8],
+    see: &mut dyn FnMut(usize, &'m [u8]) -> Option<()>,
+) -> Option<()> {
     while !message.is_empty() {
         // Both a key and a length are written as lengths are.
         let key = prost::decode_length_delimiter(&mut message).ok()?;
-        count += usize::from((5..=7).contains(&(key >> 3)));
         let length = match key & 7 {
             0 => {
                 prost::decode_length_delimiter(&mut message).ok()?;
@@ -209,14 +249,34 @@ fn tensors(mut message: &[u8]) -> Option<usize> {
             // A group, of which no field of ours is made, could hide some.
             _ => return None,
         };
-        message = message.get(length..)?;
+        let (held, rest) = message.split_at_checked(length)?;
+        see(key >> 3, held)?;
+        message = rest;
     }
-    Some(count)
+    Some(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_has_a_bound_number_of_texts() {
+        let with = |texts: usize| Request {
+            inputs: vec![Tensor {
+                contents: Some(Contents {
+                    texts: vec![Vec::new(); texts],
+                    ..Contents::default()
+                }),
+                ..Tensor::default()
+            }],
+            ..Request::default()
+        };
+        let fits = with(1000);
+        assert_eq!(Request::read(fits.encode_to_vec().into()), Ok(fits));
+        let refused = Request::read(with(TEXTS_MAX + 1).encode_to_vec().into());
+        assert!(refused.is_err_and(|why| why.contains("1048577 elements of BYTES")));
+    }
 
     #[test]
     fn a_request_has_a_bound_number_of_tensors() {
