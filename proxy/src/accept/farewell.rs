@@ -11,7 +11,7 @@ use super::activity::Activity;
 
 /// How long a connection over which nothing was asked yet is still open when the others end. Its client has
 /// been let in and may have written a request that is on its way: to close then would be to refuse it.
-const FIRST_REQUEST: Duration = Duration::from_secs(1);
+const FIRST_REQUEST: Duration = Duration::from_secs(3);
 
 /// What the connections of one listener are told their end by.
 pub(super) struct Farewell(watch::Sender<bool>);
