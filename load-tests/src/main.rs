@@ -5,6 +5,7 @@
 //! the proxy's process tree: unlike requests per second it does not depend on who else has the cores.
 
 mod drive;
+mod inline;
 mod machine;
 mod own;
 mod peer;
@@ -55,7 +56,11 @@ fn main() -> anyhow::Result<()> {
         Some(path) => path.clone(),
         None => std::env::current_exe()?.with_file_name("wald"),
     };
-    let load = if args.short { Load::SHORT } else { Load::FULL };
+    let load = match (args.short, args.scenario) {
+        (true, _) => Load::SHORT,
+        (false, Scenario::Mlp | Scenario::Forest) => Load::MODELS,
+        (false, _) => Load::FULL,
+    };
     let folder = tempfile::tempdir().context("a folder for the peers' files")?;
     let measured = compare(args.scenario, &wald, load, folder.path())?;
     let standings = measured
@@ -78,6 +83,10 @@ pub(crate) enum Scenario {
     Plain,
     /// Wald with TLS, client certificates, tokens and authorization, and Wald without.
     Secure,
+    /// A perceptron inside Wald, and inside servers in Python.
+    Mlp,
+    /// A forest inside Wald, and inside servers in Python.
+    Forest,
     /// Wald without a shadow, and with one that is slow, silent or dead, at a rate that leaves cores free.
     Shadow,
 }
@@ -93,12 +102,38 @@ fn compare(
     load: Load,
     folder: &Path,
 ) -> anyhow::Result<Vec<(&'static str, Vec<Measured>)>> {
+    // Those behind it live as long as whoever asks it.
+    let (_backend, peers) = peers(scenario, wald, folder)?;
+    let mut measured: Vec<_> = peers.iter().map(|peer| (peer.name(), Vec::new())).collect();
+    for peer in &peers {
+        peer.measure(load.warmed_up())?;
+    }
+    for round in 1..=load.rounds {
+        for (peer, (_, rounds)) in peers.iter().zip(&mut measured) {
+            let seen = peer.measure(load)?;
+            eprintln!("round {round}: {:<6} {seen}", peer.name());
+            rounds.push(seen);
+        }
+    }
+    Ok(measured)
+}
+
+/// Who is compared, and the backend behind them if there is one.
+fn peers(
+    scenario: Scenario,
+    wald: &Path,
+    folder: &Path,
+) -> anyhow::Result<(Option<Peer>, Vec<Peer>)> {
+    let model = match scenario {
+        Scenario::Mlp => Some(inline::Model::Mlp),
+        Scenario::Forest => Some(inline::Model::Forest),
+        Scenario::Plain | Scenario::Secure | Scenario::Shadow => None,
+    };
+    if let Some(model) = model {
+        return Ok((None, inline::peers(model, wald, folder)?));
+    }
     let backend = Peer::backend(folder)?;
     let peers = match scenario {
-        Scenario::Plain => vec![
-            Peer::wald(wald, &backend, folder)?,
-            Peer::nginx(&backend, folder)?,
-        ],
         Scenario::Secure => vec![
             Peer::wald_secure(wald, &backend, folder)?,
             Peer::wald_plain(wald, &backend, folder)?,
@@ -112,19 +147,12 @@ fn compare(
                 shadowed("dead", Some(free_address()?))?,
             ]
         }
+        _ => vec![
+            Peer::wald(wald, &backend, folder)?,
+            Peer::nginx(&backend, folder)?,
+        ],
     };
-    let mut measured: Vec<_> = peers.iter().map(|peer| (peer.name(), Vec::new())).collect();
-    for peer in &peers {
-        peer.measure(load.warmed_up())?;
-    }
-    for round in 1..=load.rounds {
-        for (peer, (_, rounds)) in peers.iter().zip(&mut measured) {
-            let seen = peer.measure(load)?;
-            eprintln!("round {round}: {:<6} {seen}", peer.name());
-            rounds.push(seen);
-        }
-    }
-    Ok(measured)
+    Ok((Some(backend), peers))
 }
 
 fn write(report: &Report, folder: &Path) -> anyhow::Result<()> {
@@ -147,6 +175,11 @@ impl Load {
         connections: 32,
         seconds: 5,
         rounds: 7,
+    };
+    /// The same for models, as few callers as one server of them has.
+    const MODELS: Self = Self {
+        connections: 16,
+        ..Self::FULL
     };
     /// What a test runs.
     const SHORT: Self = Self {

@@ -1,7 +1,8 @@
 //! The proxies that are compared, and the backend behind them.
 
 use std::{
-    fmt, fs, io,
+    fmt, fs,
+    io::{self, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -9,15 +10,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use sha2::{Digest as _, Sha256};
+
 use crate::{
     FOLDER,
-    drive::{self, DriveError, Load},
+    drive::{self, DriveError, Load, Script},
     own::{self, Credentials},
     process::{Process, StartError},
 };
 
-/// How long a peer may take until it accepts connections.
-const STARTING: Duration = Duration::from_secs(10);
+/// How long a peer may take until it accepts connections. Servers in Python import for some seconds.
+const STARTING: Duration = Duration::from_secs(60);
 
 /// How long each connection of a paced driver waits between requests, in the mean.
 const PACE: Duration = Duration::from_millis(40);
@@ -33,7 +36,7 @@ pub(crate) struct Peer {
 /// What drives a peer. Figures of different drivers are never compared.
 enum Driver {
     /// wrk, which costs the machine least.
-    Wrk,
+    Wrk(Script),
     /// This program, which can show a certificate.
     Own(Option<Credentials>),
     /// This program, at random times on each connection.
@@ -101,6 +104,62 @@ impl Peer {
         Ok(Self {
             driver: Driver::Paced,
             ..peer
+        })
+    }
+
+    /// Wald as it comes, which runs the model of a folder itself.
+    pub(crate) fn wald_inline(
+        program: &Path,
+        model: &Path,
+        folder: &Path,
+    ) -> Result<Self, PeerError> {
+        let address = free_address()?;
+        let digest = Sha256::digest(fs::read(model.join("model.onnx"))?);
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut command = Command::new(program);
+        command
+            .args(["run", "-c"])
+            .arg(Path::new(FOLDER).join("scenarios/inline.yaml"))
+            .env("LISTEN", address.port().to_string())
+            .env("MODEL", model)
+            .env("SHA256", digest)
+            .current_dir(folder);
+        Self::start("wald", address, &mut command, folder)?.asked_for(model)
+    }
+
+    /// A model server in Python, as `peers/inline.py` starts it.
+    pub(crate) fn in_python(
+        name: &'static str,
+        python: &Path,
+        model: &Path,
+        folder: &Path,
+    ) -> Result<Self, PeerError> {
+        let address = free_address()?;
+        let mut command = Command::new(python);
+        command
+            .arg(Path::new(FOLDER).join("peers/inline.py"))
+            .arg(name)
+            .arg(model)
+            .arg(address.port().to_string());
+        Self::start(name, address, &mut command, folder)?.asked_for(model)
+    }
+
+    /// Driven with the model's own request, once it is answered.
+    fn asked_for(self, model: &Path) -> Result<Self, PeerError> {
+        let body = model.join("body.json");
+        let json = fs::read(&body)?;
+        let until = Instant::now() + STARTING;
+        while !is_answered(self.address, &json)? {
+            if Instant::now() > until {
+                let (name, log) = (self.name, model.to_owned());
+                let said = "it does not answer an inference request".to_owned();
+                return Err(PeerError::NotServing { name, log, said });
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        Ok(Self {
+            driver: Driver::Wrk(Script::Infer(body)),
+            ..self
         })
     }
 
@@ -173,7 +232,7 @@ impl Peer {
             name,
             address,
             process: Process::start(command)?,
-            driver: Driver::Wrk,
+            driver: Driver::Wrk(Script::Post),
         };
         let until = Instant::now() + STARTING;
         while TcpStream::connect(address).is_err() {
@@ -195,7 +254,7 @@ impl Peer {
     pub(crate) fn measure(&self, load: Load) -> Result<Measured, PeerError> {
         let before = self.process.cpu()?;
         let seen = match &self.driver {
-            Driver::Wrk => drive::drive(self.address, load)?,
+            Driver::Wrk(script) => drive::drive(self.address, load, script)?,
             Driver::Own(credentials) => own::drive(self.address, load, credentials.as_ref(), None)?,
             Driver::Paced => own::drive(self.address, load, None, Some(PACE))?,
         };
@@ -245,10 +304,25 @@ pub(crate) enum PeerError {
         log: PathBuf,
         said: String,
     },
+    #[error("the models of a scenario could not be trained")]
+    Untrained,
     #[error(transparent)]
     Drive(#[from] DriveError),
     #[error("a file of a peer, or /proc, cannot be used")]
     Io(#[from] io::Error),
+}
+
+/// Whether the model is served by now.
+fn is_answered(address: SocketAddr, json: &[u8]) -> io::Result<bool> {
+    let mut stream = TcpStream::connect(address)?;
+    let length = json.len();
+    let head = format!(
+        "POST /v2/models/served/infer HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all(&[head.as_bytes(), json].concat())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(answer.starts_with(b"HTTP/1.1 200"))
 }
 
 /// A loopback address that was free a moment ago: peers must know each other's ports before they start.

@@ -18,6 +18,8 @@ pub(crate) struct Report {
     ratio: Option<f64>,
     /// How long requests wait, of each peer ÷ of the first.
     waits: Vec<Waits>,
+    /// How many requests are answered, by the first peer ÷ by each other.
+    rates: Vec<Rates>,
     #[serde(skip)]
     suffix: &'static str,
 }
@@ -40,6 +42,12 @@ impl Report {
             }
             _ => Vec::new(),
         };
+        let rates = match (scenario, peers.split_first()) {
+            (Scenario::Mlp | Scenario::Forest, Some((first, others))) => {
+                others.iter().map(|peer| Rates::of(first, peer)).collect()
+            }
+            _ => Vec::new(),
+        };
         let date = jiff::ZonedDateTime::now().date().to_string();
         let (scenario, suffix) = match scenario {
             Scenario::Plain => ("1: HTTP/1.1 keep-alive, 80-byte JSON POST, plain", ""),
@@ -47,6 +55,11 @@ impl Report {
                 "2: the same with TLS 1.3, a client certificate, an RS256 token and authorization, beside the same build without",
                 "-secure",
             ),
+            Scenario::Mlp => (
+                "4: a perceptron for 64 pixels (64, 32, 10), one row a request, JSON of the Open Inference Protocol, wald with its defaults, FastAPI with ONNX Runtime in a process for each core, MLServer with scikit-learn",
+                "-mlp",
+            ),
+            Scenario::Forest => ("5: the same with a forest of 100 trees", "-forest"),
             Scenario::Shadow => (
                 "3: the same at 25 requests a second and connection at random times (exponential gaps), every request copied to a shadow that answers after 200 ms, never, or is not there, beside the same build without",
                 "-shadow",
@@ -60,6 +73,7 @@ impl Report {
             peers,
             ratio,
             waits,
+            rates,
             suffix,
         }
     }
@@ -87,6 +101,53 @@ impl Waits {
             p50: peer.p50_us / beside.p50_us,
             p99: peer.p99_us / beside.p99_us,
         }
+    }
+}
+
+impl fmt::Display for Waits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            peer,
+            beside,
+            p50,
+            p99,
+        } = self;
+        write!(f, "Waiting, {peer} ÷ {beside}: p50 {p50:.2}, p99 {p99:.2}")
+    }
+}
+
+/// How much one peer answers beside another, and how long it takes.
+#[derive(Serialize)]
+struct Rates {
+    peer: &'static str,
+    beside: &'static str,
+    requests: f64,
+    p99: f64,
+}
+
+impl Rates {
+    fn of(peer: &Standing, beside: &Standing) -> Self {
+        Self {
+            peer: peer.name,
+            beside: beside.name,
+            requests: peer.requests_per_second / beside.requests_per_second,
+            p99: peer.p99_us / beside.p99_us,
+        }
+    }
+}
+
+impl fmt::Display for Rates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            peer,
+            beside,
+            requests,
+            p99,
+        } = self;
+        write!(
+            f,
+            "{peer} ÷ {beside}: requests a second {requests:.1}, p99 {p99:.2}"
+        )
     }
 }
 
@@ -167,17 +228,11 @@ impl fmt::Display for Report {
                 peer.p99_us
             )?;
         }
-        for Waits {
-            peer,
-            beside,
-            p50,
-            p99,
-        } in &self.waits
-        {
-            writeln!(
-                f,
-                "\nWaiting, {peer} ÷ {beside}: p50 {p50:.2}, p99 {p99:.2}"
-            )?;
+        for waits in &self.waits {
+            writeln!(f, "\n{waits}")?;
+        }
+        for rates in &self.rates {
+            writeln!(f, "\n{rates}")?;
         }
         match (self.ratio, self.peers.as_slice()) {
             (Some(ratio), [first, second]) => writeln!(
