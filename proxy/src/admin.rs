@@ -7,12 +7,16 @@
 mod door;
 mod events;
 mod experiments;
+mod explain;
 mod gate;
 mod guard;
+mod live;
+mod me;
 mod operations;
 mod page;
 mod problem;
 mod shadows;
+mod traffic;
 mod upstreams;
 
 use std::sync::Arc;
@@ -111,11 +115,18 @@ pub(crate) async fn serve(socket: std::net::TcpListener, desk: Desk) {
 fn router(desk: Arc<Desk>) -> Router {
     let api = Router::new()
         .route("/events", get(events::listen))
+        .route("/live", get(live::listen))
+        .route("/me", get(me::show))
         .route("/experiments", get(experiments::list))
         .route("/experiments/{name}", get(experiments::show))
+        .route("/experiments/{name}/series", get(experiments::series))
+        .route("/experiments/{name}/evidence", get(experiments::evidence))
         .route("/experiments/{name}/{verb}", post(experiments::order))
         .route("/feedback", post(operations::feedback))
         .route("/audit", get(operations::audit))
+        .route("/audit/verify", get(operations::verify))
+        .route("/explain", post(explain::explain))
+        .route("/traffic", get(traffic::show))
         .route("/certificates", get(operations::certificates))
         .route("/shadows", get(shadows::list))
         .route("/upstreams", get(upstreams::list))
@@ -124,8 +135,9 @@ fn router(desk: Arc<Desk>) -> Router {
         .route("/drain", post(operations::drain));
     Router::new()
         .route("/", get(page::index))
-        .route("/dashboard.css", get(page::style))
-        .route("/dashboard.js", get(page::script))
+        .route("/favicon.svg", get(page::icon))
+        .route("/assets/{name}", get(page::asset))
+        .route("/openapi.json", get(page::openapi))
         .route("/livez", get(operations::livez))
         .route("/readyz", get(operations::readyz))
         .route("/metrics", get(operations::metrics))

@@ -11,7 +11,7 @@ mod completions;
 mod document;
 mod exit;
 pub(crate) mod experiment;
-mod explain;
+pub(crate) mod explain;
 mod judge;
 pub(crate) mod logging;
 mod man;

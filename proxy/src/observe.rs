@@ -18,7 +18,9 @@ mod passage;
 mod roll;
 mod view;
 
-pub(crate) use counters::{Counters, EndpointLabels, EndpointSeen};
+pub(crate) use counters::{BOUNDS, Counters, EndpointLabels, EndpointSeen, Histogram};
+#[cfg(test)]
+pub(crate) use counters::{PathLabels, RequestLabels};
 pub(crate) use evidence::Moment;
 #[cfg(test)]
 pub(crate) use evidence::{Outcome, RunShard};

@@ -14,6 +14,7 @@ mod order;
 mod rehearsal;
 mod ruling;
 mod run;
+mod series;
 mod settling;
 mod signing;
 mod task;
@@ -29,6 +30,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub(crate) use book::{Book, Entry};
 pub(crate) use order::{Actor, Order, OrderError};
 pub(crate) use run::told;
+pub(crate) use series::Shown as Series;
 
 use crate::audit::checkpoint::Notary;
 use crate::audit::{Event, Record};
@@ -84,6 +86,8 @@ enum Letter {
     Adopt(Box<Candidate>, oneshot::Sender<Result<Adopted, AdoptError>>),
     Trust(Trust, oneshot::Sender<()>),
     Audit(oneshot::Sender<Result<Vec<String>, StoreError>>),
+    Series(String, u64, oneshot::Sender<Option<Series>>),
+    Evidence(String, oneshot::Sender<Option<Vec<stats::Asked>>>),
     Note(Event, oneshot::Sender<Result<(), StoreError>>),
     Order(Order, oneshot::Sender<Result<Entry, OrderError>>),
     Hear(Vec<Observed>),
@@ -226,6 +230,32 @@ impl Referee {
     /// How the experiments stand.
     pub(crate) fn book(&self) -> Arc<Book> {
         self.book.load_full()
+    }
+
+    /// How an experiment came to stand where it does, after a moment in milliseconds since 1970; none if there
+    /// is no such experiment.
+    pub(crate) async fn series(
+        &self,
+        experiment: String,
+        after_ms: u64,
+    ) -> Result<Option<Series>, Busy> {
+        let (reply, answer) = oneshot::channel();
+        self.letters
+            .try_send(Letter::Series(experiment, after_ms, reply))
+            .map_err(|_| Busy)?;
+        answer.await.map_err(|_| Busy)
+    }
+
+    /// Every test of an experiment with what it is made of; none if there is no such experiment.
+    pub(crate) async fn evidence(
+        &self,
+        experiment: String,
+    ) -> Result<Option<Vec<stats::Asked>>, Busy> {
+        let (reply, answer) = oneshot::channel();
+        self.letters
+            .try_send(Letter::Evidence(experiment, reply))
+            .map_err(|_| Busy)?;
+        answer.await.map_err(|_| Busy)
     }
 
     /// The audit chain, as lines of JSON; none while the referee has too much to do or the store fails.

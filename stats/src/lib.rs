@@ -39,7 +39,9 @@ pub use evidence::{
 };
 pub use interval::{Effect, Interval};
 pub use ledger::{HarmCrossing, Ledger, Wait};
-pub use report::{ArmReport, Estimate, LogE, Methods, MetricReport, Report, SampleRatioReport};
+pub use report::{
+    ArmReport, Asked, Estimate, LogE, Methods, MetricReport, Report, SampleRatioReport,
+};
 pub use trial::{ArmSums, Crossing, Numbers, Question, Score, Stretch};
 pub use verdict::{Decision, Finding, Open, Proof, Reason, Verdict};
 pub use watch::{Bad, FalseAlarms, Frozen, Risen, STRETCH, WatchReport};

@@ -9,7 +9,7 @@ use crate::{
     interval::{Effect, Interval},
     ledger::{Ledger, Measured},
     sample_ratio,
-    trial::{Question, Score, Trial, total},
+    trial::{Numbers, Question, Score, Trial, total},
 };
 
 /// The state of a run.
@@ -114,6 +114,52 @@ pub struct SampleRatioReport {
     pub alarm: bool,
     /// One unit of so many is counted: one, until there are too many to tell apart.
     pub sampling: u64,
+}
+
+/// One test as it stands, with what its score is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The metric.
+    pub metric: String,
+    /// The candidate's position among the arms.
+    pub arm: usize,
+    /// What is asked.
+    pub question: Question,
+    /// Which test answers.
+    pub method: Option<Method>,
+    /// How far it has come.
+    pub score: Score,
+    /// Every number of the score.
+    pub numbers: Numbers,
+}
+
+impl Ledger {
+    /// Every test that a verdict may rest on.
+    #[must_use]
+    pub fn asked(&self) -> Vec<Asked> {
+        let pairs = self.measured().iter().zip(&self.design().metrics);
+        let trials = pairs.flat_map(|(measured, metric)| {
+            measured
+                .trials
+                .iter()
+                .map(move |trial| (measured, metric, trial))
+        });
+        let tests = trials.flat_map(|(measured, metric, trial)| {
+            let questions = [Question::Superior, Question::NotWorse, Question::Worse].into_iter();
+            questions.filter_map(move |question| {
+                let test = trial.test(question)?;
+                Some(Asked {
+                    metric: metric.name.clone(),
+                    arm: trial.arm,
+                    question,
+                    method: metric.method(self.design().unit, question),
+                    score: test.score(),
+                    numbers: test.numbers(measured.pairs(trial.arm)),
+                })
+            })
+        });
+        tests.collect()
+    }
 }
 
 pub(crate) fn of(ledger: &Ledger) -> Report {

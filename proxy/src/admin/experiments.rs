@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Desk;
 use super::problem::Problem;
 use crate::causes::causes;
-use crate::referee::{Actor, Entry, Order, OrderError};
+use crate::referee::{Actor, Entry, Order, OrderError, Series};
 
 /// All of them.
 pub(super) async fn list(State(desk): State<Arc<Desk>>) -> Json<Value> {
@@ -25,10 +25,42 @@ pub(super) async fn show(
 ) -> Result<Json<Entry>, Problem> {
     let book = desk.referee.book();
     let found = book.experiments.iter().find(|entry| entry.name == name);
-    found
-        .cloned()
-        .map(Json)
-        .ok_or_else(|| Problem::not_found(format!("there is no experiment `{name}`")))
+    found.cloned().map(Json).ok_or_else(|| no_experiment(&name))
+}
+
+/// Which part of a history.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct After {
+    /// What came after this moment, in milliseconds since 1970.
+    #[serde(default)]
+    after: u64,
+}
+
+/// How one of them came to stand where it does.
+pub(super) async fn series(
+    State(desk): State<Arc<Desk>>,
+    Path(name): Path<String>,
+    Query(after): Query<After>,
+) -> Result<Json<Series>, Problem> {
+    let found = desk.referee.series(name.clone(), after.after).await;
+    let found = found.map_err(|_| Problem::busy())?;
+    found.map(Json).ok_or_else(|| no_experiment(&name))
+}
+
+fn no_experiment(name: &str) -> Problem {
+    Problem::not_found(format!("there is no experiment `{name}`"))
+}
+
+/// Every test of one of them as it stands, with the sums that it is made of.
+pub(super) async fn evidence(
+    State(desk): State<Arc<Desk>>,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let found = desk.referee.evidence(name.clone()).await;
+    let tests = found.map_err(|_| Problem::busy())?;
+    let tests = tests.ok_or_else(|| no_experiment(&name))?;
+    Ok(Json(json!({ "tests": tests })))
 }
 
 /// The body of an order.

@@ -18,6 +18,9 @@ use crate::referee::Actor;
 /// What kubelets and balancers ask, who have no certificate.
 const OF_PROBES: [&str; 2] = ["/livez", "/readyz"];
 
+/// What is sent but changes nothing that a viewer may not see change.
+const OF_VIEWERS: [&str; 2] = ["/api/v1/feedback", "/api/v1/explain"];
+
 /// What takes more than to operate: deciding in place of the evidence.
 const OF_APPROVERS: [&str; 4] = ["promote", "rollback", "approve", "stop"];
 
@@ -33,6 +36,9 @@ pub(super) async fn authorized_only(
         snapshot.policy.admin().is_open(),
         request.method() == Method::POST,
     );
+    if is_open {
+        request.extensions_mut().insert(Role::Approver);
+    }
     if OF_PROBES.contains(&request.uri().path()) || (is_open && !is_order) {
         return next.run(request).await;
     }
@@ -46,8 +52,10 @@ pub(super) async fn authorized_only(
     let admin = snapshot.policy.admin();
     match admin.authorize(&caller, request.method(), wanted) {
         Ok(()) => {
+            let role = role(admin, &caller);
+            request.extensions_mut().insert(role);
             if wanted > Role::Viewer {
-                tracing::info!(%caller, method = %request.method(), path, "asked at the admin address");
+                tracing::info!(%caller, method = %request.method(), path = request.uri().path(), "asked at the admin address");
             }
             next.run(request).await
         }
@@ -74,12 +82,19 @@ fn actor(caller: &Caller, asker: &Asker) -> Actor {
     }
 }
 
+/// The greatest role of a caller who may look.
+fn role(admin: &policy::Admin, caller: &Caller) -> Role {
+    let has = |role: &Role| admin.authorize(caller, &Method::POST, *role).is_ok();
+    let found = [Role::Approver, Role::Operator].into_iter().find(has);
+    found.unwrap_or(Role::Viewer)
+}
+
 /// The least role that may do this.
 fn wanted(method: &Method, path: &str) -> Role {
     let verb = path.rsplit('/').next().unwrap_or_default();
     match *method {
         Method::GET | Method::HEAD => Role::Viewer,
-        Method::POST if path == "/api/v1/feedback" => Role::Viewer,
+        Method::POST if OF_VIEWERS.contains(&path) => Role::Viewer,
         Method::POST if !OF_APPROVERS.contains(&verb) => Role::Operator,
         _ => Role::Approver,
     }
@@ -126,6 +141,7 @@ mod tests {
             (Method::GET, "/api/v1/experiments", Role::Viewer),
             (Method::GET, "/metrics", Role::Viewer),
             (Method::POST, "/api/v1/feedback", Role::Viewer),
+            (Method::POST, "/api/v1/explain", Role::Viewer),
             (Method::POST, "/api/v1/reload", Role::Operator),
             (Method::POST, "/api/v1/drain", Role::Operator),
             (Method::POST, "/api/v1/experiments/a/pause", Role::Operator),

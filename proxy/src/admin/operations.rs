@@ -19,6 +19,7 @@ use crate::observe::exposition;
 use crate::referee::Actor;
 use crate::reload::{ReloadError, Reloaded};
 use crate::server::{Leave, Phase};
+use crate::store::StoreError;
 use crate::{credentials, feedback, webhooks};
 
 /// Whether the process answers.
@@ -76,6 +77,28 @@ pub(super) async fn audit(State(desk): State<Arc<Desk>>) -> Result<Response, Pro
             .collect::<String>(),
     )
         .into_response())
+}
+
+/// Whether the audit chain holds.
+pub(super) async fn verify(State(desk): State<Arc<Desk>>) -> Result<Json<Value>, Problem> {
+    let store = desk.referee.trail().ok_or_else(Problem::busy)?;
+    let verified = tokio::task::spawn_blocking(move || {
+        let audit = store.audit()?;
+        Ok::<_, StoreError>((audit.lines().count(), audit.verify()))
+    });
+    let (records, verified) = verified
+        .await
+        .unwrap_or(Err(StoreError::Interrupted))
+        .map_err(|error| {
+            tracing::error!(error = %causes(&error), "the audit trail cannot be read");
+            Problem::busy()
+        })?;
+    let broken = verified
+        .err()
+        .map(|broken| json!({ "record": broken.seq, "flaw": broken.flaw.to_string() }));
+    Ok(Json(
+        json!({ "records": records, "holds": broken.is_none(), "broken": broken }),
+    ))
 }
 
 /// The document in force, without what is secret in it.

@@ -106,6 +106,12 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, Code(4709), title, detail)
     }
 
+    /// A question that is about no request.
+    pub(super) fn bad_question(detail: impl Into<String>) -> Self {
+        let title = "the question cannot be read";
+        Self::new(StatusCode::BAD_REQUEST, Code(4712), title, detail)
+    }
+
     /// An order that cannot follow what is.
     pub(super) fn not_now(detail: impl Into<String>) -> Self {
         let title = "the experiment does not stand like that";

@@ -62,9 +62,34 @@ pub(crate) struct Args {
     output: Output,
 }
 
+/// A request that nobody has sent, and who would be sending it.
+#[derive(Debug)]
+pub(crate) struct Inquiry<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) path: &'a str,
+    pub(crate) host: &'a str,
+    pub(crate) headers: &'a [(HeaderName, HeaderValue)],
+    pub(crate) spiffe: Option<&'a SpiffeId>,
+    pub(crate) claims: Option<&'a Map<String, Value>>,
+    pub(crate) body: Option<&'a [u8]>,
+    /// The first of the document if absent.
+    pub(crate) listener: Option<&'a str>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoAnswer {
+    /// The document has no such listener.
+    #[error("the document has no listener {0:?}")]
+    Listener(String),
+    /// No request could look like that.
+    #[error("this is no request")]
+    Request(#[from] http::Error),
+}
+
 /// What `-o json` prints: a field that says nothing is `null`, not absent.
 #[derive(Debug, Serialize)]
-struct Row {
+pub(crate) struct Row {
     outcome: Answer,
     route: Option<String>,
     code: Option<String>,
@@ -95,6 +120,36 @@ pub(crate) fn explain(args: &Args) -> Result<Exit, Failure> {
 
 impl Args {
     fn answer(&self, policy: &Policy) -> Result<Row, Failure> {
+        let body = self.body.as_deref().map(read).transpose()?;
+        let inquiry = Inquiry {
+            method: &self.method,
+            path: &self.path,
+            host: &self.host,
+            headers: &self.headers,
+            spiffe: self.spiffe.as_ref(),
+            claims: self.claims.as_ref().map(|Claims(claims)| claims),
+            body: body.as_deref(),
+            listener: self.listener.as_deref(),
+        };
+        let first = |_: &policy::Experiment| Stage::first(1);
+        let stages: Vec<Stage> = policy.experiments().iter().map(first).collect();
+        inquiry.answer(policy, &stages).map_err(|none| match none {
+            NoAnswer::Listener(asked) => Failure::NoListener { asked },
+            NoAnswer::Request(error) => error.into(),
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|source| Failure::Body {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+impl Inquiry<'_> {
+    /// What would happen to it, with experiments at these stages.
+    pub(crate) fn answer(&self, policy: &Policy, stages: &[Stage]) -> Result<Row, NoAnswer> {
         let listener = self.listener(policy)?;
         let mut head = self.head()?;
         if let Err(refusal) = gateway::normalise(&mut head) {
@@ -106,7 +161,7 @@ impl Args {
             .and_then(|host| host.to_str().ok())
             .unwrap_or_default();
         let read = match Asked::by_path(head.uri.path()) {
-            Asked::Unknown if policy.asks_for_models() => Some(self.model()?),
+            Asked::Unknown if policy.asks_for_models() => Some(self.model()),
             _ => None,
         };
         let mut request = Request {
@@ -126,51 +181,40 @@ impl Args {
             _ if request.model == Asked::Unknown => request.model = Asked::Nothing,
             _ => {}
         }
-        let stages: Vec<Stage> = policy
-            .experiments()
-            .iter()
-            .map(|_| Stage::first(1))
-            .collect();
         // The same chance each time: who asks twice wants the same answer.
         let (caller, doubt) = self.caller(policy);
-        let mut row = Row::of(policy.explain(&request, caller, &stages, 0));
+        let mut row = Row::of(policy.explain(&request, caller, stages, 0));
         if let Some(doubt) = doubt {
             row.doubt(doubt);
         }
         if asks {
             row.why.insert(0, named(request.model));
         }
-        if let (Some(path), Ok(route)) = (&self.body, policy.route(&request)) {
-            row.weigh(
-                body_bytes(path)?,
-                route.body_bytes.unwrap_or(listener.limits.body_bytes),
-            );
+        if let (Some(body), Ok(route)) = (self.body, policy.route(&request)) {
+            let limit = route.body_bytes.unwrap_or(listener.limits.body_bytes);
+            row.weigh(body.len() as u64, limit);
         }
         Ok(row)
     }
 
     /// The model that the body names.
-    fn model(&self) -> Result<Result<Option<String>, Unsound>, Failure> {
-        let Some(path) = &self.body else {
-            return Ok(Ok(None));
+    fn model(&self) -> Result<Option<String>, Unsound> {
+        let Some(body) = self.body else {
+            return Ok(None);
         };
-        let body = fs::read(path).map_err(|source| Failure::Body {
-            path: path.clone(),
-            source,
-        })?;
         let mut scanner = Scanner::new();
-        let read = scanner.feed(&body).and_then(|()| scanner.finish());
-        Ok(read.map(|()| scanner.model().map(str::to_owned)))
+        scanner.feed(body).and_then(|()| scanner.finish())?;
+        Ok(scanner.model().map(str::to_owned))
     }
 
     /// Who would be calling, and what would be wrong with the token.
     fn caller(&self, policy: &Policy) -> (Caller, Option<TokenError>) {
         let caller = Caller::anonymous();
-        let caller = match &self.spiffe {
+        let caller = match self.spiffe {
             Some(id) => caller.with_workload(id.clone()),
             None => caller,
         };
-        let Some(Claims(claims)) = &self.claims else {
+        let Some(claims) = self.claims else {
             return (caller, None);
         };
         match suppose(policy, claims) {
@@ -179,30 +223,23 @@ impl Args {
         }
     }
 
-    fn listener<'a>(&self, policy: &'a Policy) -> Result<&'a Listener, Failure> {
+    fn listener<'a>(&self, policy: &'a Policy) -> Result<&'a Listener, NoAnswer> {
         let mut listeners = policy.listeners().iter();
-        let found = match &self.listener {
-            Some(name) => listeners.find(|listener| *listener.name == **name),
+        let found = match self.listener {
+            Some(name) => listeners.find(|listener| *listener.name == *name),
             None => listeners.next(),
         };
-        found.ok_or_else(|| Failure::NoListener {
-            asked: self.listener.clone().unwrap_or_default(),
-        })
+        found.ok_or_else(|| NoAnswer::Listener(self.listener.unwrap_or_default().to_owned()))
     }
 
-    fn head(&self) -> Result<request::Parts, Failure> {
-        let mut request = http::Request::builder()
-            .method(&self.method)
-            .uri(&self.path);
-        for (name, value) in &self.headers {
+    fn head(&self) -> Result<request::Parts, http::Error> {
+        let mut request = http::Request::builder().method(self.method).uri(self.path);
+        for (name, value) in self.headers {
             request = request.header(name, value);
         }
         let (mut head, ()) = request.body(())?.into_parts();
         if !head.headers.contains_key(HOST) {
-            head.headers.insert(
-                HOST,
-                HeaderValue::from_str(&self.host).map_err(http::Error::from)?,
-            );
+            head.headers.insert(HOST, HeaderValue::from_str(self.host)?);
         }
         Ok(head)
     }
@@ -241,15 +278,8 @@ fn claims(text: &str) -> Result<Claims, String> {
         .map_err(|bad| format!("not a JSON object: {bad}"))
 }
 
-fn body_bytes(path: &Path) -> Result<u64, Failure> {
-    let found = fs::metadata(path).map_err(|source| Failure::Body {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(found.len())
-}
-
-fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+/// A header field as people write it.
+pub(crate) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text
         .split_once(':')
         .ok_or("no colon between name and value")?;

@@ -55,6 +55,11 @@ impl Histogram {
         self.seconds
     }
 
+    /// How many fell into each bucket, and above all of them.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = u64> {
+        self.counts.into_iter().chain([self.above])
+    }
+
     /// Each bound with how many durations did not exceed it.
     pub(crate) fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
         let mut sum = 0;

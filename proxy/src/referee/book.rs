@@ -10,6 +10,9 @@ use super::ruling::cools;
 use super::run::Run;
 use crate::store::{Approval, Milestone};
 
+/// The decision of a run that has none.
+const UNDECIDED: &str = "undecided";
+
 /// All experiments at one moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Book {
@@ -45,6 +48,8 @@ pub(crate) struct Entry {
     pub(crate) state: &'static str,
     /// `undecided` until there is a verdict.
     pub(crate) decision: &'static str,
+    /// When it began, in milliseconds since 1970.
+    pub(crate) started_ms: u64,
     pub(crate) run: u32,
     pub(crate) epoch: u32,
     pub(crate) step: usize,
@@ -150,8 +155,9 @@ impl Entry {
             decision: if is_over(state) {
                 word(state)
             } else {
-                "undecided"
+                UNDECIDED
             },
+            started_ms: record.started_ms,
             run: record.run,
             epoch: record.epoch,
             step: record.step,
@@ -180,6 +186,34 @@ impl Entry {
             reason: record.reason.clone().unwrap_or_else(|| waits_for(run)),
             history: record.history.clone(),
         }
+    }
+}
+
+impl Entry {
+    /// How far the candidate that is nearest to a promotion has come, by the proof that it is farthest from, and
+    /// how far the farthest proof of harm has: both from 0 to 1, for people.
+    pub(crate) fn progress(&self) -> [f64; 2] {
+        let part = |score: Option<Score>| score.map_or(0.0, |score| score.progress());
+        let candidates = self.arms.iter().skip(1).map(|arm| {
+            let its = self.metrics.iter().filter(|metric| metric.arm == arm.name);
+            let wanted = its.filter_map(|metric| match metric.role {
+                Role::Goal => metric.superior,
+                Role::Guardrail => metric.not_worse,
+            });
+            wanted
+                .map(|score| score.progress())
+                .reduce(f64::min)
+                .unwrap_or_default()
+        });
+        let harm = self.metrics.iter().map(|metric| part(metric.worse));
+        [candidates.fold(0.0, f64::max), harm.fold(0.0, f64::max)]
+    }
+
+    /// What has gone off: metrics, and `sample ratio`.
+    pub(crate) fn alarms(&self) -> Vec<&str> {
+        let metrics = self.metrics.iter().filter(|metric| metric.alarm);
+        let ratio = self.sample_ratio.alarm.then_some("sample ratio");
+        metrics.map(|metric| &*metric.name).chain(ratio).collect()
     }
 }
 
@@ -266,6 +300,11 @@ fn waits_for(run: &Run) -> String {
         }
         _ => run.told(&run.ledger.explain().reason),
     }
+}
+
+/// Whether there is a verdict.
+pub(super) fn is_decided(entry: &Entry) -> bool {
+    entry.decision != UNDECIDED
 }
 
 fn is_over(state: State) -> bool {

@@ -169,6 +169,7 @@ impl Keeper {
         }
         self.rotate_keys(now_ms).await;
         self.write_book();
+        self.note_series(now_ms).await;
     }
 
     /// The audit chain, as lines of JSON.
@@ -394,7 +395,7 @@ impl Keeper {
         }
     }
 
-    fn store_failed(&mut self, error: &StoreError) {
+    pub(super) fn store_failed(&mut self, error: &StoreError) {
         self.tally.store_failures += 1;
         tracing::error!(error = %causes(error), "the store cannot be written; nothing changes until it can");
     }
@@ -411,6 +412,11 @@ impl Keeper {
             keys: Arc::clone(&self.keys),
             recorded: self.recording.is_some(),
         });
+    }
+
+    /// How things stood at the last beat.
+    pub(super) fn book(&self) -> Arc<Book> {
+        self.book.load_full()
     }
 
     pub(super) fn write_book(&self) {

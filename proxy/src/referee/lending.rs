@@ -36,6 +36,7 @@ impl Keeper {
             // The checkpoint has said why.
             return Err(StoreError::Interrupted);
         }
+        self.keep_series().await;
         self.sign(unix_ms()).await;
         let store = Arc::clone(&self.store);
         let closed = tokio::task::spawn_blocking(move || store.close());

@@ -6,6 +6,7 @@ use policy::{Experiment, Stage, State};
 use stats::{Delta, Ledger};
 
 use super::millis;
+use super::series::Series;
 use crate::store::RunRecord;
 
 /// The layout of a kept ledger: another Wald may write another.
@@ -16,6 +17,8 @@ pub(super) struct Run {
     pub(super) experiment: Experiment,
     pub(super) record: RunRecord,
     pub(super) ledger: Ledger,
+    /// How it came to stand where it does.
+    pub(super) series: Series,
     /// Feedback counted in open ticks.
     seen: BTreeMap<u64, HashSet<u128>>,
     /// Of that, what the store does not know yet.
@@ -81,6 +84,7 @@ impl Run {
             experiment: experiment.clone(),
             record,
             ledger,
+            series: Series::default(),
             seen: BTreeMap::new(),
             unsaved: Vec::new(),
             open_from: vec![0; experiment.windows.len()],

@@ -4,6 +4,7 @@ use policy::{Experiment, Policy, Stage, State};
 
 use super::ruling::{cools, opening};
 use super::run::{Run, encode, other_caps};
+use super::series::Series;
 use super::{Adopted, millis};
 use crate::store::{RunRecord, StoreError, Transaction};
 
@@ -48,7 +49,10 @@ fn settle_one(
     let mut why = match kept {
         None => "the experiment is new".to_owned(),
         Some((record, ledger, seen)) if record.decides(experiment.definition) => {
-            if let Some(run) = Run::resume(experiment, record, &ledger.unwrap_or_default(), seen) {
+            if let Some(mut run) =
+                Run::resume(experiment, record, &ledger.unwrap_or_default(), seen)
+            {
+                run.series = Series::read(&tx.series(&experiment.name)?);
                 return Ok((run, false));
             }
             "the evidence of the run before cannot be read by this release".to_owned()
@@ -66,6 +70,7 @@ fn settle_one(
     tx.put_run(&experiment.name, &run.record)?;
     tx.put_ledger(&experiment.name, &encode(&run.ledger))?;
     tx.put_seen(&experiment.name, &[], u64::MAX)?;
+    tx.put_series(&experiment.name, &[])?;
     tx.append(event)?;
     Ok((run, true))
 }

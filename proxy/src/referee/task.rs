@@ -75,6 +75,10 @@ impl Task {
                 };
                 drop(reply.send(followed));
             }
+            Letter::Series(name, after_ms, reply) => {
+                drop(reply.send(self.keeper.series(&name, after_ms)));
+            }
+            Letter::Evidence(name, reply) => drop(reply.send(self.keeper.evidence(&name))),
             Letter::Audit(reply) => drop(reply.send(self.keeper.audit().await)),
             Letter::Hear(evidence) => self.keeper.hear(evidence),
             Letter::Lend(reply) => {
@@ -106,6 +110,7 @@ impl Task {
         }
         self.beat().await;
         self.keeper.checkpoint().await;
+        self.keeper.keep_series().await;
         self.keeper.sign(unix_ms()).await;
         // Whoever follows the audit chain may hold it for longer.
         self.keeper.store.close();

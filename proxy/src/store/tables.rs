@@ -26,6 +26,8 @@ const SEEN: TableDefinition<'_, (&str, u64, u128), ()> = TableDefinition::new("s
 /// Key id → (made, secret).
 const KEYS: TableDefinition<'_, u32, (u64, &[u8])> = TableDefinition::new("keys");
 
+/// Experiment → how its newest run came to stand where it does, for charts.
+const SERIES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("series");
 /// A part of what is in force → what it is, as JSON.
 const IN_FORCE: TableDefinition<'_, &str, &str> = TableDefinition::new("in_force");
 /// Webhook → the last record that it needs no more.
@@ -90,6 +92,19 @@ impl<'a> Transaction<'a> {
     /// Writes a run's evidence.
     pub(crate) fn put_ledger(&mut self, experiment: &str, ledger: &[u8]) -> Result<(), StoreError> {
         self.0.open_table(LEDGERS)?.insert(experiment, ledger)?;
+        Ok(())
+    }
+
+    /// What was kept of a run's history; nothing, if there is none.
+    pub(crate) fn series(&self, experiment: &str) -> Result<Vec<u8>, StoreError> {
+        let table = self.0.open_table(SERIES)?;
+        let kept = table.get(experiment)?;
+        Ok(kept.map(|kept| kept.value().to_vec()).unwrap_or_default())
+    }
+
+    /// Writes a run's history.
+    pub(crate) fn put_series(&mut self, experiment: &str, series: &[u8]) -> Result<(), StoreError> {
+        self.0.open_table(SERIES)?.insert(experiment, series)?;
         Ok(())
     }
 

@@ -1,0 +1,4 @@
+// Components are TypeScript; runes only.
+import { vitePreprocess } from "@sveltejs/vite-plugin-svelte";
+
+export default { preprocess: vitePreprocess(), compilerOptions: { runes: true } };
