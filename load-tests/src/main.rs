@@ -4,48 +4,52 @@
 //! that whatever else the machine does falls on all of them. What counts is CPU time per request of
 //! the proxy's process tree: unlike requests per second it does not depend on who else has the cores.
 
+mod ask;
+mod behind;
+mod chart;
+mod credentials;
 mod drive;
-mod inline;
+mod figure;
+mod listen;
 mod machine;
 mod own;
 mod peer;
 mod process;
 mod report;
-mod slow;
+mod scenario;
+mod stage;
+mod tls;
 
 use std::{
     fs,
     io::Write as _,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use anyhow::Context as _;
 use clap::Parser;
 
-use crate::{
-    drive::Load,
-    machine::Machine,
-    peer::{Measured, Peer, free_address},
-    report::{Report, Standing},
-};
+use crate::{chart::Chart, machine::Machine, report::Report, scenario::Scenario, stage::Stage};
 
 /// Where scenarios, peers and results are kept.
 const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Measures CPU per request of Wald beside nginx, and of Wald beside itself with everybody proving who they are.
+/// Measures Wald beside its peers, and beside itself doing less.
 #[derive(Parser)]
 struct Args {
-    /// One short round: proves that the instrument works, says nothing about speed.
+    /// One short round each: proves that the instrument works, says nothing about speed.
     #[arg(long)]
     short: bool,
-    /// What is compared.
-    #[arg(long, value_enum, default_value_t)]
-    scenario: Scenario,
+    /// Rounds of each scenario: fewer are sooner done, and say less.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: Option<u16>,
+    /// What is compared; several are separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "all")]
+    scenario: Vec<Scenario>,
     /// The `wald` to measure; by default the one beside this program.
     #[arg(long)]
     wald: Option<PathBuf>,
-    /// Where DATE.json and DATE.md are written.
+    /// Where DATE.json and DATE.md are written, and of all scenarios DATE.svg.
     #[arg(long, default_value_os_t = Path::new(FOLDER).join("results"))]
     results: PathBuf,
 }
@@ -56,140 +60,44 @@ fn main() -> anyhow::Result<()> {
         Some(path) => path.clone(),
         None => std::env::current_exe()?.with_file_name("wald"),
     };
-    let load = match (args.short, args.scenario) {
-        (true, _) => Load::SHORT,
-        (false, Scenario::Mlp | Scenario::Forest) => Load::MODELS,
-        (false, _) => Load::FULL,
-    };
-    let folder = tempfile::tempdir().context("a folder for the peers' files")?;
-    let measured = compare(args.scenario, &wald, load, folder.path())?;
-    let standings = measured
-        .into_iter()
-        .map(|(name, rounds)| Standing::of(name, &rounds));
-    let report = Report::new(
-        args.scenario,
-        Machine::describe(&wald),
-        load,
-        standings.collect(),
-    );
-    write(&report, &args.results)
-}
-
-/// What is compared with what.
-#[derive(Clone, Copy, Default, clap::ValueEnum)]
-pub(crate) enum Scenario {
-    /// Wald and nginx, plain text.
-    #[default]
-    Plain,
-    /// Wald with TLS, client certificates, tokens and authorization, and Wald without.
-    Secure,
-    /// A perceptron inside Wald, and inside servers in Python.
-    Mlp,
-    /// A forest inside Wald, and inside servers in Python.
-    Forest,
-    /// Wald without a shadow, and with one that is slow, silent or dead, at a rate that leaves cores free.
-    Shadow,
-}
-
-/// How long a slow shadow takes, and one that never answers before anybody has stopped waiting.
-const SLOW: Duration = Duration::from_millis(200);
-const NEVER: Duration = Duration::from_secs(3600);
-
-/// Runs the rounds: each peer once a round, so that none has the quiet minutes for itself.
-fn compare(
-    scenario: Scenario,
-    wald: &Path,
-    load: Load,
-    folder: &Path,
-) -> anyhow::Result<Vec<(&'static str, Vec<Measured>)>> {
-    // Those behind it live as long as whoever asks it.
-    let (_backend, peers) = peers(scenario, wald, folder)?;
-    let mut measured: Vec<_> = peers.iter().map(|peer| (peer.name(), Vec::new())).collect();
-    for peer in &peers {
-        peer.measure(load.warmed_up())?;
+    let mut sections = Vec::new();
+    for scenario in Scenario::among(&args.scenario) {
+        eprintln!("{scenario:?}");
+        let folder = tempfile::tempdir().context("a folder for the peers' files")?;
+        let stage = Stage::new(&wald, folder.path(), args.short, args.rounds);
+        let mut section = scenario.run(&stage).context(scenario.name())?;
+        section.notes.extend(stage.notes());
+        sections.push(section);
     }
-    for round in 1..=load.rounds {
-        for (peer, (_, rounds)) in peers.iter().zip(&mut measured) {
-            let seen = peer.measure(load)?;
-            eprintln!("round {round}: {:<6} {seen}", peer.name());
-            rounds.push(seen);
+    let report = Report {
+        date: jiff::ZonedDateTime::now().date().to_string(),
+        machine: Machine::describe(&wald),
+        is_short: args.short,
+        sections,
+    };
+    write(&report, &args)
+}
+
+/// Writes the results: those of all scenarios under the day's name, those of a few with the names of these.
+fn write(report: &Report, args: &Args) -> anyhow::Result<()> {
+    fs::create_dir_all(&args.results)?;
+    let mut name = report.date.clone();
+    if !args.scenario.contains(&Scenario::All) {
+        for scenario in &args.scenario {
+            name = name + "-" + scenario.name();
         }
     }
-    Ok(measured)
-}
-
-/// Who is compared, and the backend behind them if there is one.
-fn peers(
-    scenario: Scenario,
-    wald: &Path,
-    folder: &Path,
-) -> anyhow::Result<(Option<Peer>, Vec<Peer>)> {
-    let model = match scenario {
-        Scenario::Mlp => Some(inline::Model::Mlp),
-        Scenario::Forest => Some(inline::Model::Forest),
-        Scenario::Plain | Scenario::Secure | Scenario::Shadow => None,
-    };
-    if let Some(model) = model {
-        return Ok((None, inline::peers(model, wald, folder)?));
-    }
-    let backend = Peer::backend(folder)?;
-    let peers = match scenario {
-        Scenario::Secure => vec![
-            Peer::wald_secure(wald, &backend, folder)?,
-            Peer::wald_plain(wald, &backend, folder)?,
-        ],
-        Scenario::Shadow => {
-            let shadowed = |name, shadow| Peer::wald_shadowed(name, wald, &backend, shadow, folder);
-            vec![
-                shadowed("none", None)?,
-                shadowed("slow", Some(slow::start(SLOW)?))?,
-                shadowed("silent", Some(slow::start(NEVER)?))?,
-                shadowed("dead", Some(free_address()?))?,
-            ]
-        }
-        _ => vec![
-            Peer::wald(wald, &backend, folder)?,
-            Peer::nginx(&backend, folder)?,
-        ],
-    };
-    Ok((Some(backend), peers))
-}
-
-fn write(report: &Report, folder: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(folder)?;
-    let file = folder.join(report.name());
+    let file = args.results.join(name);
     fs::write(
         file.with_extension("json"),
         serde_json::to_string_pretty(report)? + "\n",
     )?;
-    let table = report.to_string();
-    fs::write(file.with_extension("md"), &table)?;
-    std::io::stdout().write_all(table.as_bytes())?;
+    if args.scenario.contains(&Scenario::All) {
+        fs::write(file.with_extension("svg"), Chart(report).to_string())?;
+    }
+    let text = report.to_string();
+    fs::write(file.with_extension("md"), &text)?;
+    std::io::stdout().write_all(text.as_bytes())?;
     eprintln!("written to {}", file.with_extension("{json,md}").display());
     Ok(())
-}
-
-impl Load {
-    /// What a comparison runs: enough rounds for a median, some two minutes in all.
-    const FULL: Self = Self {
-        connections: 32,
-        seconds: 5,
-        rounds: 7,
-    };
-    /// The same for models, as few callers as one server of them has.
-    const MODELS: Self = Self {
-        connections: 16,
-        ..Self::FULL
-    };
-    /// What a test runs.
-    const SHORT: Self = Self {
-        connections: 8,
-        seconds: 1,
-        rounds: 1,
-    };
-
-    /// The same load for a second, before anything counts: caches, pools and branch predictors fill.
-    fn warmed_up(self) -> Self {
-        Self { seconds: 1, ..self }
-    }
 }

@@ -12,7 +12,10 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a process may take to end by itself before it is killed.
-const ENDING: Duration = Duration::from_secs(5);
+const ENDING: Duration = Duration::from_secs(10);
+
+/// When it is asked again.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// A running child; ended with SIGTERM when dropped, so that it takes its own children along.
 pub(crate) struct Process(Child);
@@ -29,21 +32,55 @@ impl Process {
     /// CPU time so far of this process and all that descend from it.
     pub(crate) fn cpu(&self) -> io::Result<Cpu> {
         let table = table()?;
-        let mut family = vec![self.0.id()];
         let mut cpu = Cpu::default();
-        while let Some(id) = family.pop() {
-            family.extend(
-                table
-                    .iter()
-                    .filter(|(_, row)| row.parent == id)
-                    .map(|(id, _)| *id),
-            );
-            if let Some(row) = table.get(&id) {
-                cpu.user += row.cpu.user;
-                cpu.system += row.cpu.system;
-            }
+        for row in self.family(&table).iter().filter_map(|id| table.get(id)) {
+            cpu.user += row.cpu.user;
+            cpu.system += row.cpu.system;
         }
         Ok(cpu)
+    }
+
+    /// How often its threads have been put aside so far, by their own wish or not, and those of its descendants.
+    pub(crate) fn switches(&self) -> io::Result<u64> {
+        let mut switches = 0;
+        for id in self.family(&table()?) {
+            let Ok(threads) = fs::read_dir(format!("/proc/{id}/task")) else {
+                continue;
+            };
+            for thread in threads {
+                // A thread may end between the listing and this line.
+                let status = fs::read_to_string(thread?.path().join("status"));
+                let status = status.unwrap_or_default();
+                switches += number(&status, "voluntary_ctxt_switches:");
+                switches += number(&status, "nonvoluntary_ctxt_switches:");
+            }
+        }
+        Ok(switches)
+    }
+
+    /// Resident memory of it and its descendants; pages that several share count once (smaps_rollup, proc(5)).
+    pub(crate) fn resident_kib(&self) -> io::Result<f64> {
+        let family = self.family(&table()?);
+        let maps = family
+            .iter()
+            .filter_map(|id| fs::read_to_string(format!("/proc/{id}/smaps_rollup")).ok());
+        Ok(maps.map(|maps| number(&maps, "Pss:") as f64).sum())
+    }
+
+    fn family(&self, table: &HashMap<u32, Row>) -> Vec<u32> {
+        let mut family = vec![self.0.id()];
+        let mut seen = 0;
+        while let Some(parent) = family.get(seen).copied() {
+            let children = table.iter().filter(|(_, row)| row.parent == parent);
+            family.extend(children.map(|(id, _)| *id));
+            seen += 1;
+        }
+        family
+    }
+
+    /// Its number, for signals.
+    pub(crate) fn id(&self) -> Pid {
+        Pid::from_child(&self.0)
     }
 
     /// Whether it has ended by itself.
@@ -54,10 +91,15 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let asked = Pid::from_child(&self.0);
+        let asked = self.id();
         let until = Instant::now() + ENDING;
-        if kill_process(asked, Signal::TERM).is_ok() {
-            while !self.has_ended() && Instant::now() < until {
+        while !self.has_ended() && Instant::now() < until {
+            // Again and again: nginx in one process misses a signal that comes just before it begins to wait.
+            if kill_process(asked, Signal::TERM).is_err() {
+                break;
+            }
+            let again = Instant::now() + AGAIN;
+            while !self.has_ended() && Instant::now() < again {
                 thread::sleep(Duration::from_millis(10));
             }
         }
@@ -102,6 +144,14 @@ impl Sub for Cpu {
             system: self.system - earlier.system,
         }
     }
+}
+
+/// The number behind a name that begins a line; zero if there is none.
+fn number(text: &str, name: &str) -> u64 {
+    let mut lines = text.lines();
+    let line = lines.find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.unwrap_or_default()
 }
 
 struct Row {

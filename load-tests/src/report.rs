@@ -1,257 +1,188 @@
-//! Rounds become medians, medians become a table for people and a record for programs.
+//! Rounds become medians, medians become tables and bars for people and a record for programs.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde::Serialize;
 
-use crate::{Scenario, drive::Load, machine::Machine, peer::Measured};
+use crate::{
+    figure::{Quantity, Row},
+    machine::Machine,
+};
 
 /// One run of the instrument.
 #[derive(Serialize)]
 pub(crate) struct Report {
-    date: String,
-    scenario: &'static str,
-    machine: Machine,
-    load: Load,
-    peers: Vec<Standing>,
-    /// CPU per request, of the first peer ÷ of the second.
-    ratio: Option<f64>,
-    /// How long requests wait, of each peer ÷ of the first.
-    waits: Vec<Waits>,
-    /// How many requests are answered, by the first peer ÷ by each other.
-    rates: Vec<Rates>,
-    #[serde(skip)]
-    suffix: &'static str,
+    pub(crate) date: String,
+    pub(crate) machine: Machine,
+    pub(crate) is_short: bool,
+    pub(crate) sections: Vec<Section>,
 }
 
-impl Report {
-    /// Puts the medians beside each other.
-    pub(crate) fn new(
-        scenario: Scenario,
-        machine: Machine,
-        load: Load,
-        peers: Vec<Standing>,
-    ) -> Self {
-        let ratio = match peers.as_slice() {
-            [first, second] => Some(first.cpu_us / second.cpu_us),
-            _ => None,
-        };
-        let waits = match (scenario, peers.split_first()) {
-            (Scenario::Shadow, Some((first, others))) => {
-                others.iter().map(|peer| Waits::of(peer, first)).collect()
-            }
-            _ => Vec::new(),
-        };
-        let rates = match (scenario, peers.split_first()) {
-            (Scenario::Mlp | Scenario::Forest, Some((first, others))) => {
-                others.iter().map(|peer| Rates::of(first, peer)).collect()
-            }
-            _ => Vec::new(),
-        };
-        let date = jiff::ZonedDateTime::now().date().to_string();
-        let (scenario, suffix) = match scenario {
-            Scenario::Plain => ("1: HTTP/1.1 keep-alive, 80-byte JSON POST, plain", ""),
-            Scenario::Secure => (
-                "2: the same with TLS 1.3, a client certificate, an RS256 token and authorization, beside the same build without",
-                "-secure",
-            ),
-            Scenario::Mlp => (
-                "4: a perceptron for 64 pixels (64, 32, 10), one row a request, JSON of the Open Inference Protocol, wald with its defaults, FastAPI with ONNX Runtime in a process for each core, MLServer with scikit-learn",
-                "-mlp",
-            ),
-            Scenario::Forest => ("5: the same with a forest of 100 trees", "-forest"),
-            Scenario::Shadow => (
-                "3: the same at 25 requests a second and connection at random times (exponential gaps), every request copied to a shadow that answers after 200 ms, never, or is not there, beside the same build without",
-                "-shadow",
-            ),
-        };
-        Self {
-            date,
-            scenario,
-            machine,
-            load,
-            peers,
-            ratio,
-            waits,
-            rates,
-            suffix,
-        }
-    }
-
-    /// What its files are called: the day of the run, and the scenario if it is not the first.
-    pub(crate) fn name(&self) -> String {
-        format!("{}{}", self.date, self.suffix)
-    }
-}
-
-/// How long requests of one peer wait beside another's.
+/// One scenario: who took part, what each showed, and what had been asked for.
 #[derive(Serialize)]
-struct Waits {
-    peer: &'static str,
-    beside: &'static str,
-    p50: f64,
-    p99: f64,
+pub(crate) struct Section {
+    /// What the scenario is called on the command line.
+    pub(crate) name: &'static str,
+    /// One sentence for what is done, and how often.
+    pub(crate) says: String,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) bars: Vec<Bar>,
+    /// What a reader must know besides, such as peers that were left out.
+    pub(crate) notes: Vec<String>,
 }
 
-impl Waits {
-    fn of(peer: &Standing, beside: &Standing) -> Self {
+impl Section {
+    /// The better of some peers at what costs: the least. `None` when none of them took part.
+    pub(crate) fn least(&self, quantity: Quantity, peers: &[&str]) -> Option<f64> {
+        self.figures(quantity, peers).min_by(f64::total_cmp)
+    }
+
+    /// The better of some peers at what is wanted: the most.
+    pub(crate) fn most(&self, quantity: Quantity, peers: &[&str]) -> Option<f64> {
+        self.figures(quantity, peers).max_by(f64::total_cmp)
+    }
+
+    fn figures(&self, quantity: Quantity, peers: &[&str]) -> impl Iterator<Item = f64> {
+        let named = self.rows.iter();
+        let named = named.filter(move |row| peers.contains(&row.name.as_str()));
+        named.filter_map(move |row| row.figures.get(&quantity).map(|figure| figure.median))
+    }
+
+    /// CPU of one peer ÷ the least of others', with its bar.
+    pub(crate) fn cpu_bar(&mut self, ours: &str, theirs: &[&str], at_most: f64) {
+        let figure = quotient(
+            self.least(Quantity::CpuUs, &[ours]),
+            self.least(Quantity::CpuUs, theirs),
+        );
+        let says = format!("CPU, {ours} ÷ {}", either(theirs));
+        self.bars.push(Bar::at_most(says, figure, at_most));
+    }
+
+    /// How many a second of one peer ÷ the most of others', with its bar.
+    pub(crate) fn rate_bar(&mut self, ours: &str, theirs: &[&str], at_least: f64) {
+        let figure = quotient(
+            self.most(Quantity::PerSecond, &[ours]),
+            self.most(Quantity::PerSecond, theirs),
+        );
+        let says = format!("a second, {ours} ÷ {}", either(theirs));
+        self.bars.push(Bar::at_least(says, figure, at_least));
+    }
+}
+
+/// One figure ÷ another, where both are known.
+pub(crate) fn quotient(above: Option<f64>, below: Option<f64>) -> Option<f64> {
+    above.zip(below).map(|(above, below)| above / below)
+}
+
+fn either(peers: &[&str]) -> String {
+    match peers {
+        [one] => (*one).to_owned(),
+        several => format!("the better of {}", several.join(" and ")),
+    }
+}
+
+/// A figure that had to reach something.
+#[derive(Serialize)]
+pub(crate) struct Bar {
+    says: String,
+    figure: Option<f64>,
+    bound: Bound,
+    /// Unknown where a peer was left out.
+    is_met: Option<bool>,
+}
+
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Bound {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Bar {
+    /// Met by a figure that is no larger.
+    pub(crate) fn at_most(says: impl Into<String>, figure: Option<f64>, bound: f64) -> Self {
         Self {
-            peer: peer.name,
-            beside: beside.name,
-            p50: peer.p50_us / beside.p50_us,
-            p99: peer.p99_us / beside.p99_us,
+            says: says.into(),
+            figure,
+            bound: Bound::AtMost(bound),
+            is_met: figure.map(|figure| figure <= bound),
+        }
+    }
+
+    /// Met by a figure that is no smaller.
+    pub(crate) fn at_least(says: impl Into<String>, figure: Option<f64>, bound: f64) -> Self {
+        Self {
+            says: says.into(),
+            figure,
+            bound: Bound::AtLeast(bound),
+            is_met: figure.map(|figure| figure >= bound),
         }
     }
 }
 
-impl fmt::Display for Waits {
+impl fmt::Display for Bar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            peer,
-            beside,
-            p50,
-            p99,
-        } = self;
-        write!(f, "Waiting, {peer} ÷ {beside}: p50 {p50:.2}, p99 {p99:.2}")
-    }
-}
-
-/// How much one peer answers beside another, and how long it takes.
-#[derive(Serialize)]
-struct Rates {
-    peer: &'static str,
-    beside: &'static str,
-    requests: f64,
-    p99: f64,
-}
-
-impl Rates {
-    fn of(peer: &Standing, beside: &Standing) -> Self {
-        Self {
-            peer: peer.name,
-            beside: beside.name,
-            requests: peer.requests_per_second / beside.requests_per_second,
-            p99: peer.p99_us / beside.p99_us,
-        }
-    }
-}
-
-impl fmt::Display for Rates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            peer,
-            beside,
-            requests,
-            p99,
-        } = self;
-        write!(
-            f,
-            "{peer} ÷ {beside}: requests a second {requests:.1}, p99 {p99:.2}"
-        )
-    }
-}
-
-/// What one peer showed: the median of its rounds.
-#[derive(Serialize)]
-pub(crate) struct Standing {
-    name: &'static str,
-    cpu_us: f64,
-    user_us: f64,
-    system_us: f64,
-    requests_per_second: f64,
-    p50_us: f64,
-    p99_us: f64,
-    /// Smallest and largest CPU per request of a round.
-    cpu_us_range: [f64; 2],
-}
-
-impl Standing {
-    /// The medians of `rounds`, each figure by itself.
-    pub(crate) fn of(name: &'static str, rounds: &[Measured]) -> Self {
-        let sorted = |figure: fn(&Measured) -> f64| {
-            let mut figures: Vec<f64> = rounds.iter().map(figure).collect();
-            figures.sort_by(f64::total_cmp);
-            figures
+        let figure = self
+            .figure
+            .map_or("not measured".to_owned(), |figure| format!("{figure:.2}"));
+        let bound = match self.bound {
+            Bound::AtMost(bound) => format!("≤ {bound}"),
+            Bound::AtLeast(bound) => format!("≥ {bound}"),
         };
-        let cpu = sorted(|round| round.user_us + round.system_us);
-        Self {
-            name,
-            cpu_us: median(&cpu),
-            user_us: median(&sorted(|round| round.user_us)),
-            system_us: median(&sorted(|round| round.system_us)),
-            requests_per_second: median(&sorted(|round| round.requests_per_second)),
-            p50_us: median(&sorted(|round| round.p50_us)),
-            p99_us: median(&sorted(|round| round.p99_us)),
-            cpu_us_range: [cpu.first(), cpu.last()].map(|end| end.copied().unwrap_or(f64::NAN)),
-        }
+        let met = match self.is_met {
+            Some(true) => "yes",
+            Some(false) => "**no**",
+            None => "unknown",
+        };
+        write!(f, "| {} | {figure} | {bound} | {met} |", self.says)
     }
-}
-
-/// The middle of sorted figures; NaN of none, which no reader takes for a result.
-fn median(sorted: &[f64]) -> f64 {
-    let upper = sorted.get(sorted.len() / 2);
-    let lower = sorted.get((sorted.len().saturating_sub(1)) / 2);
-    lower
-        .zip(upper)
-        .map_or(f64::NAN, |(lower, upper)| f64::midpoint(*lower, *upper))
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "# Speed on {}\n\nScenario {}.", self.date, self.scenario)?;
-        let Load {
-            connections,
-            seconds,
-            rounds,
-        } = self.load;
-        writeln!(
-            f,
-            "Median of {rounds} interleaved rounds of {seconds} s, {connections} connections."
-        )?;
-        writeln!(f, "{}.\n", self.machine.sentence())?;
-        writeln!(
-            f,
-            "| peer | CPU µs/request | user | system | least–most | requests/s | p50 µs | p99 µs |"
-        )?;
-        writeln!(f, "|---|---|---|---|---|---|---|---|")?;
-        for peer in &self.peers {
-            let [least, most] = peer.cpu_us_range;
+        writeln!(f, "# Speed on {}\n", self.date)?;
+        if self.is_short {
             writeln!(
                 f,
-                "| {} | {:.1} | {:.1} | {:.1} | {least:.1}–{most:.1} | {:.0} | {:.0} | {:.0} |",
-                peer.name,
-                peer.cpu_us,
-                peer.user_us,
-                peer.system_us,
-                peer.requests_per_second,
-                peer.p50_us,
-                peer.p99_us
+                "A short run: it shows that the instrument works, and nothing about speed.\n"
             )?;
         }
-        for waits in &self.waits {
-            writeln!(f, "\n{waits}")?;
-        }
-        for rates in &self.rates {
-            writeln!(f, "\n{rates}")?;
-        }
-        match (self.ratio, self.peers.as_slice()) {
-            (Some(ratio), [first, second]) => writeln!(
-                f,
-                "\nCPU per request, {} ÷ {}: {ratio:.2}",
-                first.name, second.name
-            ),
-            _ => Ok(()),
-        }
+        writeln!(f, "{}.", self.machine.sentence())?;
+        writeln!(
+            f,
+            "CPU is that of the whole process tree, for each of what the scenario counts, with the least and the most of its rounds; other figures are medians."
+        )?;
+        self.sections
+            .iter()
+            .try_for_each(|section| write!(f, "\n{section}"))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_of_an_even_count_lies_between_the_middle_two() {
-        assert!((median(&[1.0, 2.0, 4.0, 9.0]) - 3.0).abs() < 1e-12);
-        assert!((median(&[1.0, 2.0, 9.0]) - 2.0).abs() < 1e-12);
+impl fmt::Display for Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "## {}\n\n{}\n", self.name, self.says)?;
+        let columns: BTreeSet<Quantity> = self
+            .rows
+            .iter()
+            .flat_map(|row| row.figures.keys().copied())
+            .collect();
+        let heads = columns.iter().map(|column| column.label());
+        writeln!(f, "| peer | {} |", heads.collect::<Vec<_>>().join(" | "))?;
+        writeln!(f, "|---{}|", "|---".repeat(columns.len()))?;
+        for row in &self.rows {
+            let cells = columns.iter().map(|column| {
+                let figure = row.figures.get(column);
+                figure.map_or_else(|| "–".to_owned(), |figure| figure.cell(*column))
+            });
+            let cells = cells.collect::<Vec<_>>().join(" | ");
+            writeln!(f, "| {} | {cells} |", row.name)?;
+        }
+        if !self.bars.is_empty() {
+            writeln!(f, "\n| bar | figure | wanted | met |\n|---|---|---|---|")?;
+            self.bars.iter().try_for_each(|bar| writeln!(f, "{bar}"))?;
+        }
+        self.notes
+            .iter()
+            .try_for_each(|note| writeln!(f, "\n{note}"))
     }
 }

@@ -7,18 +7,37 @@ use tests::{Folder, program};
 
 #[test]
 fn a_short_run_writes_its_figures_down() {
-    check("plain", &["| wald |", "| nginx |"]);
+    check(
+        "plain",
+        &["| wald |", "| nginx |", "| floor |", "CPU, wald ÷ floor"],
+    );
 }
 
 #[test]
 fn a_short_run_shows_what_proof_of_everybody_costs() {
-    check("secure", &["| secure |", "| plain |"]);
+    check(
+        "secure",
+        &["| wald |", "| wald-tls |", "CPU µs, wald − wald-tls"],
+    );
 }
 
 #[test]
 fn a_short_run_shows_what_shadows_cost_those_who_wait() {
-    let waits = ["slow", "silent", "dead"].map(|shadow| format!("Waiting, {shadow} ÷ none: p50 "));
+    let waits = ["slow", "silent", "dead"].map(|shadow| format!("waiting, {shadow} ÷ none, p50"));
     check("shadow", &waits.each_ref().map(|it| &**it));
+}
+
+#[test]
+fn a_short_run_drives_what_no_other_driver_can() {
+    check(
+        "stream,large,handshakes,idle,many",
+        &[
+            "added p99 in µs, wald − nginx",
+            "KiB for a request, wald",
+            "| wald plain |",
+            "CPU, many ÷ one route",
+        ],
+    );
 }
 
 #[track_caller]

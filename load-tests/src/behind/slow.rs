@@ -1,27 +1,17 @@
-//! A server that takes its time, on a thread of its own until this program ends.
+//! A server that takes its time.
 
-use std::{
-    convert::Infallible,
-    io,
-    net::{Ipv4Addr, SocketAddr},
-    thread,
-    time::Duration,
-};
+use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, runtime::Builder, time::sleep};
+use tokio::{net::TcpListener, time::sleep};
 
 /// Starts one that answers each request after this time.
 pub(crate) fn start(after: Duration) -> io::Result<SocketAddr> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
-    let address = listener.local_addr()?;
-    thread::spawn(move || runtime.block_on(serve(listener, after)));
-    Ok(address)
+    super::start(move |listener| serve(listener, after))
 }
 
 async fn serve(listener: TcpListener, after: Duration) {
