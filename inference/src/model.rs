@@ -5,6 +5,7 @@ mod convert;
 mod load;
 mod plans;
 mod rows;
+mod steady;
 mod survey;
 mod trial;
 
@@ -38,6 +39,8 @@ struct Loaded {
     ties: Vec<Tie>,
     /// Whether requests can be the rows of one, as far as shapes tell.
     batch: Result<(), Unbatchable>,
+    /// Whether what a run takes follows from how many values there are.
+    is_steady: bool,
     /// Serves any shape.
     plan: Arc<TypedRunnableModel>,
     /// What plans for a shape of their own would be made of, until a trial finds out whether they are worth it.
@@ -126,6 +129,11 @@ impl Model {
             Some(frame) => frame.outputs(),
             None => &self.0.outputs,
         }
+    }
+
+    /// Whether what a run takes follows from how many values there are, and not from what they are.
+    pub(crate) fn is_steady(&self) -> bool {
+        self.0.is_steady
     }
 
     /// What reads texts for it, if it takes any.

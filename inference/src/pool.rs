@@ -249,10 +249,10 @@ impl Pool {
     }
 
     /// What is known of the cost, where requests may run on threads that serve them: not those that are to run
-    /// together, and not texts, whose tokens nobody has measured.
+    /// together, not texts, whose tokens nobody has measured, and not where a value decides how much there is to do.
     fn known(&self) -> Option<Cost> {
-        let may = self.crew.batch.is_none() && self.model.tokenizer().is_none();
-        self.cost.filter(|_| may)
+        let is_told = self.model.tokenizer().is_none() && self.model.is_steady();
+        self.cost.filter(|_| self.crew.batch.is_none() && is_told)
     }
 
     /// Where a request runs that costs as much as what the model was tried with.

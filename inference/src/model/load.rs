@@ -14,7 +14,7 @@ use tract_onnx::tract_hir::internal::DimLike;
 use super::bfloats::Bfloats;
 use super::plans::Pattern;
 use super::rows::{Unbatchable, share_a_batch};
-use super::{Cause, Loaded, convert, survey};
+use super::{Cause, Loaded, convert, steady, survey};
 use crate::limits::MODEL_BYTES_MAX;
 use crate::mismatch::Tie;
 use crate::operators::{self, Refusal};
@@ -144,6 +144,7 @@ fn prepare(bytes: &[u8], digest: Digest) -> Result<Loaded, LoadError> {
     survey::survey(&onnx, graph)?;
     let bfloats = Bfloats::widen(graph);
     let graph = proto.graph.as_ref().ok_or(LoadError::NoOutput)?;
+    let is_steady = steady::is_steady(graph);
     let mut model = onnx.model_for_proto_model(&proto)?;
     let inputs = declare_inputs(&mut model)?;
     let ties = ties(&inputs);
@@ -164,6 +165,7 @@ fn prepare(bytes: &[u8], digest: Digest) -> Result<Loaded, LoadError> {
         outputs,
         ties,
         batch,
+        is_steady,
         plan: plan.into_runnable()?,
         pattern: Mutex::new(pattern),
         plans: OnceLock::new(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use inference::{Place, Pool, RunError};
+use inference::{Place, Pool, RunError, Tensor, Values};
 use tract_onnx::pb::tensor_proto::DataType;
 
 use crate::digits::{load, pixels, traffic};
@@ -81,5 +81,32 @@ fn many_rows_are_no_quick_request_and_without_a_cost_none_is() {
     assert!(!pool.is_quick(&pixels(&vec![vec![0.0; 64]; 1000])));
     let pool = Pool::start(model, crew(1, 1, None), None).unwrap();
     assert!(!pool.is_quick(&pixels(&traffic()[..1])));
+    assert_eq!(pool.place(), Place::Own);
+}
+
+#[test]
+fn a_model_whose_work_a_value_decides_is_never_quick() {
+    let number = |name: &str, value| tract_onnx::pb::TensorProto {
+        name: name.into(),
+        data_type: DataType::Int64.into(),
+        int64_data: vec![value],
+        ..Default::default()
+    };
+    let mut graph = graph(
+        &[value("end", DataType::Int64, &[])],
+        &[node("Range", &["zero", "end", "one"], "y")],
+        value("y", DataType::Int64, &[Dim::Open]),
+    );
+    graph.initializer = vec![number("zero", 0), number("one", 1)];
+    let model = onnx::load(&file(graph)).unwrap();
+    let few = vec![Tensor {
+        name: "end".to_owned(),
+        shape: vec![],
+        values: Values::Int64(vec![3]),
+    }];
+    let trial = model.try_with(&few).unwrap();
+    assert_eq!(trial.outputs[0].values, Values::Int64(vec![0, 1, 2]));
+    let pool = Pool::start(model, crew(1, 1, None), Some(trial.cost)).unwrap();
+    assert!(!pool.is_quick(&few));
     assert_eq!(pool.place(), Place::Own);
 }
