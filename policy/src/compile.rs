@@ -99,7 +99,7 @@ pub fn compile(document: &Document) -> Result<Policy, Problems> {
         listeners,
         issuers,
         upstreams,
-        models,
+        models: models.into_iter().map(Arc::new).collect(),
         asks_for_models: routes.iter().any(crate::Route::asks_for_model),
         table: Table::new(routes.iter().map(|route| &route.pattern)),
         routes,

@@ -25,7 +25,7 @@ pub struct Policy {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) issuers: Vec<Issuer>,
     pub(crate) upstreams: Vec<Upstream>,
-    pub(crate) models: Vec<Model>,
+    pub(crate) models: Vec<Arc<Model>>,
     pub(crate) routes: Vec<Route>,
     pub(crate) experiments: Vec<Experiment>,
     pub(crate) table: Table,
@@ -149,9 +149,9 @@ impl Policy {
         self.upgrade_socket.as_deref()
     }
 
-    /// Models that run here, by [`crate::ModelId`].
+    /// Models that run here, by [`crate::ModelId`]; shared, since each request to one holds it.
     #[must_use]
-    pub fn models(&self) -> &[Model] {
+    pub fn models(&self) -> &[Arc<Model>] {
         &self.models
     }
 

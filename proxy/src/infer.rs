@@ -126,7 +126,7 @@ enum Begun {
 /// The model that serves a request.
 #[derive(Clone)]
 struct Served {
-    model: Model,
+    model: Arc<Model>,
     pool: Arc<Pool>,
     patience: Duration,
     /// How long a caller may be silent in the midst of a call.
@@ -139,7 +139,7 @@ impl Served {
         let find = || {
             let route = snapshot.policy.routes().get(route.index())?;
             Some(Self {
-                model: snapshot.policy.models().get(model.index())?.clone(),
+                model: Arc::clone(snapshot.policy.models().get(model.index())?),
                 pool: Arc::clone(snapshot.model(model)?),
                 patience: route.timeout,
                 idle: route.idle,

@@ -299,7 +299,7 @@ fn tell(model: &policy::Model, pool: &Pool, tried: &Tried) {
 
 /// The pool that serves this very model already.
 fn running(model: &policy::Model, in_force: &Snapshot) -> Option<Arc<Pool>> {
-    let is_same = |other: &policy::Model| {
+    let is_same = |other: &Arc<policy::Model>| {
         other.sha256 == model.sha256
             && infer::crew(other) == infer::crew(model)
             && other.example == model.example

@@ -128,7 +128,8 @@ fn models(policy: &Policy) -> Vec<Arc<::inference::Pool>> {
             ::inference::Model::load(&std::fs::read(&model.file).unwrap(), &model.sha256).unwrap();
         Arc::new(::inference::Pool::start(loaded, crate::infer::crew(model), None).unwrap())
     };
-    policy.models().iter().map(start).collect()
+    let models = policy.models().iter();
+    models.map(|model| start(model)).collect()
 }
 
 /// A document with one listener and one open route to an upstream at `address`; `more` is added to the

@@ -9,7 +9,7 @@ const FILE: &str = "file: digits-9.onnx";
 
 fn with(fields: &str) -> Model {
     let policy = sample::policy(&[(FILE, &format!("{FILE}, {fields}"))]);
-    policy.models()[0].clone()
+    (*policy.models()[0]).clone()
 }
 
 #[test]

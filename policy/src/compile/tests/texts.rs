@@ -10,7 +10,7 @@ const DIGEST: &str = "0000000000000000000000000000000000000000000000000000000000
 
 fn model(more: &str) -> Model {
     let policy = sample::policy(&[(FILE, &format!("{FILE}, {more}"))]);
-    policy.models()[0].clone()
+    (*policy.models()[0]).clone()
 }
 
 #[track_caller]
