@@ -51,6 +51,14 @@ pub fn normalize(path: &str) -> Result<Cow<'_, str>, Ambiguous> {
     if !path.starts_with('/') {
         return Err(Ambiguous::NotAbsolute);
     }
+    if is_plain(path.as_bytes()) {
+        Ok(Cow::Borrowed(path))
+    } else {
+        spell(path)
+    }
+}
+
+fn spell(path: &str) -> Result<Cow<'_, str>, Ambiguous> {
     let bytes = path.as_bytes();
     let mut spelled = Spelling {
         path,
@@ -71,6 +79,30 @@ pub fn normalize(path: &str) -> Result<Cow<'_, str>, Ambiguous> {
     segments_are_plain(&normal)?;
     Ok(normal)
 }
+
+/// Whether it is spelled as it has to be, and nothing in it needs a closer look: so are nearly all, which then cost
+/// one look at each byte. A segment that begins with a dot is left to [`segments_are_plain`].
+fn is_plain(path: &[u8]) -> bool {
+    let mut before = 0;
+    path.iter().all(|&byte| {
+        let begins_well = before != b'/' || !matches!(byte, b'/' | b'.');
+        before = byte;
+        begins_well && STANDS_FOR_ITSELF[usize::from(byte)]
+    })
+}
+
+/// [`stands_for_itself`] for each byte.
+const STANDS_FOR_ITSELF: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        #[expect(clippy::cast_possible_truncation, reason = "the table has 256 entries")]
+        let is_such = stands_for_itself(byte as u8);
+        table[byte] = is_such;
+        byte += 1;
+    }
+    table
+};
 
 /// The byte that an escape stands for, given what follows its percent sign.
 fn escaped(after: &[u8]) -> Result<u8, Ambiguous> {
@@ -117,8 +149,27 @@ fn segments_are_plain(path: &str) -> Result<(), Ambiguous> {
 }
 
 /// Whether a byte stands for itself in a path: `pchar` and the slash between segments.
-fn stands_for_itself(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@/".contains(&byte)
+const fn stands_for_itself(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b'='
+                | b':'
+                | b'@'
+                | b'/'
+        )
 }
 
 /// The normal spelling so far; nothing is copied until it differs from the original.
@@ -235,6 +286,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_path_that_needs_no_closer_look_is_what_that_would_give(
+            path in "/([a-z.;~:]|/|%2e|\u{1}|è){0,12}"
+        ) {
+            if is_plain(path.as_bytes()) {
+                let spelled = spell(&path);
+                prop_assert_eq!(spelled.as_deref(), Ok(&*path));
+            }
+        }
+
         #[test]
         fn a_normal_path_is_normal(path in "/([a-z./%;\\\\ è]|%[0-9a-f]{2}){0,24}") {
             if let Ok(normal) = normalize(&path) {

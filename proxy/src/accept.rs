@@ -162,7 +162,8 @@ impl Door {
         }
         let Some((tls, turn)) = tls else {
             let peer = Peer::new(self.listener.id, guest.origin, None);
-            return self.converse(stream, peer, guest).await;
+            // In a box of its own size: a plain connection, which may be idle, would carry a TLS one's.
+            return Box::pin(self.converse(stream, peer, guest)).await;
         };
         let shaken = tokio::time::timeout_at(until, tls.accept(stream)).await;
         let shaken = shaken.unwrap_or(Err(Failure::Late));
@@ -171,7 +172,7 @@ impl Door {
             Ok((stream, proved)) => {
                 self.count_handshake("completed");
                 let peer = Peer::new(self.listener.id, guest.origin, Some((proved, tls)));
-                self.converse(stream, peer, guest).await;
+                Box::pin(self.converse(stream, peer, guest)).await;
             }
             Err(failure) => {
                 self.count_handshake(failure.outcome());

@@ -97,12 +97,10 @@ pub(crate) async fn serve(
             }
             response
         }
-        Ok(Admitted::Reserved(resource)) => told(
-            reserved::answer(resource, worker, body).await,
-            worker,
-            &id,
-            is_call,
-        ),
+        Ok(Admitted::Reserved(resource)) => {
+            let answered = Box::pin(reserved::answer(resource, worker, body)).await;
+            told(answered, worker, &id, is_call)
+        }
         Err(refusal) => told(Err(refusal), worker, &id, is_call),
     };
     let (mut head, content) = answered.into_parts();
@@ -168,7 +166,10 @@ async fn admit(
     let identity = identify(worker, peer, &head.headers, passage).await;
     let read = match route(peer, head, passage, Asked::by_path(head.uri.path()))? {
         Routed::Found => None,
-        Routed::Asks => Some(model::read(&head.headers, body, patience(peer, passage)).await?),
+        Routed::Asks => {
+            let read = model::read(&head.headers, body, patience(peer, passage));
+            Some(Box::pin(read).await?)
+        }
     };
     let asked = match &read {
         None => Asked::by_path(head.uri.path()),
@@ -308,8 +309,11 @@ async fn answer(
     // Whoever a cascade asks next gets what the one before has read.
     let room = placement.accept().map_or(room, |_| limit);
     let body = Source::new(body, limit, rate, room)?;
-    if let Some(answer) = cascade::descend(placement, &head, &body, passage).await? {
-        return Ok(answer);
+    if placement.accept().is_some() {
+        let descent = cascade::descend(placement, &head, &body, passage);
+        if let Some(answer) = Box::pin(descent).await? {
+            return Ok(answer);
+        }
     }
     let mut head = Some(head);
     loop {

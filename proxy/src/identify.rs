@@ -27,7 +27,7 @@ use crate::observe::Passage;
 use crate::server::Worker;
 
 /// What Wald says about a request, to backends and to clients. A client cannot say it.
-const OURS: &str = "x-wald-";
+pub(crate) const OURS: &str = "x-wald-";
 
 /// What proxies say about the client.
 const CLAIMED: [HeaderName; 3] = [
@@ -40,6 +40,9 @@ const CLAIMED: [HeaderName; 3] = [
 /// is not kept: nothing here would add to it, so it would contradict what is added to. What a tester asks for stays
 /// until the request is placed: it claims nothing.
 pub(crate) fn remove_claimed(headers: &mut HeaderMap, is_believed: bool) {
+    if !headers.keys().any(is_claim) {
+        return;
+    }
     headers.remove(FORWARDED);
     if is_believed {
         return;
@@ -52,6 +55,12 @@ pub(crate) fn remove_claimed(headers: &mut HeaderMap, is_believed: bool) {
     for name in claimed.iter().chain(&CLAIMED) {
         headers.remove(name);
     }
+}
+
+/// Whether a field of this name says what a client cannot say. Most heads have none.
+fn is_claim(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with(OURS) || name == "forwarded" || name.starts_with("x-forwarded-")
 }
 
 /// Who is calling, and why the request's token proves nothing if it does not. A bad token is no
@@ -129,10 +138,8 @@ async fn user(worker: &Worker, text: &str, passage: &mut Passage) -> Result<Arc<
         return first;
     };
     let before = Arc::clone(&passage.view().snapshot().key_sets);
-    worker
-        .key_servers()
-        .refresh(issuer, Arc::clone(&before))
-        .await;
+    let refresh = worker.key_servers().refresh(issuer, Arc::clone(&before));
+    Box::pin(refresh).await;
     // Other keys may be in force whoever has asked for them. Nothing was decided by the snapshot so far, so
     // the request may go on with a newer one.
     let view = worker.view();

@@ -2,31 +2,34 @@
 
 use std::time::Duration;
 
-use http::header::{
-    CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
-    TE, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE, UPGRADE};
 use http::{Response, StatusCode};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-/// Removed even if `Connection` does not name them, as §7.6.1 asks. The two `Proxy-` fields are meant for
-/// the first proxy that expects them (§11.7), and that is us.
-const ALWAYS: [HeaderName; 7] = [
-    KEEP_ALIVE,
-    PROXY_CONNECTION,
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-];
+/// What is removed even if `Connection` does not name it, as §7.6.1 asks, and `Connection` itself. The two `Proxy-`
+/// fields are meant for the first proxy that expects them (§11.7), and that is us.
+fn is_of_connection(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+    )
+}
 
 /// Removes from a request all that concerns the client's connection, and keeps the wish for trailers.
 ///
 /// `TE: trailers` is hop-by-hop, but a proxy that passes trailers on makes the same wish itself (§10.1.4).
 pub(crate) fn strip_request(headers: &mut HeaderMap) {
+    if !headers.keys().any(is_of_connection) {
+        return;
+    }
     let trailers = headers.get(TE).is_some_and(wants_trailers);
     strip(headers);
     if trailers {
@@ -56,7 +59,9 @@ fn said_to_be_kept_for(headers: &HeaderMap) -> Option<Duration> {
 
 /// Removes from a response all that concerns the upstream's connection.
 pub(crate) fn strip_response(headers: &mut HeaderMap) {
-    strip(headers);
+    if headers.keys().any(is_of_connection) {
+        strip(headers);
+    }
 }
 
 /// Removes what concerns the upstream's connection but that it changes to this protocol, as asked.
@@ -70,8 +75,8 @@ fn strip(headers: &mut HeaderMap) {
     for name in named(headers) {
         headers.remove(name);
     }
-    headers.remove(CONNECTION);
-    for name in &ALWAYS {
+    // One look at each name costs less than to look up each of these, and most heads have one of them or none.
+    while let Some(name) = headers.keys().find(|name| is_of_connection(name)).cloned() {
         headers.remove(name);
     }
 }

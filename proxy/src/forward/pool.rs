@@ -122,17 +122,24 @@ impl Pool {
         }
     }
 
+    // What waits, here and below, is in a box: most requests need not, and would carry its state with them.
+
     /// The server for a request. While the names of an upstream are looked up for the first time, it waits.
     pub(super) async fn pick(&self, wish: &Wish<'_>) -> Result<Rc<Server>, Refusal> {
         self.hear(wish.now);
         if let Some(server) = self.balancer.pick(wish) {
             return Ok(server);
         }
+        Box::pin(self.lookup()).await;
+        self.hear(wish.now);
+        self.balancer.pick(wish).ok_or(Refusal::Unresolved)
+    }
+
+    /// Waits until a server is known.
+    async fn lookup(&self) {
         let mut members = self.roster.subscribe();
         let known = members.wait_for(|members| !members.is_empty());
         drop(timeout(self.upstream.timeouts.connect, known).await);
-        self.hear(wish.now);
-        self.balancer.pick(wish).ok_or(Refusal::Unresolved)
     }
 
     /// Whether there is a server that may be asked beside those that were.
@@ -183,9 +190,13 @@ impl Pool {
 
     /// The right to be in flight, at once or when others have ended.
     pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
-            return Ok(turn);
+        match Arc::clone(&self.turns).try_acquire_owned() {
+            Ok(turn) => Ok(turn),
+            Err(_busy) => Box::pin(self.queue()).await,
         }
+    }
+
+    async fn queue(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         let queued = self.queued.one_more(self.upstream.limits.queued);
         let _queued = queued.ok_or(Refusal::UpstreamBusy("upstream_queued"))?;
         let turn = Arc::clone(&self.turns).acquire_owned();
@@ -206,9 +217,13 @@ impl Pool {
             _turn: turn,
             _load: server.load().begin(),
         };
-        if let Some(channel) = server.waiting() {
-            return Ok(Lease::again(server, channel, held));
+        match server.waiting() {
+            Some(channel) => Ok(Lease::again(server, channel, held)),
+            None => Box::pin(self.open(server, held)).await,
         }
+    }
+
+    async fn open(&self, server: &Rc<Server>, held: Held) -> Result<Lease, Refusal> {
         let connect = self.upstream.timeouts.connect;
         let opening = server.turn(connect).await?;
         if opening.is_some()

@@ -15,16 +15,13 @@ use crate::observe::{Passage, Step};
 use crate::refusal::Refusal;
 
 /// The answer of the first model of a cascade that is sure of it. None if the placement has come to its last step,
-/// which answers whatever comes; outside of cascades that is so from the beginning.
+/// which answers whatever comes.
 pub(super) async fn descend(
     placement: &mut Placement,
     head: &request::Parts,
     body: &Rc<Source>,
     passage: &mut Passage,
 ) -> Result<Option<Response<Content>>, Refusal> {
-    if placement.accept().is_none() {
-        return Ok(None);
-    }
     // All that are asked before the last one have one time together.
     let left = call::left(head, passage).unwrap_or(Duration::MAX);
     let route = placement.route().index();

@@ -6,6 +6,7 @@ use policy::Placement;
 use super::onward::{ARM, EXPERIMENT};
 use super::trace::REQUEST_ID;
 use super::{Chance, Content};
+use crate::identify::OURS;
 use crate::observe::Passage;
 use crate::token::Claims;
 
@@ -25,8 +26,11 @@ pub(super) fn with_arm(
     chance: &Chance,
 ) {
     let headers = response.headers_mut();
-    for name in [EXPERIMENT, ARM, ASSIGNMENT] {
-        headers.remove(name);
+    // One look at each name: most backends say nothing of the kind.
+    if headers.keys().any(|name| name.as_str().starts_with(OURS)) {
+        for name in [EXPERIMENT, ARM, ASSIGNMENT] {
+            headers.remove(name);
+        }
     }
     let Some((experiment, arm)) = passage.lane().and_then(|lane| lane.arm.clone()) else {
         return;

@@ -16,7 +16,7 @@ use crate::shadow::Tee;
 pub(crate) struct Inbound {
     ahead: VecDeque<Bytes>,
     rest: Option<Incoming>,
-    scanner: Option<Scanner>,
+    scanner: Option<Box<Scanner>>,
     tee: Option<Rc<Tee>>,
 }
 
@@ -87,7 +87,7 @@ impl Inbound {
     /// Looks into the body until it names a model, or says that it will not; how much of it was read by then.
     pub(super) fn poll_model(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<usize>, Cut>> {
         if self.scanner.is_none() {
-            self.scanner = Some(Scanner::new());
+            self.scanner = Some(Box::new(Scanner::new()));
         }
         match self.poll_rest(cx) {
             Poll::Pending => Poll::Pending,
@@ -103,7 +103,7 @@ impl Inbound {
 
     /// What looks into it, if anything does.
     pub(super) fn scanner(&self) -> Option<&Scanner> {
-        self.scanner.as_ref()
+        self.scanner.as_deref()
     }
 
     /// Writes another name in the place of the model's, if the body was looked into and names one. By how much it
@@ -178,11 +178,14 @@ impl Body for Inbound {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let ahead: u64 = self.ahead.iter().map(|data| data.len() as u64).sum();
         let rest = self
             .rest
             .as_ref()
             .map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
+        if self.ahead.is_empty() {
+            return rest;
+        }
+        let ahead: u64 = self.ahead.iter().map(|data| data.len() as u64).sum();
         let mut whole = SizeHint::new();
         whole.set_lower(ahead + rest.lower());
         if let Some(upper) = rest.upper() {

@@ -83,14 +83,24 @@ fn value(text: &[u8]) -> HeaderValue {
         .unwrap_or_else(|_| HeaderValue::from_static("0"))
 }
 
-/// Writes a number as hexadecimal digits, the lowest last.
+/// Writes a number as sixteen hexadecimal digits, the lowest last.
 fn write(digits: &mut [u8], number: u64) {
-    let mut rest = number;
-    for digit in digits.iter_mut().rev() {
-        *digit = b"0123456789abcdef"[usize::from((rest & 15) as u8)];
-        rest >>= 4;
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+        pair.copy_from_slice(&PAIRS[usize::from(byte)]);
     }
 }
+
+/// The two digits of each byte.
+const PAIRS: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < pairs.len() {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
 
 #[cfg(test)]
 mod tests {
