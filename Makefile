@@ -9,6 +9,7 @@
 #   make models  time of tabular and tree models beside ONNX Runtime, as docs/models.md has it
 #   make simulate  error rates of the statistics, by many simulated runs, into tests/simulation/results.md
 #   make dashboard   the web page of the admin address, which compiling then puts into the binary
+#   make screenshot  the picture of the README, of a running demo
 #   make plots  draws the plots of docs/statistics.md
 #   make digits trains the demo's models anew
 
@@ -33,7 +34,7 @@ define pypi
 @command -v $(1) >/dev/null || { echo "installing $(1)" >&2; $(tools)/bin/pip install -q $(2); }
 endef
 
-.PHONY: help demo dashboard test test-peers lint bench bench-models models simulate plots digits machine
+.PHONY: help demo dashboard screenshot test test-peers lint bench bench-models models simulate plots digits machine
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -78,6 +79,11 @@ bench-models: machine .venv-bench/ready
 	target/release/load-tests --scenario mlp,forest,minilm-16,minilm-128 $(ARGS)
 
 dashboard: dashboard/dist/index.html
+
+screenshot: machine dashboard
+	$(call debian,chromium,chromium)
+	cargo build --locked --workspace --bins
+	@$(npm) run --silent screenshot
 
 models: machine $(tools)/ready .venv-models/cases/ready
 	cargo bench --locked -p inference --bench models

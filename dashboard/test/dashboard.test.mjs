@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdir, readFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -117,6 +118,42 @@ test("a viewer looks and may not act", async () => {
     await close();
   } finally {
     await wald.stop();
+  }
+});
+
+test("a shadow's agreement and its samples appear, without what people wrote", async () => {
+  const server = async (answer) => {
+    const made = createServer((request, response) => {
+      request.resume().on("end", () => response.setHeader("content-type", "application/json").end(JSON.stringify(answer)));
+    });
+    await new Promise((resolve) => made.listen(0, "127.0.0.1", resolve));
+    return { at: `http://127.0.0.1:${made.address().port}`, end: () => made.close() };
+  };
+  const primary = await server({ label: 4, note: "a secret of the primary" });
+  const other = await server({ label: 7, note: "another" });
+  const wald = await run((text) => {
+    const [head] = text.split("listeners:");
+    return `${head}listeners: [{ name: edge, address: 127.0.0.1:0 }]
+upstreams: [{ name: primary, endpoints: [${primary.at}] }, { name: other, endpoints: [${other.at}] }]
+routes: [{ name: all, allow: [{ callers: anyone }], backend: { upstream: primary }, shadow: [{ backend: { upstream: other } }] }]
+`;
+  });
+  try {
+    const { page, complaints, close } = await open(wald, "shadows");
+    await page.getByText("Nothing has been compared yet.").waitFor();
+    for (let request = 0; request < 8; request += 1) await fetch(`http://${wald.listener("edge")}/`);
+    await page.locator("th", { hasText: "/label" }).waitFor();
+    await page.getByText("samples side by side").click();
+    await page.locator("td", { hasText: "/note" }).first().waitFor();
+    assert.equal(await page.getByText("a secret of the primary").count(), 0);
+    await page.locator("figure canvas").waitFor();
+    await page.screenshot({ path: join(OUTPUT, "shadows-with-samples.png"), fullPage: true });
+    assert.deepEqual(complaints, []);
+    await close();
+  } finally {
+    await wald.stop();
+    primary.end();
+    other.end();
   }
 });
 

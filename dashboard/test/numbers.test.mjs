@@ -8,12 +8,14 @@ let server;
 let latency;
 let outlook;
 let format;
+let grow;
 
 before(async () => {
   globalThis.document = { documentElement: { lang: "en" } };
   server = await createServer({ root: fileURLToPath(new URL("..", import.meta.url)), configFile: false, logLevel: "error", server: { middlewareMode: true, ws: false }, appType: "custom" });
   latency = await server.ssrLoadModule("/src/lib/latency.ts");
   outlook = await server.ssrLoadModule("/src/lib/outlook.ts");
+  grow = await server.ssrLoadModule("/src/lib/grow.ts");
   format = await server.ssrLoadModule("/src/lib/format.ts");
 });
 after(() => server.close());
@@ -62,8 +64,19 @@ test("a walk grows with the square root of the evidence", () => {
 
 test("evidence that falls is not in sight, and a bound that was reached stays reached", () => {
   assert.equal(promotion(metric("m", "goal", rising(-0.01))).kind, "not in sight");
+  assert.equal(promotion(metric("m", "goal", rising(0))).kind, "too early");
   const crossed = rising(0.05).map((value, at) => (at > 80 ? 1 : value));
   assert.equal(promotion(metric("m", "goal", crossed)).kind, "reached");
+});
+
+test("a history grows by what is new, and its newest moment is replaced", () => {
+  const of = (run, at, low) => ({ run, at_ms: at, arms: [{ name: "a", share: at }], metrics: [{ name: "m", margin: run, low }] });
+  const before = of(1, [10, 20, 25], [0, null, 2]);
+  assert.equal(grow.known(before), 20);
+  const after = grow.grown(before, of(1, [30, 35], [3, 4]), 20);
+  assert.deepEqual(after, of(1, [10, 20, 30, 35], [0, null, 3, 4]));
+  assert.deepEqual(grow.grown(before, of(2, [40], [5]), 20), of(2, [40], [5]), "another run is another history");
+  assert.equal(grow.known(null), null);
 });
 
 test("a cell that a spreadsheet would run is text", () => {

@@ -10,6 +10,17 @@ import { fileURLToPath } from "node:url";
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 export const program = process.env["WALD"] ?? join(root, "target/debug/wald");
 
+/** What a line of the log says of a listener that has been bound; nothing, if it says something else. */
+function listening(line) {
+  try {
+    const { fields, ...rest } = JSON.parse(line);
+    const event = { ...rest, ...fields };
+    return event.message === "listening" ? event : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Starts a program and waits for the line of its standard error in which `find` finds the admin address. */
 async function start(args, env, folder, find) {
   const child = spawn(program, args, { cwd: folder, env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"] });
@@ -25,6 +36,8 @@ async function start(args, env, folder, find) {
   });
   return {
     url: `http://${address}`,
+    /** The address of a listener, from the log of a `wald run`. */
+    listener: (name) => said.map(listening).find((event) => event?.listener === name)?.address,
     /** Ends it at once, as a power cut would. */
     kill: async () => {
       child.kill("SIGKILL");
@@ -58,13 +71,8 @@ export async function run(change) {
   const key = { ...publicKey.export({ format: "jwk" }), kid: "one", alg: "ES256", use: "sig" };
   await writeFile(join(folder, "keys.json"), JSON.stringify({ keys: [key] }));
   const find = (line) => {
-    try {
-      const { fields, message, listener, address } = JSON.parse(line);
-      const event = { message, listener, address, ...fields };
-      return event.message === "listening" && event.listener === "admin" ? event.address : undefined;
-    } catch {
-      return undefined;
-    }
+    const event = listening(line);
+    return event?.listener === "admin" ? event.address : undefined;
   };
   return start(["run", "-c", document], {}, folder, find);
 }

@@ -152,3 +152,36 @@ fn router(desk: Arc<Desk>) -> Router {
         .layer(axum::middleware::from_fn(guard::own_site_only))
         .with_state(desk)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_document_of_the_api_names_every_resource_and_no_other() {
+        let document: serde_json::Value =
+            serde_json::from_str(include_str!("admin/openapi.json")).unwrap();
+        let mut told: Vec<&str> = document["paths"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(|path| &**path)
+            .collect();
+        told.sort_unstable();
+        // What the dashboard consists of is no part of the API.
+        let pages = ["/", "/favicon.svg", "/assets/{name}"];
+        let source = include_str!("admin.rs");
+        let (_, after) = source.split_once("let api = Router::new()").unwrap();
+        let (api, rest) = after.split_once("Router::new()").unwrap();
+        let (outside, _) = rest.split_once(".nest(").unwrap();
+        let routes = |part: &'static str| {
+            let named = part.split(".route(\"").skip(1);
+            named.filter_map(|line| line.split_once('"').map(|(path, _)| path))
+        };
+        let api = routes(api).map(|path| format!("/api/v1{path}"));
+        let outside = routes(outside)
+            .filter(|path| !pages.contains(path))
+            .map(str::to_owned);
+        let mut served: Vec<String> = api.chain(outside).collect();
+        served.sort_unstable();
+        assert_eq!(told, served);
+    }
+}

@@ -9,6 +9,7 @@ mod balancing;
 mod batching;
 mod calling;
 mod cascading;
+mod charting;
 mod crashing;
 mod demo;
 mod deploying;

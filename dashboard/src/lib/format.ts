@@ -29,9 +29,19 @@ export const percent = (share: Maybe, digits = share && share < 0.1 ? 1 : 0): st
 
 export function seconds(value: Maybe): string {
   if (!isKnown(value)) return NONE;
+  if (value === 0) return "0 s";
   if (value < 1e-3) return `${number(value * 1e6, 3)} µs`;
   if (value < 1) return `${number(value * 1e3, 3)} ms`;
   return `${number(value, 3)} s`;
+}
+
+/** A value of a metric in its unit. */
+export function inUnit(value: Maybe, unit: string | undefined, digits = 3): string {
+  if (!isKnown(value)) return NONE;
+  if (unit === "seconds") return value < 0 ? `−${seconds(-value)}` : seconds(value);
+  if (unit === "share") return `${number(100 * value, digits)} %`;
+  if (unit === "bytes") return `${short(value)}B`;
+  return number(value, digits);
 }
 
 export function duration(ms: Maybe): string {

@@ -39,6 +39,8 @@ function of(series: Series, name: string, test: TestSeries, score: Score): Outlo
   const mean = rates.reduce((sum, rate) => sum + rate, 0) / PIECES;
   const spread = Math.sqrt(rates.reduce((sum, rate) => sum + (rate - mean) ** 2, 0) / (PIECES - 1) / PIECES);
   const [slow, fast] = [mean - T_90 * spread, mean + T_90 * spread];
+  // What has not moved at all has not begun.
+  if (rates.every((rate) => rate === 0)) return { kind: "too early" };
   if (mean <= 0 || fast <= 0) return { kind: "not in sight" };
   const left = 1 - last.value;
   return { kind: "expected", ms: left / mean, from: left / fast, to: slow > 0 ? left / slow : null, metric: name };

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
+use policy::{Issuer, KeySource};
 use serde_json::{Value, json};
 
 use super::Desk;
@@ -15,7 +16,7 @@ use super::problem::Problem;
 use crate::causes::causes;
 use crate::cli::problems;
 use crate::identify::paper::Paper;
-use crate::observe::exposition;
+use crate::observe::exposition::{self, keys};
 use crate::referee::Actor;
 use crate::reload::{ReloadError, Reloaded};
 use crate::server::{Leave, Phase};
@@ -107,7 +108,8 @@ pub(super) async fn policy(State(desk): State<Arc<Desk>>) -> Json<Value> {
     Json(json!({ "hash": policy.hash(), "document": webhooks::shown_document(&policy) }))
 }
 
-/// Every certificate, bundle and revocation list in force, and until when it is good.
+/// Every certificate, bundle and revocation list in force, and until when it is good; and whose keys are
+/// believed, and how old they are.
 pub(super) async fn certificates(State(desk): State<Arc<Desk>>) -> Json<Value> {
     let snapshot = Arc::clone(&desk.live.load());
     let now = credentials::now();
@@ -125,7 +127,24 @@ pub(super) async fn certificates(State(desk): State<Arc<Desk>>) -> Json<Value> {
         })
     };
     let certificates: Vec<_> = snapshot.credentials.papers().map(shown).collect();
-    Json(json!({ "certificates": certificates }))
+    let standings = desk.key_servers.standings();
+    let key_set = |issuer: &Issuer| {
+        let keys = snapshot.key_sets.of(issuer.id);
+        let mut fetching = standings.iter();
+        let its = fetching.find(|standing| standing.issuer == issuer.name);
+        json!({
+            "issuer": &*issuer.name,
+            "source": match issuer.keys {
+                KeySource::File(_) => "file",
+                KeySource::Url(_) => "server",
+            },
+            "keys": keys.map(|keys| keys.len()),
+            "age_seconds": keys::age(issuer, &standings, &snapshot).map(|age| age.as_secs()),
+            "failed_fetches": its.map_or(0, |its| its.failed),
+        })
+    };
+    let key_sets: Vec<_> = snapshot.policy.issuers().iter().map(key_set).collect();
+    Json(json!({ "certificates": certificates, "key_sets": key_sets }))
 }
 
 /// Seconds since 1970 as RFC 3339; none for years that it has no digits for.

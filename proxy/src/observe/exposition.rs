@@ -2,7 +2,7 @@
 
 mod copies;
 mod endpoints;
-mod keys;
+pub(crate) mod keys;
 mod models;
 mod secrecy;
 mod webhooks;

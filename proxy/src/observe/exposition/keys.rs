@@ -45,8 +45,12 @@ fn refreshes(standing: &Standing) -> [Metric; 3] {
     })
 }
 
-/// None until there are keys.
-fn age(issuer: &Issuer, standings: &[Standing], snapshot: &Snapshot) -> Option<Duration> {
+/// How long ago the issuer's keys were last read or confirmed; none until there are keys.
+pub(crate) fn age(
+    issuer: &Issuer,
+    standings: &[Standing],
+    snapshot: &Snapshot,
+) -> Option<Duration> {
     match issuer.keys {
         KeySource::File(_) => {
             let read = snapshot.key_sets.of(issuer.id)?.read();

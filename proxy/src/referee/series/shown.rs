@@ -1,7 +1,8 @@
 //! A run's history as charts want it: one column a number, with the lines that it is held against.
 
+use policy::Observe;
 use serde::Serialize;
-use stats::{Better, Effect, Margin, Role};
+use stats::{Better, Effect, Kind, Margin, Role};
 
 use super::super::run::Run;
 use super::{Mark, Point};
@@ -40,6 +41,8 @@ struct Metric {
     arm: String,
     role: Role,
     scale: Effect,
+    /// Of both estimates.
+    unit: Unit,
     better: Better,
     /// Whether any harm rolls back, not only harm beyond the margin.
     critical: bool,
@@ -54,6 +57,19 @@ struct Metric {
     superior: Test,
     not_worse: Test,
     worse: Test,
+}
+
+/// What a value of the metric counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Unit {
+    /// The part of requests, from 0 to 1.
+    Share,
+    Seconds,
+    Bytes,
+    Tokens,
+    /// Nothing that has a name here.
+    Plain,
 }
 
 /// What a test had reached, and what it had to reach.
@@ -102,8 +118,9 @@ impl Shown {
 
 impl Metric {
     fn of(run: &Run, metric: &stats::MetricReport, place: usize, points: &[Point]) -> Option<Self> {
-        let metrics = &run.experiment.design.metrics;
-        let asked = metrics.iter().find(|asked| asked.name == metric.name)?;
+        let metrics = run.experiment.design.metrics.iter();
+        let mut observed = metrics.zip(&run.experiment.observations);
+        let (asked, observed) = observed.find(|(asked, _)| asked.name == metric.name)?;
         let arm = run.experiment.arms.get(metric.arm)?;
         let marks =
             |value: fn(&Mark) -> f32| column(points, |point| point.metrics.get(place).map(value));
@@ -112,6 +129,7 @@ impl Metric {
             arm: arm.name.to_string(),
             role: metric.role,
             scale: metric.scale,
+            unit: Unit::of(asked.kind, *observed),
             better: asked.better,
             critical: asked.critical,
             neutral: neutral(metric.scale),
@@ -133,6 +151,20 @@ impl Metric {
                 bound: marks(|mark| mark.tests[2][1]),
             },
         })
+    }
+}
+
+impl Unit {
+    fn of(kind: Kind, observed: Observe) -> Self {
+        match (kind, observed) {
+            (Kind::Proportion | Kind::Exceedance { .. }, _) => Self::Share,
+            // A sum by another sum has the unit of neither.
+            (Kind::Ratio, _) => Self::Plain,
+            (_, Observe::Duration | Observe::FirstByte) => Self::Seconds,
+            (_, Observe::ResponseBytes) => Self::Bytes,
+            (_, Observe::Tokens) => Self::Tokens,
+            _ => Self::Plain,
+        }
     }
 }
 
@@ -179,7 +211,7 @@ mod tests {
     fn check(better: Better, scale: Effect, allowed: Margin, expected: Option<f64>) {
         let asked = stats::Metric {
             name: "m".to_owned(),
-            kind: stats::Kind::Proportion,
+            kind: Kind::Proportion,
             better,
             role: Role::Guardrail,
             margin: Some(allowed),
