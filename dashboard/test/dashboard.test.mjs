@@ -26,7 +26,7 @@ before(async () => {
   const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
   browser = await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args });
   show = await demo();
-  watched = await open(show, "experiments/digits-better");
+  watched = await open(show, "experiments/digits-worse");
   await watched.page.evaluate(() => (window.neverReloaded = true));
   await chip(watched.page, "running").waitFor();
 });
@@ -175,27 +175,33 @@ test("a document without experiments says so", async () => {
 
 test("a verdict arrives without a reload, with its history, its reason and its evidence", async () => {
   const { page, complaints, close } = watched;
-  await chip(page, "promoted").waitFor();
+  await chip(page, "rolled back").waitFor();
   assert.equal(await page.evaluate(() => window.neverReloaded), true);
-  await page.getByText("arm better is better").first().waitFor();
-  await page.locator("li", { hasText: "promoted" }).locator("summary", { hasText: "Evidence" }).first().click();
+  await page.getByText("arm worse is worse").first().waitFor();
+  await page.locator("li", { hasText: "rolled back" }).locator("summary", { hasText: "Evidence" }).first().click();
   await page.getByText('"evidence"').first().waitFor();
-  assert.ok((await page.locator("canvas").count()) >= 5, "charts are drawn");
-  await page.locator("article", { hasText: "accuracy" }).getByText("better: proved").waitFor();
+  assert.ok((await page.locator("canvas").count()) >= 3, "charts are drawn");
+  await page.locator("article", { hasText: "accuracy" }).getByText("worse: proved").waitFor();
   assert.deepEqual(complaints, []);
   await close();
 });
 
 test("a score is made again from its sums by the command that stands beside them", async () => {
-  const { page, close } = await open(show, "experiments/digits-better");
+  const { page, close } = await open(show, "experiments");
+  // The run may go on: what the page was told goes with what it shows.
+  const heard = [];
+  page.on("response", async (response) => {
+    if (response.url().endsWith("/digits-better/evidence")) heard.push(await response.json());
+  });
+  await page.getByRole("link", { name: "digits-better" }).click();
   const article = page.locator("article", { hasText: "errors" });
   await article.getByText("Formula and raw sums").click();
   const command = await article.locator("pre", { hasText: "wald stat agreement" }).first().textContent();
   const [, args] = /^echo '(.*)' \| wald stat agreement$/.exec(command);
   const recomputed = JSON.parse(execFileSync(program, ["stat", "agreement"], { input: args, encoding: "utf8" }));
-  const { tests } = await (await fetch(`${show.url}/api/v1/experiments/digits-better/evidence`)).json();
-  const { score } = tests.find(({ metric, question }) => metric === "errors" && question === "not_worse");
-  assert.ok(Math.abs(recomputed.log_e - score.evidence.log_e) < 1e-9, `${recomputed.log_e} and ${score.evidence.log_e}`);
+  const asked = heard.flatMap(({ tests }) => tests).filter(({ metric, question }) => metric === "errors" && question === "not_worse");
+  const shown = asked.find(({ numbers }) => numbers.agreement.n === JSON.parse(args).n);
+  assert.ok(Math.abs(recomputed.log_e - shown.score.evidence.log_e) < 1e-9, `${recomputed.log_e} and ${shown.score.evidence.log_e}`);
   await close();
 });
 
@@ -207,13 +213,14 @@ test("each chart has a table with its numbers, and a file of them", async () => 
   const [file] = await Promise.all([page.waitForEvent("download"), figure.getByRole("button", { name: /CSV/ }).click()]);
   const lines = (await readFile(await file.path(), "utf8")).trim().split("\r\n");
   assert.match(lines[0], /^time,better \(ln E\),better needs,/);
-  assert.equal(lines.length - 1, await figure.locator("tbody tr").count());
+  // The run may go on meanwhile.
+  const rows = await figure.locator("tbody tr").count();
+  assert.ok(lines.length - 1 > 5 && lines.length - 1 <= rows, `${lines.length - 1} lines of ${rows} rows`);
   await close();
 });
 
 test("no page has a serious barrier, an overflow or a complaint, in both themes, wide and narrow", async () => {
   const opened = await open(show, "experiments");
-  await chip(opened.page, "promoted").waitFor();
   await chip(opened.page, "rolled back").waitFor();
   await opened.close();
   for (const colorScheme of ["light", "dark"]) {
@@ -252,7 +259,7 @@ async function settled(page, path) {
 
 test("the whole of it can be reached by keyboard, and from right to left nothing overflows", async () => {
   const { page, close } = await open(show, "experiments");
-  await chip(page, "promoted").waitFor();
+  await chip(page, "rolled back").waitFor();
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Skip to the page");
   await page.keyboard.press("Enter");
