@@ -84,18 +84,21 @@ fn strip(headers: &mut HeaderMap) {
 /// What `Connection` names. `Host` is never removed: the route was chosen by it, and whoever asks to have it
 /// taken away wants another.
 fn named(headers: &HeaderMap) -> Vec<HeaderName> {
-    let values = headers
-        .get_all(CONNECTION)
-        .iter()
+    let values = headers.get_all(CONNECTION).iter();
+    let values = values
+        .filter(|value| !is_about_itself(value.as_bytes()))
         .filter_map(|value| value.to_str().ok());
     let options = values.flat_map(|value| value.split(',')).map(str::trim);
     options
-        .filter(|option| {
-            !option.eq_ignore_ascii_case("close") && !option.eq_ignore_ascii_case("keep-alive")
-        })
+        .filter(|option| !is_about_itself(option.as_bytes()))
         .filter_map(|option| option.parse().ok())
         .filter(|name| *name != HOST)
         .collect()
+}
+
+/// Whether an option of `Connection` says what becomes of the connection, as nearly all do, and names no field.
+fn is_about_itself(option: &[u8]) -> bool {
+    option.eq_ignore_ascii_case(b"close") || option.eq_ignore_ascii_case(b"keep-alive")
 }
 
 fn wants_trailers(te: &HeaderValue) -> bool {

@@ -85,8 +85,9 @@ fn value(text: &[u8]) -> HeaderValue {
 
 /// Writes a number as sixteen hexadecimal digits, the lowest last.
 fn write(digits: &mut [u8], number: u64) {
-    for (pair, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {
-        pair.copy_from_slice(&PAIRS[usize::from(byte)]);
+    let (pairs, _) = digits.as_chunks_mut();
+    for (pair, byte) in pairs.iter_mut().zip(number.to_be_bytes()) {
+        *pair = PAIRS[usize::from(byte)];
     }
 }
 
