@@ -29,7 +29,13 @@ use std::{
 use anyhow::Context as _;
 use clap::Parser;
 
-use crate::{chart::Chart, machine::Machine, report::Report, scenario::Scenario, stage::Stage};
+use crate::{
+    chart::Chart,
+    machine::Machine,
+    report::{Report, Section},
+    scenario::Scenario,
+    stage::Stage,
+};
 
 /// Where scenarios, peers and results are kept.
 const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
@@ -60,12 +66,18 @@ fn main() -> anyhow::Result<()> {
         Some(path) => path.clone(),
         None => std::env::current_exe()?.with_file_name("wald"),
     };
-    let mut sections = Vec::new();
+    let (mut sections, mut failed) = (Vec::new(), Vec::new());
     for scenario in Scenario::among(&args.scenario) {
         eprintln!("{scenario:?}");
         let folder = tempfile::tempdir().context("a folder for the peers' files")?;
         let stage = Stage::new(&wald, folder.path(), args.short, args.rounds);
-        let mut section = scenario.run(&stage).context(scenario.name())?;
+        let mut section = scenario.run(&stage).unwrap_or_else(|error| {
+            // The others took a long time, or will, and their figures are as good without this one.
+            let error = anyhow::Error::new(error);
+            eprintln!("{}: {error:#}", scenario.name());
+            failed.push(scenario.name());
+            Section::without_figures(scenario.name(), &format!("{error:#}"))
+        });
         section.notes.extend(stage.notes());
         sections.push(section);
     }
@@ -75,7 +87,9 @@ fn main() -> anyhow::Result<()> {
         is_short: args.short,
         sections,
     };
-    write(&report, &args)
+    write(&report, &args)?;
+    anyhow::ensure!(failed.is_empty(), "no figures of {}", failed.join(", "));
+    Ok(())
 }
 
 /// Writes the results: those of all scenarios under the day's name, those of a few with the names of these.

@@ -32,6 +32,17 @@ pub(crate) struct Section {
 }
 
 impl Section {
+    /// That of a scenario which could not be measured, and why.
+    pub(crate) fn without_figures(name: &'static str, why: &str) -> Self {
+        Self {
+            name,
+            says: format!("No figures: {why}"),
+            rows: Vec::new(),
+            bars: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
     /// The better of some peers at what costs: the least. `None` when none of them took part.
     pub(crate) fn least(&self, quantity: Quantity, peers: &[&str]) -> Option<f64> {
         self.figures(quantity, peers).min_by(f64::total_cmp)
@@ -161,6 +172,21 @@ impl fmt::Display for Report {
 impl fmt::Display for Section {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "## {}\n\n{}\n", self.name, self.says)?;
+        if !self.rows.is_empty() {
+            self.write_rows(f)?;
+        }
+        if !self.bars.is_empty() {
+            writeln!(f, "\n| bar | figure | wanted | met |\n|---|---|---|---|")?;
+            self.bars.iter().try_for_each(|bar| writeln!(f, "{bar}"))?;
+        }
+        self.notes
+            .iter()
+            .try_for_each(|note| writeln!(f, "\n{note}"))
+    }
+}
+
+impl Section {
+    fn write_rows(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns: BTreeSet<Quantity> = self
             .rows
             .iter()
@@ -177,12 +203,6 @@ impl fmt::Display for Section {
             let cells = cells.collect::<Vec<_>>().join(" | ");
             writeln!(f, "| {} | {cells} |", row.name)?;
         }
-        if !self.bars.is_empty() {
-            writeln!(f, "\n| bar | figure | wanted | met |\n|---|---|---|---|")?;
-            self.bars.iter().try_for_each(|bar| writeln!(f, "{bar}"))?;
-        }
-        self.notes
-            .iter()
-            .try_for_each(|note| writeln!(f, "\n{note}"))
+        Ok(())
     }
 }
