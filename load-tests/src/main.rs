@@ -66,7 +66,13 @@ fn main() -> anyhow::Result<()> {
         Some(path) => path.clone(),
         None => std::env::current_exe()?.with_file_name("wald"),
     };
-    let (mut sections, mut failed) = (Vec::new(), Vec::new());
+    let mut report = Report {
+        date: jiff::ZonedDateTime::now().date().to_string(),
+        machine: Machine::describe(&wald),
+        is_short: args.short,
+        sections: Vec::new(),
+    };
+    let mut failed = Vec::new();
     for scenario in Scenario::among(&args.scenario) {
         eprintln!("{scenario:?}");
         let folder = tempfile::tempdir().context("a folder for the peers' files")?;
@@ -79,15 +85,11 @@ fn main() -> anyhow::Result<()> {
             Section::without_figures(scenario.name(), &format!("{error:#}"))
         });
         section.notes.extend(stage.notes());
-        sections.push(section);
+        report.sections.push(section);
+        // Each time anew, so that a run that is broken off has been good for something.
+        write(&report, &args)?;
     }
-    let report = Report {
-        date: jiff::ZonedDateTime::now().date().to_string(),
-        machine: Machine::describe(&wald),
-        is_short: args.short,
-        sections,
-    };
-    write(&report, &args)?;
+    std::io::stdout().write_all(report.to_string().as_bytes())?;
     anyhow::ensure!(failed.is_empty(), "no figures of {}", failed.join(", "));
     Ok(())
 }
@@ -109,9 +111,7 @@ fn write(report: &Report, args: &Args) -> anyhow::Result<()> {
     if args.scenario.contains(&Scenario::All) {
         fs::write(file.with_extension("svg"), Chart(report).to_string())?;
     }
-    let text = report.to_string();
-    fs::write(file.with_extension("md"), &text)?;
-    std::io::stdout().write_all(text.as_bytes())?;
+    fs::write(file.with_extension("md"), report.to_string())?;
     eprintln!("written to {}", file.with_extension("{json,md}").display());
     Ok(())
 }

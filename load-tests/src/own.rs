@@ -132,6 +132,25 @@ pub(crate) fn answers(
     })
 }
 
+/// Whether a peer answers a request with a client's certificate and no token.
+pub(crate) fn lets_in_without_token(
+    address: SocketAddr,
+    credentials: &Credentials,
+) -> io::Result<bool> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut sender = connect(address, Some(credentials)).await?;
+        let answer = sender.send_request(request(None)).await;
+        let status = answer.map_err(io::Error::other)?.status();
+        Ok(!matches!(
+            status,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+        ))
+    })
+}
+
 /// So many requests on each connection, one after the other. A single failed request is an error.
 pub(crate) fn exactly(
     address: SocketAddr,

@@ -90,6 +90,8 @@ pub(crate) enum PeerError {
     Missing(&'static str),
     #[error("{0} does not answer an inference request")]
     Silent(&'static str),
+    #[error("{0} lets in who has no token")]
+    Open(&'static str),
     #[error("wald has not read its document anew")]
     Unchanged,
     #[error("the models of a scenario could not be trained")]

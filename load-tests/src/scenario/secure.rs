@@ -18,11 +18,22 @@ const CAST: [Part; 5] = [
     ("wald-plain", Program::Wald, "plain.yaml"),
 ];
 
+/// Those that want no token. All others must refuse whoever has none, or their figures would say nothing.
+const ASKS_NOTHING: [&str; 2] = ["wald-tls", "wald-plain"];
+
 pub(super) fn run(stage: &Stage) -> Result<Section, PeerError> {
     let backend = stage.backend()?;
     let credentials = Credentials::make(&stage.folder)?;
     let values = [("BACKEND", backend.port())];
     let peers = stage.cast(&CAST, &values)?;
+    let asking = peers
+        .iter()
+        .filter(|peer| !ASKS_NOTHING.contains(&peer.name));
+    for peer in asking {
+        if own::lets_in_without_token(peer.address, &credentials)? {
+            return Err(PeerError::Open(peer.name));
+        }
+    }
     let load = stage.load(Load::FULL);
     let known: Drive<'_> = &|address, load| own::drive(address, load, Some(&credentials), None);
     let plain: Drive<'_> = &|address, load| own::drive(address, load, None, None);
