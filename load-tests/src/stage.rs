@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long a peer may take until it accepts connections. Servers in Python import for some seconds.
-const STARTING: Duration = Duration::from_secs(60);
+const STARTING: Duration = Duration::from_secs(180);
 
 /// A scenario's own place.
 pub(crate) struct Stage {
