@@ -15,6 +15,9 @@ const DEPTH_MAX: usize = 128;
 /// The longest name of a model.
 const NAME_BYTES_MAX: usize = 256;
 
+/// How many bytes of a string are looked at together.
+const BLOCK_BYTES: usize = 64;
+
 /// What the member is called.
 const MEMBER: &str = "model";
 
@@ -155,13 +158,12 @@ impl Scanner {
         Ok(())
     }
 
-    /// How many bytes of a string that does not matter come before anything that does: most of a prompt.
+    /// How many bytes of a string that does not matter come before anything that does: most of a prompt. And of the
+    /// numbers of an array: most of a tensor.
     fn passed_over(&self, bytes: &[u8]) -> usize {
         match self.state {
-            State::Str(role) if !role.matters() => bytes
-                .iter()
-                .position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
-                .unwrap_or(bytes.len()),
+            State::Str(role) if !role.matters() => plain(bytes),
+            State::Token if self.open.last() == Some(&Container::Array) => listed(bytes),
             _ => 0,
         }
     }
@@ -332,6 +334,43 @@ impl Scanner {
     }
 }
 
+/// How many bytes come before the first that means something in a string. Block by block, which compiles to
+/// instructions that look at many bytes at once.
+fn plain(bytes: &[u8]) -> usize {
+    let means = |byte: &u8| (*byte == b'"') | (*byte == b'\\') | (*byte < 0x20);
+    let (blocks, _) = bytes.as_chunks::<BLOCK_BYTES>();
+    let is_plain =
+        |block: &&[u8; BLOCK_BYTES]| !block.iter().fold(false, |any, it| any | means(it));
+    let passed = blocks.iter().take_while(is_plain).count() * BLOCK_BYTES;
+    let rest = bytes.get(passed..).unwrap_or_default();
+    passed + rest.iter().position(means).unwrap_or(rest.len())
+}
+
+/// How many bytes of an array come behind one of a number or a word that are of such, or commas between them. The
+/// last of them is no comma: what comes behind that is looked at.
+fn listed(bytes: &[u8]) -> usize {
+    let is_strange = |byte: &u8| !is_of_token(*byte) & (*byte != b',');
+    let mut before = b'0';
+    let (blocks, _) = bytes.as_chunks::<BLOCK_BYTES>();
+    let is_list = |block: &&[u8; BLOCK_BYTES]| {
+        let gap = |(this, next): (&u8, &u8)| (*this == b',') & (*next == b',');
+        let pairs = block.iter().zip(block.iter().skip(1));
+        let has_gap = gap((&before, &block[0])) | pairs.fold(false, |any, it| any | gap(it));
+        before = block[BLOCK_BYTES - 1];
+        !has_gap & !block.iter().fold(false, |any, it| any | is_strange(it))
+    };
+    let mut passed = blocks.iter().take_while(is_list).count() * BLOCK_BYTES;
+    before = passed.checked_sub(1).map_or(b'0', |last| bytes[last]);
+    while let Some(byte) = bytes.get(passed) {
+        if is_strange(byte) || (*byte == b',' && before == b',') {
+            break;
+        }
+        before = *byte;
+        passed += 1;
+    }
+    passed - usize::from(before == b',')
+}
+
 impl Role {
     /// Whether it matters what such a string says.
     fn matters(self) -> bool {
@@ -399,7 +438,7 @@ impl Text {
 /// Digits, signs and letters of numbers, `true`, `false`, `null`; and of what some readers take besides, which
 /// gives no body another model.
 fn is_of_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
+    byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'+') | (byte == b'.')
 }
 
 #[cfg(test)]

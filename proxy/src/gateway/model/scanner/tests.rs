@@ -142,3 +142,46 @@ fn the_place_is_the_same_however_the_body_is_cut() {
         assert_eq!(name, Some("\"old\""), "cut at {cut}");
     }
 }
+
+#[test]
+fn a_string_is_passed_over_up_to_what_means_something_and_no_further() {
+    for place in 0..200 {
+        let with = |byte| {
+            let mut text = vec![b'x'; 200];
+            text[place] = byte;
+            plain(&text)
+        };
+        for byte in [b'"', b'\\', 0, 0x1f] {
+            assert_eq!(with(byte), place, "{byte:#x}");
+        }
+        for byte in [0x20, b'!', 0x7f, 0x80, 0xff] {
+            assert_eq!(with(byte), 200, "{byte:#x} at {place}");
+        }
+    }
+}
+
+#[test]
+fn a_list_is_passed_over_up_to_its_last_number_and_never_over_a_gap() {
+    for (list, expected) in [
+        ("", 0),
+        ("1", 1),
+        (",1,2]", 4),
+        (",\"a\"", 0),
+        ("1,,2", 1),
+        (",,2", 0),
+        ("1, 2", 1),
+        ("1,2,", 3),
+        ("1.5e-3,true,NaN]", 15),
+    ] {
+        assert_eq!(listed(list.as_bytes()), expected, "{list}");
+    }
+    for place in 1..199 {
+        let mut numbers = b"1,".repeat(100);
+        numbers[place] = b',';
+        let before_gap = if place % 2 == 0 { place - 1 } else { 199 };
+        assert_eq!(listed(&numbers), before_gap, "{place}");
+        numbers[place] = b']';
+        let before_end = if place % 2 == 0 { place - 1 } else { place };
+        assert_eq!(listed(&numbers), before_end, "{place}");
+    }
+}
