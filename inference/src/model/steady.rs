@@ -10,14 +10,13 @@ use tract_onnx::pb::{GraphProto, NodeProto};
 
 /// Operators that give as much, or run as often, as a value says; and which of their inputs that is.
 /// Source: the operators of ONNX's opset 24. Those that only shorten what they get (`NonZero`, `TopK`) are none.
-const SIZED_BY: [(&str, &[usize]); 13] = [
+const SIZED_BY: [(&str, &[usize]); 12] = [
     ("AffineGrid", &[1]),
     ("CenterCropPad", &[1]),
     ("Col2Im", &[1]),
     ("ConstantOfShape", &[0]),
     ("Expand", &[1]),
     ("If", &[0]),
-    ("Loop", &[0, 1]),
     ("OneHot", &[1]),
     ("Pad", &[1]),
     ("Range", &[0, 1, 2]),
@@ -25,6 +24,9 @@ const SIZED_BY: [(&str, &[usize]); 13] = [
     ("Tile", &[1, 2]),
     ("Upsample", &[1]),
 ];
+
+/// Runs until its body says that it is enough, which any value may decide.
+const ENDS_BY_ITSELF: &str = "Loop";
 
 /// Operators whose answer tells how long something is, whatever it is.
 const TELL_LENGTHS: [&str; 2] = ["Shape", "Size"];
@@ -64,10 +66,11 @@ impl<'a> Settled<'a> {
         let mut known = SIZED_BY.iter();
         let sizes = known.find(|(operator, _)| *operator == node.op_type);
         let mut names = sizes.into_iter().flat_map(|(_, inputs)| *inputs);
-        names.any(|input| {
+        let is_open = |input: &usize| {
             let name = node.input.get(*input);
             name.is_some_and(|name| !self.0.contains(&**name))
-        })
+        };
+        node.op_type == ENDS_BY_ITSELF || names.any(is_open)
     }
 
     /// The bodies of `If`, `Loop` and `Scan`.
@@ -128,7 +131,7 @@ mod tests {
         check(vec![node("Range", &["c", "x", "c"], "y")], false);
         check(vec![node("Expand", &["c", "x"], "y")], false);
         check(vec![node("Expand", &["x", "c"], "y")], true);
-        check(vec![node("Loop", &["", "x", "c"], "y")], false);
+        check(vec![node("Loop", &["c", "", "c"], "y")], false);
         check(vec![node("MatMul", &["x", "c"], "y")], true);
     }
 
@@ -143,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_body_sees_what_is_outside_and_is_looked_into() {
-        let looped = |body: Vec<NodeProto>| {
+        let scanned = |body: Vec<NodeProto>| {
             let body = AttributeProto {
                 name: "body".into(),
                 g: Some(GraphProto {
@@ -154,14 +157,14 @@ mod tests {
             };
             NodeProto {
                 attribute: vec![body],
-                ..node("Loop", &["c", ""], "y")
+                ..node("Scan", &["x"], "y")
             }
         };
-        check(vec![looped(vec![node("Tile", &["x", "c"], "t")])], true);
-        check(vec![looped(vec![node("Tile", &["c", "x"], "t")])], false);
+        check(vec![scanned(vec![node("Tile", &["x", "c"], "t")])], true);
+        check(vec![scanned(vec![node("Tile", &["c", "x"], "t")])], false);
         let outside = node("Expand", &["x", "inside"], "z");
         check(
-            vec![looped(vec![node("Neg", &["c"], "inside")]), outside],
+            vec![scanned(vec![node("Neg", &["c"], "inside")]), outside],
             false,
         );
     }
